@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace banger {
+
+/// Threads for blocking work, with one bounded queue. Jobs on a lane of one thread run in the order they came.
+/// A job takes values and posts its result back to the event loop; it must not throw.
+class Lane {
+public:
+    explicit Lane(std::size_t threads = 1, std::size_t queue_limit = 4096);
+    Lane(const Lane&) = delete;
+    Lane& operator=(const Lane&) = delete;
+    /// Ends after the jobs already queued.
+    ~Lane();
+
+    /// Any thread. False when the queue is full; then the job was not taken.
+    [[nodiscard]] bool submit(std::function<void()> job);
+
+private:
+    void work();
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::function<void()>> jobs_;
+    std::size_t queue_limit_;
+    bool ending_{false};
+    std::vector<std::jthread> threads_;
+};
+
+}  // namespace banger

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace banger {
+
+/// Where a user's things are (XDG base directories). All absolute.
+struct Paths {
+    std::filesystem::path state;    ///< $XDG_STATE_HOME/banger: database, logs, vms/
+    std::filesystem::path cache;    ///< $XDG_CACHE_HOME/banger: images/, kernels/
+    std::filesystem::path config;   ///< $XDG_CONFIG_HOME/banger/config.toml
+    std::filesystem::path runtime;  ///< $XDG_RUNTIME_DIR/banger, else state/run
+
+    std::filesystem::path database() const { return state / "banger.db"; }
+    std::filesystem::path log() const { return state / "bangerd.log"; }
+    std::filesystem::path vms() const { return state / "vms"; }
+    std::filesystem::path images() const { return cache / "images"; }
+    std::filesystem::path kernels() const { return cache / "kernels"; }
+    std::filesystem::path announcement() const { return state / "bangerd.json"; }
+};
+
+using Environment = std::function<std::optional<std::string>(const char* name)>;
+
+/// Throws HostLacks when there is neither HOME nor the XDG variables, InvalidArgument for a relative one.
+Paths find_paths(const Environment& environment);
+
+}  // namespace banger

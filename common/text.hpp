@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace banger {
+
+/// Untrusted text as it may be repeated in a sentence: its first 64 bytes, those that aren't printable ASCII as '?'.
+std::string shown(std::string_view text);
+
+/// Any bytes as UTF-8: what is none becomes '?', byte by byte, and so does NUL. A D-Bus string may hold nothing else, and guests, logs and
+/// file names do. Shape: RFC 3629, section 4 (no surrogates, nothing above U+10FFFF, no overlong forms).
+std::string to_utf8(std::string_view bytes);
+
+}  // namespace banger
