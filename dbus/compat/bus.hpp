@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string>
+
+#include "common/error.hpp"
+#include "common/event_loop.hpp"
+#include "common/unique_fd.hpp"
+
+#if __has_include(<sdbus-c++/VTableItems.h>)
+#define BANGER_SDBUS_2 1  // sdbus-c++ has no version macro; this header came with 2.0
+#endif
+
+/// All that differs between sdbus-c++ 1.2 (Debian 12) and 2.x (Debian 13). No other file may ask for the version.
+namespace banger::bus {
+
+#ifdef BANGER_SDBUS_2
+using ServiceName = sdbus::ServiceName;
+using InterfaceName = sdbus::InterfaceName;
+using PropertyName = sdbus::PropertyName;
+using MaybeError = std::optional<sdbus::Error>;
+#else
+using ServiceName = std::string;
+using InterfaceName = std::string;
+using PropertyName = std::string;
+using MaybeError = const sdbus::Error*;
+#endif
+
+/// The user's session bus. Throws Unavailable.
+std::unique_ptr<sdbus::IConnection> open_session_bus();
+/// The bus at a D-Bus address such as unix:path=/run/user/1000/banger/bus. Throws Unavailable.
+std::unique_ptr<sdbus::IConnection> open_bus(const std::string& address);
+
+/// Serves a connection from `loop`; ends with the object. The connection must outlive it.
+class LoopAttachment {
+public:
+    /// `lost` is called, once, when the bus is gone; nothing can be sent from then on.
+    LoopAttachment(sdbus::IConnection& connection, EventLoop& loop, std::function<void()> lost);
+    LoopAttachment(const LoopAttachment&) = delete;
+    LoopAttachment& operator=(const LoopAttachment&) = delete;
+    ~LoopAttachment();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// The sole way in for a descriptor from the bus: checks it and sets close-on-exec, which sdbus-c++ (1.2 and 2.1) leaves off.
+/// Throws InvalidArgument.
+UniqueFd take_fd(sdbus::UnixFd&& fd);
+/// A descriptor on its way out; ownership passes.
+sdbus::UnixFd give_fd(UniqueFd&& fd);
+
+/// As it goes over the wire.
+sdbus::Error to_bus_error(const Error& error);
+/// From the wire; a foreign name becomes Failed, UnknownObject NotFound, ServiceUnknown, NoReply and Disconnected become Unavailable.
+Error from_bus_error(const sdbus::Error& error);
+
+/// PropertiesChanged for these properties of `interface`, with their values as the getters give them.
+void emit_changed(sdbus::IObject& object, const char* interface, std::initializer_list<const char*> properties);
+
+/// Requests a name; export the objects first. Throws AlreadyExists when another owns it.
+void request_name(sdbus::IConnection& connection, const std::string& name);
+/// Gives it back; calls that the bus has taken for it by then still come. One that isn't ours is no error.
+void release_name(sdbus::IConnection& connection, const std::string& name) noexcept;
+
+}  // namespace banger::bus
