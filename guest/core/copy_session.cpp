@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/core/copy_session.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "common/error.hpp"
+#include "guest/core/tar_copy.hpp"
+
+namespace banger::guest {
+namespace {
+
+struct Pipe {
+    UniqueFd read, write;
+};
+
+/// Wider than usual: each full or empty pipe costs two task switches.
+constexpr int pipe_size = 1 << 18;
+
+Pipe make_pipe()
+{
+    int fds[2];
+    if (::pipe2(fds, O_CLOEXEC) != 0) {
+        throw errno_error("No pipe for the copy", errno);
+    }
+    ::fcntl(fds[0], F_SETPIPE_SZ, pipe_size);  // refused, it works as it is
+    return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
+}
+
+/// A reason to refuse before any data flows; empty when there is none.
+std::optional<wire::Refused> check(const std::string& path, bool directory)
+{
+    struct stat status {};
+    if ((directory ? ::stat(path.c_str(), &status) : ::lstat(path.c_str(), &status)) != 0) {
+        const auto code = errno == ENOENT ? wire::RefusedCode::NotFound : wire::RefusedCode::Failed;
+        return wire::Refused{code, errno_error(path, errno).what()};
+    }
+    if (directory && !S_ISDIR(status.st_mode)) {
+        return wire::Refused{wire::RefusedCode::BadDirectory, path + " is not a directory"};
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream)
+    : loop_{loop}, link_{mux, stream}, sink_{loop, link_}, source_{loop, link_}
+{
+}
+
+CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyIn& copy)
+    : CopySession{loop, mux, stream}
+{
+    if (const auto refused = check(copy.directory, true)) {
+        link_.refuse(*refused);
+        finished_ = true;
+        return;
+    }
+    auto pipe = make_pipe();
+    const int end = pipe.read.get();
+    task_ = std::make_unique<Task>(
+        loop_, std::vector<int>{end}, [=] { return wire::encode(wire::StreamMessage{extract_tar(end, copy)}); },
+        [this](const wire::Bytes& result) { task_done(result); });
+    fd_ = std::move(pipe.write);
+    set_nonblocking(fd_.get());
+    link_.accept({});
+    sink_.start(fd_.get(), [this] { fd_.reset(); });
+}
+
+CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyOut& copy)
+    : CopySession{loop, mux, stream}
+{
+    if (const auto refused = check(copy.path, copy.contents)) {
+        link_.refuse(*refused);
+        finished_ = true;
+        return;
+    }
+    auto pipe = make_pipe();
+    const int end = pipe.write.get();
+    task_ = std::make_unique<Task>(
+        loop_, std::vector<int>{end}, [=] { return wire::encode(wire::StreamMessage{write_tar(end, copy)}); },
+        [this](const wire::Bytes& result) { task_done(result); });
+    fd_ = std::move(pipe.read);
+    set_nonblocking(fd_.get());
+    link_.accept({});
+    source_.start(fd_.get(), [this] {
+        link_.end();
+        finish_if_done();
+    });
+}
+
+void CopySession::task_done(const wire::Bytes& result)
+{
+    result_ = wire::CopyDone{0, 0, "The copy in the guest ended without a result"};
+    try {
+        const auto message = wire::decode_message(result);
+        if (const auto* done = std::get_if<wire::CopyDone>(&message)) {
+            result_ = *done;
+        }
+    } catch (const Error&) {
+        // A task that was killed leaves no message; the sentence above says so.
+    }
+    finish_if_done();
+}
+
+void CopySession::finish_if_done()
+{
+    if (finished_ || !result_ || !source_.done()) {
+        return;
+    }
+    finished_ = true;
+    sink_.stop();
+    link_.message(*result_);
+    link_.close();
+}
+
+void CopySession::on_data(wire::StreamId /*stream*/, wire::ByteView data) { sink_.data(data); }
+void CopySession::on_eof(wire::StreamId /*stream*/) { sink_.eof(); }
+void CopySession::on_writable(wire::StreamId /*stream*/) { source_.writable(); }
+void CopySession::on_message(const wire::StreamMessage& /*message*/) {}
+
+void CopySession::on_gone(wire::StreamId /*stream*/, Gone /*how*/)
+{
+    link_.cut();
+    source_.stop();
+    sink_.stop();
+    task_.reset();
+    finished_ = true;
+}
+
+}  // namespace banger::guest

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "guest/core/fd_pump.hpp"
+#include "guest/core/session.hpp"
+#include "guest/core/task.hpp"
+
+namespace banger::guest {
+
+/// A copy in one direction: a task works on the tar stream, this moves its bytes.
+class CopySession : public Session {
+public:
+    CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyIn& copy);
+    CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyOut& copy);
+
+    void on_data(wire::StreamId stream, wire::ByteView data) override;
+    void on_eof(wire::StreamId stream) override;
+    void on_writable(wire::StreamId stream) override;
+    void on_message(const wire::StreamMessage& message) override;
+    void on_gone(wire::StreamId stream, Gone how) override;
+    bool finished() const override { return finished_; }
+
+private:
+    CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream);
+    void task_done(const wire::Bytes& result);
+    void finish_if_done();
+
+    Loop& loop_;
+    Link link_;
+    UniqueFd fd_;
+    FdSink sink_;
+    FdSource source_;
+    std::unique_ptr<Task> task_;
+    std::optional<wire::CopyDone> result_;
+    bool finished_{false};
+};
+
+}  // namespace banger::guest
