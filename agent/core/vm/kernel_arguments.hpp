@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+
+namespace banger::agent {
+
+/// What every guest's kernel is told, on each VMM; the banger.* keys are banger-guest's (guest/README.md).
+/// A panic resets, which ends the VMM; probing for a PC's old keyboard controller and 48 serial ports would cost most of a second.
+inline std::string kernel_arguments(const std::string& host_name)
+{
+    return "console=ttyS0 quiet loglevel=3 panic=1 8250.nr_uarts=1 i8042.noaux i8042.nomux i8042.dumbkbd "
+           "banger.root=serial=root banger.work=serial=work banger.modules=serial=modules banger.channel=virtio-serial "
+           "banger.hostname=" +
+           host_name;
+}
+
+}  // namespace banger::agent

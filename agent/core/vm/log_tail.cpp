@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/core/vm/log_tail.hpp"
+
+#include <algorithm>
+#include <fstream>
+
+#include "common/text.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr std::streamoff tail_limit = 1024;
+constexpr std::uintmax_t rotate_limit = 1U << 20U;
+constexpr std::uintmax_t truncate_limit = 8U << 20U;
+
+std::filesystem::path older(const std::filesystem::path& log)
+{
+    auto path = log;
+    return path += ".1";
+}
+
+}  // namespace
+
+std::string tail_of_log(const std::filesystem::path& log)
+{
+    std::ifstream file{log, std::ios::binary | std::ios::ate};
+    if (!file) {
+        return {};
+    }
+    const std::streamoff size = file.tellg();
+    file.seekg(std::max(size - tail_limit, std::streamoff{0}));
+    std::string text(static_cast<std::size_t>(tail_limit), '\0');
+    file.read(text.data(), tail_limit);  // no more, however fast it grows
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (size > tail_limit) {
+        text.erase(0, text.find('\n') + 1);
+    }
+    text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return (c < ' ' && c != '\n' && c != '\t') || c == '\x7f'; }, '?');
+    while (!text.empty() && text.back() == '\n') {
+        text.pop_back();
+    }
+    return to_utf8(text);
+}
+
+void rotate_log(const std::filesystem::path& log)
+{
+    std::error_code ignored;
+    if (std::filesystem::file_size(log, ignored) > rotate_limit && !ignored) {
+        std::filesystem::rename(log, older(log), ignored);
+    }
+}
+
+void truncate_log(const std::filesystem::path& log)
+{
+    std::error_code problem;
+    if (std::filesystem::file_size(log, problem) <= truncate_limit || problem) {
+        return;
+    }
+    std::filesystem::copy_file(log, older(log), std::filesystem::copy_options::overwrite_existing, problem);
+    // also when the copy failed: a full disk is no reason to fill it more
+    std::filesystem::resize_file(log, 0, problem);
+}
+
+}  // namespace banger::agent

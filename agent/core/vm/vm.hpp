@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/core/operation.hpp"
+#include "agent/core/task.hpp"
+#include "agent/core/vm/vm_record.hpp"
+#include "agent/ports/guest_link.hpp"
+#include "agent/ports/vmm.hpp"
+#include "common/event_loop.hpp"
+#include "common/unique_fd.hpp"
+
+namespace banger::agent {
+
+/// How a start came out; the first of these to happen counts.
+enum class StartOutcome { Ready, VmmEnded, Cancelled };
+
+/// What bangerd holds of a VM whose VMM runs.
+struct RunningVm {
+    UniqueFd process;  ///< pidfd
+    EventLoop::Source process_source;
+    std::unique_ptr<VmmControl> control;
+    std::unique_ptr<GuestLink> link;
+    bool ready{false};
+    bool ready_once{false};  ///< in this VMM's life; a guest that resets before that would do so for ever
+    bool kill_asked{false};  ///< an end by signal is then no crash
+    bool late{false};        ///< it took too long to get ready, and its reason says so
+    std::optional<GuestGoodbye> goodbye;
+    std::string guest_failure;
+    Promise<StartOutcome> started;
+    Event ended;
+};
+
+/// One VM as bangerd knows it. Loop thread; lives as long as a shared_ptr does, since tasks hold it over a delete.
+struct Vm {
+    VmRecord record;
+    std::filesystem::path folder;
+    TaskMutex lifecycle;  ///< held by a start, stop, restart or delete from its first step to its last
+    std::unique_ptr<RunningVm> running;
+    UniqueFd lease;
+    EventLoop::Source lease_source;
+    OperationPtr making;        ///< what makes it, its first start included; null later
+    bool give_up{false};        ///< a stop or a delete waits for the start in progress
+    bool restarting{false};     ///< a stop that a start follows: no end in the sense of remove_on_stop
+    bool reboot_wanted{false};  ///< the guest rebooted, and nobody has stopped it since
+    bool removed{false};        ///< its row and folder are gone
+
+    explicit Vm(VmRecord row, std::filesystem::path place) : record{std::move(row)}, folder{std::move(place)} {}
+    const std::string& name() const noexcept { return record.spec.name.str(); }
+    bool ready() const noexcept { return running && running->ready; }
+};
+
+using VmPtr = std::shared_ptr<Vm>;
+
+}  // namespace banger::agent

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "agent/core/vm/vm_record.hpp"
+
+// The VM's folder as such. For worker threads: it touches the disk.
+namespace banger::agent {
+
+/// Mode 0700, parents too. Throws NoSpace, Failed.
+void make_private_folder(const std::filesystem::path& folder);
+/// Writes vm.json whole or not at all, and syncs it. Throws NoSpace, Failed.
+void write_description(const std::filesystem::path& folder, const nlohmann::json& description);
+
+/// Writes run.json: what is about to run the VM (vmm, network, address). Throws NoSpace, Failed.
+void write_run_notes(const std::filesystem::path& folder, const VmRecord& record);
+
+/// A stopped row for each folder that holds a whole VM, with what its run notes say; damaged folders are passed over.
+std::vector<VmRecord> described_vms(const std::filesystem::path& vms);
+
+/// Renames it out of the way first, so that a half-removed one is never taken for a VM. One that isn't there is fine. Throws Failed.
+void remove_folder(const std::filesystem::path& folder);
+/// Removes what a killed bangerd left: renamed folders, and folders of ids that no row has and no description is in. What isn't named
+/// after an id stays: it isn't ours.
+void remove_leftover_folders(const std::filesystem::path& vms, const std::vector<std::string>& known_ids);
+
+}  // namespace banger::agent

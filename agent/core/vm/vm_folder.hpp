@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+// The names inside a VM's folder. A VMM works there and gets only these, so that a snapshot can be restored elsewhere.
+namespace banger::agent::vm_folder {
+
+inline constexpr auto root_disk = "root.img";  ///< a file, or a symlink to a device
+inline constexpr auto work_disk = "work.img";
+inline constexpr auto modules_disk = "modules.img";  ///< symlink into the cache
+inline constexpr auto kernel = "kernel";             ///< symlink into the cache
+inline constexpr auto initrd = "initrd";             ///< symlink into the cache
+inline constexpr auto console_log = "console.log";
+inline constexpr auto vmm_log = "vmm.log";
+inline constexpr auto description = "vm.json";  ///< the spec, for when the database is lost
+inline constexpr auto run_notes = "run.json";   ///< what runs it, for when the database is lost
+inline constexpr auto guest_socket = "guest.sock";
+inline constexpr auto control_socket = "control.sock";
+inline constexpr auto network_socket = "net.sock";
+
+}  // namespace banger::agent::vm_folder

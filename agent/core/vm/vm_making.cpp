@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The half of VmManager that makes VMs and takes them away.
+#include "agent/core/vm/name_maker.hpp"
+#include "agent/core/vm/vm_files.hpp"
+#include "agent/core/vm/vm_folder.hpp"
+#include "agent/core/vm/vm_manager.hpp"
+#include "common/text.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr std::uint32_t least_memory_mib = 128;
+constexpr std::uint32_t most_memory_mib = 1U << 20U;  // 1 TiB
+constexpr auto least_disk = 64 * mib;
+constexpr auto most_disk = 16 * 1024 * gib;  // ext4 with 4 KiB blocks holds 16 TiB
+
+[[noreturn]] void refuse(const std::string& sentence) { throw Error{ErrorCode::InvalidArgument, sentence}; }
+
+const Artifact& found(const std::optional<Artifact>& artifact, const std::string& what, const std::string& name,
+                      const std::string& mend)
+{
+    if (!artifact) {
+        throw Error{ErrorCode::NotFound, "there is no " + what + " \"" + shown(name) + "\"; " + mend};
+    }
+    return *artifact;
+}
+
+}  // namespace
+
+VmSpec VmManager::check(const VmRequest& request) const
+{
+    const auto is_taken = [this](const VmName& name) { return by_name_.contains(name.str()); };
+    auto name = request.name ? VmName::parse(*request.name) : make_name(is_taken);
+    if (is_taken(name)) {
+        throw Error{ErrorCode::AlreadyExists,
+                    "a VM named \"" + name.str() + "\" exists already; banger vm delete " + name.str() + " removes it"};
+    }
+    if (request.vcpus < 1 || request.vcpus > host_cpus_) {
+        refuse("vcpu must be 1 to " + std::to_string(host_cpus_) + " on this host, not " +
+               std::to_string(request.vcpus));
+    }
+    if (request.memory_mib < least_memory_mib || request.memory_mib > most_memory_mib) {
+        refuse("memory must be 128 MiB to 1 TiB, not " + std::to_string(request.memory_mib) + " MiB");
+    }
+    if (request.disk < least_disk || request.disk > most_disk) {
+        refuse("disk-size must be 64M to 16T, not " + request.disk.to_string());
+    }
+    const auto image = ports_.images.find(request.image);
+    const auto kernel = ports_.kernels.find(request.kernel);
+    const auto image_found =
+        found(image, "image", request.image,
+              request.image == "debian" ? "banger image build makes it" : "banger image list shows what there is");
+    const auto kernel_found =
+        found(kernel, "kernel", request.kernel,
+              request.kernel == "debian" ? "banger kernel import brings it" : "banger kernel list shows what there is");
+    return VmSpec{.name = std::move(name),
+                  .image = image_found.name,
+                  .image_digest = image_found.digest,
+                  .kernel = kernel_found.name,
+                  .kernel_digest = kernel_found.digest,
+                  .vcpus = request.vcpus,
+                  .memory_mib = request.memory_mib,
+                  .disk = request.disk,
+                  .vmm = request.vmm,
+                  .network = request.network,
+                  .loopback = request.loopback,
+                  .on_stop = request.on_stop};
+}
+
+VmPtr VmManager::reserve(VmSpec spec, UniqueFd lease)
+{
+    if (by_name_.contains(spec.name.str())) {
+        throw Error{ErrorCode::AlreadyExists, "a VM named \"" + spec.name.str() + "\" exists already"};
+    }
+    auto vm = add(VmRecord{.id = VmId::random(), .spec = std::move(spec), .created = ports_.now()});
+    vm->lease = std::move(lease);
+    try {
+        watch_lease(vm);
+    } catch (const Error&) {
+        by_name_.erase(vm->name());
+        observer_.removed(vm);
+        refuse("the lease must be a pipe or a socket, whose other end closes when the client goes");
+    }
+    return vm;
+}
+
+Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate after)
+{
+    operation->set_stage("writing the record");
+    auto& store = ports_.store;
+    auto insert = [&store, row = vm->record] { store.insert(row); };
+    co_await run_on(ports_.loop, ports_.store_lane, std::move(insert));
+    operation->check_cancelled();
+    operation->set_stage("making the disks");
+    const auto image = ports_.images.find(vm->record.spec.image_digest.str());
+    if (!image) {
+        throw Error{ErrorCode::NotFound, "the image " + vm->record.spec.image + " was deleted meanwhile"};
+    }
+    auto& disks = ports_.disks;
+    auto make_disks = [&disks, folder = vm->folder, source = image->folder / artifact_file::root_file_system,
+                       size = vm->record.spec.disk, description = to_json(vm->record.spec),
+                       stop = operation->stop_token()] {
+        make_private_folder(folder);
+        disks.make_root(source, folder, stop);
+        disks.make_work(folder, size);
+        // Last: a folder with a description is a whole VM.
+        write_description(folder, description);
+    };
+    co_await run_on(ports_.loop, ports_.work_lane, std::move(make_disks));
+    operation->check_cancelled();
+    runner_.apply(vm, VmEvent::Made, "made");
+    if (after == AfterCreate::Leave) {
+        co_await runner_.save(vm);
+    }  // else the start writes its own row, and until then a SIGKILL leaves nothing
+}
+
+Task<void> VmManager::make(VmPtr vm, OperationPtr operation, AfterCreate after, std::chrono::milliseconds ready_limit)
+{
+    vm->making = operation;
+    const auto guard = co_await vm->lifecycle.lock();
+    operation->result()["name"] = vm->name();
+    operation->result()["id"] = vm->record.id.str();
+    bool whole = false;
+    std::exception_ptr failure;
+    try {
+        co_await make_disks(vm, operation, after);
+        whole = true;
+        if (after == AfterCreate::Start) {
+            co_await runner_.start(vm, operation, ready_limit);
+        }
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    vm->making.reset();
+    if (failure) {
+        // Nobody knows it yet, so an impossible or cancelled first start leaves nothing; one that came up late, failed by itself or
+        // was stopped by somebody else is kept for a look.
+        const auto code = to_error(failure).code();
+        const bool cancelled = operation->stop_token().stop_requested();
+        if (!whole || cancelled || code == ErrorCode::HostLacks || code == ErrorCode::NoSpace) {
+            co_await give_back(vm);
+        }
+        std::rethrow_exception(failure);
+    }
+}
+
+/// Discards a VM whose making failed; that error is the one to tell, so this one's is logged.
+Task<void> VmManager::give_back(VmPtr vm)
+{
+    std::exception_ptr failure;
+    try {
+        co_await runner_.end(vm);
+        co_await discard(vm);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        observer_.log(std::string{"can't be cleared up: "} + to_error(failure).what(), vm);
+    }
+}
+
+/// Takes a VM away: folder first, row last, so that a row without a folder is all that a SIGKILL can leave.
+Task<void> VmManager::discard(VmPtr vm)
+{
+    if (vm->removed) {
+        co_return;
+    }
+    vm->lease_source.reset();
+    if (const auto next = next_state(vm->record.state, VmEvent::DeleteRequested)) {
+        vm->record.state = *next;
+        observer_.changed(vm);
+    }
+    auto remove_files = [folder = vm->folder] { remove_folder(folder); };
+    co_await run_on(ports_.loop, ports_.work_lane, std::move(remove_files));
+    auto& store = ports_.store;
+    auto remove_row = [&store, id = vm->record.id] { store.remove(id); };
+    co_await run_on(ports_.loop, ports_.store_lane, std::move(remove_row));
+    vm->removed = true;
+    by_name_.erase(vm->name());
+    observer_.removed(vm);
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/core/vm/vm_manager.hpp"
+
+#include "agent/core/vm/log_tail.hpp"
+#include "agent/core/vm/vm_folder.hpp"
+#include "common/nearest.hpp"
+
+namespace banger::agent {
+
+VmManager::VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std::uint32_t host_cpus,
+                     VmObserver observer)
+    : ports_{ports},
+      vms_folder_{std::move(vms_folder)},
+      host_cpus_{host_cpus},
+      observer_{observer},
+      runner_{ports, {std::move(observer), [this](const VmPtr& vm, VmRunner::Hooks::End end) { on_ended(vm, end); }}}
+{
+}
+
+VmPtr VmManager::add(VmRecord record)
+{
+    auto folder = vms_folder_ / record.id.str();
+    auto vm = std::make_shared<Vm>(std::move(record), std::move(folder));
+    by_name_.emplace(vm->name(), vm);
+    observer_.added(vm);
+    return vm;
+}
+
+std::vector<VmPtr> VmManager::list() const
+{
+    std::vector<VmPtr> vms;
+    vms.reserve(by_name_.size());
+    for (const auto& [name, vm] : by_name_) {
+        vms.push_back(vm);
+    }
+    return vms;
+}
+
+VmPtr VmManager::find(std::string_view name_or_id) const
+{
+    if (const auto at = by_name_.find(name_or_id); at != by_name_.end()) {
+        return at->second;
+    }
+    for (const auto& [name, vm] : by_name_) {
+        if (vm->record.id.str() == name_or_id) {
+            return vm;
+        }
+    }
+    return nullptr;
+}
+
+VmPtr VmManager::get(std::string_view name_or_id) const
+{
+    if (auto vm = find(name_or_id)) {
+        return vm;
+    }
+    std::vector<std::string_view> known;
+    for (const auto& [name, vm] : by_name_) {
+        known.push_back(name);
+    }
+    const auto near = nearest(name_or_id, known);
+    // Through the parser, so that what is shown back is short and printable.
+    const auto name = VmName::parse(name_or_id);
+    throw Error{ErrorCode::NotFound,
+                "there is no VM \"" + name.str() + "\"" +
+                    (near ? "; did you mean " + std::string{*near} + "?" : "; banger vm list shows all")};
+}
+
+std::size_t VmManager::running_count() const noexcept
+{
+    std::size_t count = 0;
+    for (const auto& [name, vm] : by_name_) {
+        count += vm->running ? 1 : 0;
+    }
+    return count;
+}
+
+Task<void> VmManager::start(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit)
+{
+    const auto guard = co_await vm->lifecycle.lock();
+    if (vm->running && vm->record.state == VmState::Running) {
+        co_return;
+    }
+    co_await runner_.start(vm, operation, ready_limit);
+}
+
+/// For stop and restart: what can't be stopped says so before anything waits.
+void VmManager::check_stoppable(const VmPtr& vm)
+{
+    if (vm->removed || vm->record.state == VmState::Creating || vm->record.state == VmState::Deleting) {
+        throw Error{ErrorCode::WrongState, vm->name() + " is " + std::string{to_string(vm->record.state)} +
+                                               "; banger vm delete -f " + vm->name() + " gives it up"};
+    }
+}
+
+Task<void> VmManager::stop(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit)
+{
+    check_stoppable(vm);
+    VmRunner::cancel_start(vm);
+    const auto guard = co_await vm->lifecycle.lock();
+    vm->reboot_wanted = false;
+    operation->set_stage("shutting down");
+    const bool clean = co_await runner_.stop(vm, limit);
+    operation->result()["clean"] = clean;
+}
+
+Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit)
+{
+    check_stoppable(vm);
+    VmRunner::cancel_start(vm);
+    const auto guard = co_await vm->lifecycle.lock();
+    operation->set_stage("shutting down");
+    vm->restarting = true;
+    bool clean = false;
+    std::exception_ptr failure;
+    try {
+        clean = co_await runner_.stop(vm, limit);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    vm->restarting = false;
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+    operation->result()["clean"] = clean;
+    co_await runner_.start(vm, operation, default_ready_limit);
+}
+
+void VmManager::check_removable(const VmPtr& vm, Force force)
+{
+    const auto state = vm->record.state;
+    const bool busy = vm->running || state == VmState::Creating || state == VmState::Starting;
+    if (busy && force == Force::No) {
+        throw Error{ErrorCode::WrongState,
+                    vm->name() + " is " + std::string{to_string(state)} + "; stop it first, or delete it with -f"};
+    }
+}
+
+Task<void> VmManager::remove(VmPtr vm, OperationPtr operation, Force force)
+{
+    check_removable(vm, force);
+    if (vm->making) {
+        vm->making->cancel();
+    }
+    VmRunner::cancel_start(vm);
+    const auto guard = co_await vm->lifecycle.lock();
+    if (vm->removed) {
+        co_return;
+    }
+    check_removable(vm, force);
+    vm->reboot_wanted = false;
+    runner_.apply(vm, VmEvent::DeleteRequested, "deleted");
+    co_await runner_.note(vm);  // a full disk must not stop what makes room
+    operation->set_stage("ending the VMM");
+    co_await runner_.end(vm);
+    operation->set_stage("removing the files");
+    co_await discard(vm);
+}
+
+GuestLink& VmManager::link(const VmPtr& vm)
+{
+    if (!vm->running || !vm->running->link) {
+        throw Error{ErrorCode::WrongState, vm->name() + " is " + std::string{to_string(vm->record.state)} +
+                                               ", not running; banger vm start " + vm->name() + " starts it"};
+    }
+    return *vm->running->link;
+}
+
+void VmManager::on_ended(const VmPtr& vm, VmRunner::Hooks::End end)
+{
+    if (end == VmRunner::Hooks::End::Reboot && vm->reboot_wanted) {
+        spawn(come_back(vm), logged(vm, "the guest's reboot failed"));
+    } else if (vm->record.state == VmState::Deleting) {
+        if (!vm->lifecycle.is_locked()) {
+            remove_later(vm);  // its delete gave up on a VMM that has ended only now
+        }
+    } else if (vm->record.spec.on_stop == StopPolicy::Remove && !vm->restarting) {
+        remove_later(vm);
+    }
+}
+
+/// After a reboot in the guest, unless somebody stopped the VM meanwhile.
+Task<void> VmManager::come_back(VmPtr vm)
+{
+    const auto guard = co_await vm->lifecycle.lock();
+    if (vm->reboot_wanted && !vm->removed) {
+        const auto operation = std::make_shared<Operation>(0, "start", vm->name());
+        co_await runner_.start(vm, operation, default_ready_limit);
+    }
+}
+
+void VmManager::remove_later(const VmPtr& vm)
+{
+    const auto operation = std::make_shared<Operation>(0, "delete", vm->name());
+    spawn(remove(vm, operation, Force::Yes), logged(vm, "can't be removed"));
+}
+
+std::function<void(std::exception_ptr)> VmManager::logged(const VmPtr& vm, const std::string& what)
+{
+    return [this, vm, what](std::exception_ptr failure) {
+        if (failure) {
+            observer_.log(what + ": " + to_error(failure).what(), vm);
+        }
+    };
+}
+
+/// The other end of a lease closes when its client goes, however it goes.
+void VmManager::watch_lease(const VmPtr& vm)
+{
+    if (!vm->lease) {
+        return;
+    }
+    vm->lease_source =
+        ports_.loop.on_io(vm->lease.get(), EventLoop::readable, [this, weak = std::weak_ptr{vm}](std::uint32_t) {
+            if (const auto alive = weak.lock()) {
+                alive->lease_source.reset();
+                on_lease_end(alive);
+            }
+        });
+}
+
+void VmManager::on_lease_end(const VmPtr& vm)
+{
+    if (vm->record.spec.on_stop == StopPolicy::Remove) {
+        remove_later(vm);
+    } else if (vm->making) {
+        vm->making->cancel();
+    } else if (vm->running) {
+        spawn(runner_.end(vm), logged(vm, "can't be ended"));
+    }
+}
+
+void VmManager::trim_logs()
+{
+    std::vector<std::filesystem::path> logs;
+    for (const auto& [name, vm] : by_name_) {
+        if (vm->running) {
+            logs.push_back(vm->folder / vm_folder::console_log);
+            logs.push_back(vm->folder / vm_folder::vmm_log);
+        }
+    }
+    if (!logs.empty()) {
+        // A full lane means much to do; the next round trims.
+        [[maybe_unused]] const bool taken = ports_.work_lane.submit([logs = std::move(logs)] {
+            for (const auto& log : logs) {
+                truncate_log(log);
+            }
+        });
+    }
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/core/operation.hpp"
+#include "agent/core/vm/vm_ports.hpp"
+#include "agent/core/vm/vm_runner.hpp"
+
+namespace banger::agent {
+
+/// What a client asks of a new VM; what it left out comes from the configuration.
+struct VmRequest {
+    std::optional<std::string> name;
+    std::string image;
+    std::string kernel;
+    std::uint32_t vcpus;
+    std::uint32_t memory_mib;
+    ByteSize disk;
+    VmmChoice vmm;
+    NetworkChoice network;
+    LoopbackPolicy loopback{LoopbackPolicy::Shielded};
+    StopPolicy on_stop{StopPolicy::Keep};
+};
+
+inline constexpr std::chrono::milliseconds default_stop_limit{10'000};
+inline constexpr std::chrono::milliseconds default_ready_limit{120'000};
+
+enum class AfterCreate { Start, Leave };
+/// Whether a delete may end what runs.
+enum class Force { No, Yes };
+
+/// The VMs of this user: finds, makes, changes and removes them. One lifecycle step at a time a VM, any number of VMs at once.
+/// Loop thread.
+class VmManager {
+public:
+    VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std::uint32_t host_cpus, VmObserver observer);
+
+    /// Reads the rows and takes over what runs. `adopt_folders`: the database was lost, so rows are made from the folders.
+    Task<void> recover(std::vector<VmRecord> rows, bool adopt_folders);
+
+    /// Sorted by name.
+    std::vector<VmPtr> list() const;
+    /// By name or id; null when there is none.
+    VmPtr find(std::string_view name_or_id) const;
+    /// As find(); throws NotFound with the nearest name.
+    VmPtr get(std::string_view name_or_id) const;
+    std::size_t running_count() const noexcept;
+
+    /// Checks all of a request. Throws InvalidArgument, NotFound, AlreadyExists.
+    VmSpec check(const VmRequest& request) const;
+    /// Takes the name at once, in state creating; make() is to follow, which on failure leaves nothing. Throws AlreadyExists,
+    /// InvalidArgument (a lease that can't be watched).
+    VmPtr reserve(VmSpec spec, UniqueFd lease);
+    Task<void> make(VmPtr vm, OperationPtr operation, AfterCreate after, std::chrono::milliseconds ready_limit);
+
+    Task<void> start(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
+    Task<void> stop(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
+    Task<void> restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
+    void kill(const VmPtr& vm, int signal) { runner_.kill(vm, signal); }
+    /// Throws WrongState when it runs or is being made and `force` is No; ask check_removable() first to say so at once.
+    Task<void> remove(VmPtr vm, OperationPtr operation, Force force);
+    static void check_removable(const VmPtr& vm, Force force);
+
+    /// The channel to a running guest. Throws WrongState.
+    static GuestLink& link(const VmPtr& vm);
+
+    /// Trims the logs that VMMs hold open; called now and then.
+    void trim_logs();
+
+private:
+    Task<void> make_disks(VmPtr vm, OperationPtr operation, AfterCreate after);
+    Task<void> give_back(VmPtr vm);
+    Task<void> discard(VmPtr vm);
+    Task<void> come_back(VmPtr vm);
+    Task<void> recover_one(VmPtr vm);
+    std::vector<VmRecord> rows_of_folders(const std::vector<VmRecord>& known) const;
+    void on_ended(const VmPtr& vm, VmRunner::Hooks::End end);
+    void watch_lease(const VmPtr& vm);
+    void on_lease_end(const VmPtr& vm);
+    void remove_later(const VmPtr& vm);
+    static void check_stoppable(const VmPtr& vm);
+    /// What to do with the outcome of work that nobody waits for.
+    std::function<void(std::exception_ptr)> logged(const VmPtr& vm, const std::string& what);
+    VmPtr add(VmRecord record);
+
+    VmPorts ports_;
+    std::filesystem::path vms_folder_;
+    std::uint32_t host_cpus_;
+    VmObserver observer_;
+    VmRunner runner_;
+    std::map<std::string, VmPtr, std::less<>> by_name_;
+};
+
+}  // namespace banger::agent

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "agent/core/task.hpp"
+#include "agent/core/vm/vm.hpp"
+#include "agent/ports/artifacts.hpp"
+#include "agent/ports/guest_link.hpp"
+#include "agent/ports/guest_network.hpp"
+#include "agent/ports/process_host.hpp"
+#include "agent/ports/vm_disks.hpp"
+#include "agent/ports/vm_store.hpp"
+#include "agent/ports/vmm.hpp"
+
+namespace banger::agent {
+
+/// The best VMM that this host has, or the one that was asked for.
+class VmmLadder {
+public:
+    VmmLadder() = default;
+    VmmLadder(const VmmLadder&) = delete;
+    VmmLadder& operator=(const VmmLadder&) = delete;
+    virtual ~VmmLadder() = default;
+    /// May boot a probe (up to some seconds, once per host boot and kernel). Throws HostLacks, saying what would mend it.
+    virtual Task<const Vmm*> choose(VmmChoice choice, Artifact kernel) = 0;
+    /// By VmRecord::vmm; null for a name that this build doesn't know.
+    virtual const Vmm* by_name(std::string_view name) const noexcept = 0;
+};
+
+/// How long others may take.
+struct VmLimits {
+    std::chrono::milliseconds shutdown_heard{2'000};  ///< the guest, to answer that it heard
+    std::chrono::milliseconds vmm_quit{2'000};        ///< the VMM, to flush and leave
+    std::chrono::milliseconds kill{10'000};  ///< the kernel, to end a killed process; longer means it hangs in I/O
+};
+
+/// The world around the VMs, wired in main.cpp. All outlive the VmManager.
+struct VmPorts {
+    EventLoop& loop;
+    Lane& store_lane;  ///< one thread, so rows are written in order
+    Lane& work_lane;   ///< a few threads for disks
+    VmStore& store;
+    ProcessHost& processes;
+    VmDisks& disks;
+    GuestLinks& links;
+    NetworkDriver& user_network;
+    const Artifacts& images;
+    const Artifacts& kernels;
+    VmmLadder& ladder;
+    /// The user's public ssh keys; empty where there are none.
+    std::function<Task<std::vector<std::string>>()> authorized_keys;
+    /// As in ports/process_host.hpp.
+    std::function<UniqueFd(const ProcessId&)> open_process;
+    std::function<void(const UniqueFd&, int signal)> send_signal;
+    /// Seconds since 1970.
+    std::function<std::int64_t()> now;
+    VmLimits limits{};
+};
+
+/// What others are told of VMs. Calls on the loop's thread; must not throw.
+struct VmObserver {
+    std::function<void(const VmPtr&)> added;
+    std::function<void(const VmPtr&)> changed;
+    std::function<void(const VmPtr&)> removed;
+    std::function<void(const std::string& message, const VmPtr&)> log;
+};
+
+}  // namespace banger::agent

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/core/vm/vm_record.hpp"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "common/error.hpp"
+#include "common/text.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr std::array vmm_names{"auto", "qemu-kvm", "qemu-tcg"};
+constexpr std::array network_names{"auto", "user", "none"};
+
+template <typename Choice, std::size_t N>
+Choice parse_choice(std::string_view what, std::string_view text, const std::array<const char*, N>& names)
+{
+    std::string known;
+    for (std::size_t i = 0; i < N; ++i) {
+        if (text == names[i]) {
+            return static_cast<Choice>(i);
+        }
+        known += (i == 0 ? "" : ", ") + std::string{names[i]};
+    }
+    throw Error{ErrorCode::InvalidArgument,
+                "\"" + shown(text) + "\" is not a " + std::string{what} + "; there are " + known};
+}
+
+}  // namespace
+
+std::string_view to_string(VmmChoice choice) noexcept { return vmm_names[static_cast<std::size_t>(choice)]; }
+std::string_view to_string(NetworkChoice choice) noexcept { return network_names[static_cast<std::size_t>(choice)]; }
+VmmChoice parse_vmm(std::string_view text) { return parse_choice<VmmChoice>("VMM", text, vmm_names); }
+NetworkChoice parse_network(std::string_view text)
+{
+    return parse_choice<NetworkChoice>("network", text, network_names);
+}
+
+nlohmann::json to_json(const VmSpec& spec)
+{
+    return {{"name", spec.name.str()},
+            {"image", spec.image},
+            {"image_digest", spec.image_digest.str()},
+            {"kernel", spec.kernel},
+            {"kernel_digest", spec.kernel_digest.str()},
+            {"vcpus", spec.vcpus},
+            {"memory_mib", spec.memory_mib},
+            {"disk_bytes", spec.disk.bytes()},
+            {"vmm", to_string(spec.vmm)},
+            {"network", to_string(spec.network)},
+            {"allow_host_loopback", spec.loopback == LoopbackPolicy::Allowed},
+            {"remove_on_stop", spec.on_stop == StopPolicy::Remove}};
+}
+
+VmSpec vm_spec_of(const nlohmann::json& json)
+{
+    try {
+        return VmSpec{
+            .name = VmName::parse(json.at("name").get<std::string>()),
+            .image = json.at("image").get<std::string>(),
+            .image_digest = Digest::parse(json.at("image_digest").get<std::string>()),
+            .kernel = json.at("kernel").get<std::string>(),
+            .kernel_digest = Digest::parse(json.at("kernel_digest").get<std::string>()),
+            .vcpus = json.at("vcpus").get<std::uint32_t>(),
+            .memory_mib = json.at("memory_mib").get<std::uint32_t>(),
+            .disk = ByteSize{json.at("disk_bytes").get<std::uint64_t>()},
+            .vmm = parse_vmm(json.at("vmm").get<std::string>()),
+            .network = parse_network(json.at("network").get<std::string>()),
+            .loopback = json.at("allow_host_loopback").get<bool>() ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded,
+            .on_stop = json.at("remove_on_stop").get<bool>() ? StopPolicy::Remove : StopPolicy::Keep,
+        };
+    } catch (const nlohmann::json::exception& problem) {
+        throw Error{ErrorCode::CorruptData, std::string{"a VM's description is damaged: "} + problem.what()};
+    } catch (const Error& problem) {
+        throw Error{ErrorCode::CorruptData, std::string{"a VM's description is damaged: "} + problem.what()};
+    }
+}
+
+}  // namespace banger::agent

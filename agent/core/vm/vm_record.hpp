@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "agent/core/vm/vm_state.hpp"
+#include "common/ids.hpp"
+#include "common/size.hpp"
+
+namespace banger::agent {
+
+enum class VmmChoice { Auto, QemuKvm, QemuTcg };
+enum class NetworkChoice { Auto, User, None };
+enum class LoopbackPolicy { Shielded, Allowed };
+enum class StopPolicy { Keep, Remove };
+
+std::string_view to_string(VmmChoice choice) noexcept;
+std::string_view to_string(NetworkChoice choice) noexcept;
+/// Throws InvalidArgument that lists the words there are.
+VmmChoice parse_vmm(std::string_view text);
+NetworkChoice parse_network(std::string_view text);
+
+/// What the user asked for; checked, complete, and fixed but for `vm set`.
+struct VmSpec {
+    VmName name;
+    std::string image;  ///< its name when the VM was made
+    Digest image_digest;
+    std::string kernel;
+    Digest kernel_digest;
+    std::uint32_t vcpus;
+    std::uint32_t memory_mib;
+    ByteSize disk;  ///< the work disk
+    VmmChoice vmm{VmmChoice::Auto};
+    NetworkChoice network{NetworkChoice::Auto};
+    LoopbackPolicy loopback{LoopbackPolicy::Shielded};
+    StopPolicy on_stop{StopPolicy::Keep};
+};
+
+/// A process that outlives bangerd, named so that a reused pid is not mistaken for it.
+struct ProcessId {
+    std::int32_t pid{0};          ///< 0: none
+    std::uint64_t start_time{0};  ///< clock ticks since boot, field 22 of /proc/PID/stat, proc(5)
+    std::string unit{};           ///< of the user's systemd; empty without one
+    explicit operator bool() const noexcept { return pid > 0; }
+};
+
+/// A row of the database.
+struct VmRecord {
+    VmId id;
+    VmSpec spec;
+    VmState state{VmState::Creating};
+    std::string reason{};   ///< why it is failed, or what was odd about its last end; empty else
+    std::string vmm{};      ///< what runs it: qemu-kvm or qemu-tcg; empty while stopped
+    std::string network{};  ///< user or none; empty while stopped
+    std::string address{};  ///< the guest's IPv4 address; empty while stopped or without a network
+    ProcessId process{};
+    std::int64_t created{0};  ///< seconds since 1970
+    std::int64_t started{0};
+};
+
+/// The spec as JSON, for the database and for vm.json in the VM's folder.
+nlohmann::json to_json(const VmSpec& spec);
+/// Throws CorruptData naming the member that is wrong.
+VmSpec vm_spec_of(const nlohmann::json& json);
+
+}  // namespace banger::agent

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The half of VmRunner that follows a VMM which runs: what its guest says, its end, and the return of a bangerd that was away.
+#include <csignal>
+
+#include "agent/core/vm/log_tail.hpp"
+#include "agent/core/vm/vm_folder.hpp"
+#include "agent/core/vm/vm_runner.hpp"
+
+namespace banger::agent {
+
+void VmRunner::adopt(const VmPtr& vm, const Vmm& vmm, UniqueFd process, GuestSettings settings)
+{
+    vm->running = std::make_unique<RunningVm>();
+    auto& running = *vm->running;
+    running.process = std::move(process);
+    // Weak: a VM must not keep itself alive through its own watch.
+    running.process_source =
+        ports_.loop.on_io(running.process.get(), EventLoop::readable, [this, weak = std::weak_ptr{vm}](std::uint32_t) {
+            if (const auto alive = weak.lock()) {
+                on_process_end(alive);
+            }
+        });
+    try {
+        running.control = vmm.attach(ports_.loop, vm->folder);
+    } catch (const Error& error) {
+        hooks_.observer.log(std::string{"no control connection: "} + error.what(), vm);
+    }
+    running.link = ports_.links.open([&vmm, folder = vm->folder] { return vmm.connect_guest(folder); },
+                                     std::move(settings), link_events(vm));
+}
+
+GuestLinkEvents VmRunner::link_events(const VmPtr& vm)
+{
+    GuestLinkEvents events;
+    events.ready = [this, weak = std::weak_ptr{vm}] {
+        if (const auto alive = weak.lock(); alive && alive->running) {
+            on_ready(alive);
+        }
+    };
+    events.goodbye = [weak = std::weak_ptr{vm}](GuestGoodbye goodbye) {
+        if (const auto alive = weak.lock(); alive && alive->running) {
+            alive->running->goodbye = goodbye;
+            alive->running->ready = false;
+        }
+    };
+    events.failed = [weak = std::weak_ptr{vm}](const std::string& why) {
+        if (const auto alive = weak.lock(); alive && alive->running) {
+            alive->running->guest_failure = why;
+        }
+    };
+    return events;
+}
+
+void VmRunner::on_ready(const VmPtr& vm)
+{
+    auto& running = *vm->running;
+    if (running.ready || running.goodbye) {
+        return;  // said again: a guest may not make us tell all the bus as often as it likes
+    }
+    running.ready = true;
+    running.ready_once = true;
+    if (running.late) {
+        running.late = false;
+        vm->record.reason.clear();
+    }
+    if (const auto next = next_state(vm->record.state, VmEvent::GuestReady)) {
+        vm->record.state = *next;
+    }
+    hooks_.observer.changed(vm);
+    running.started.set(StartOutcome::Ready);
+}
+
+void VmRunner::on_process_end(const VmPtr& vm)
+{
+    auto& running = *vm->running;
+    running.process_source.reset();
+    const auto said = running.control ? running.control->guest_end() : std::nullopt;
+    const bool wanted =
+        running.kill_asked || vm->record.state == VmState::Stopping || vm->record.state == VmState::Deleting;
+    const bool powered_off = said == GuestEnd::PowerOff || running.goodbye == GuestGoodbye::PowerOff;
+    const bool rebooted = said == GuestEnd::Reset || running.goodbye == GuestGoodbye::Reboot;
+    if (!running.guest_failure.empty() && !wanted) {
+        vm->record.reason = "the guest could not boot: " + running.guest_failure;
+        spawn(settle_end(vm, VmEvent::VmmCrashed, Hooks::End::Stopped));
+    } else if (!wanted && running.ready_once && rebooted && running.goodbye != GuestGoodbye::PowerOff) {
+        vm->reboot_wanted = true;
+        spawn(settle_end(vm, VmEvent::RebootRequested, Hooks::End::Reboot));
+    } else if (wanted || powered_off) {
+        spawn(settle_end(vm, VmEvent::VmmEnded, Hooks::End::Stopped));
+    } else {
+        vm->record.reason =
+            (rebooted ? "the guest reset before it was ready; " : "the VMM ended by itself; ") + end_of_logs(vm);
+        spawn(settle_end(vm, VmEvent::VmmCrashed, Hooks::End::Stopped));
+    }
+}
+
+void VmRunner::forget_run(const VmPtr& vm)
+{
+    vm->record.process = {};
+    vm->record.vmm.clear();
+    vm->record.network.clear();
+    vm->record.address.clear();
+}
+
+Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
+{
+    const auto running = std::move(vm->running);
+    ports_.user_network.stop(vm->folder);
+    running->link.reset();
+    running->control.reset();
+    if (const auto next = next_state(vm->record.state, event)) {
+        vm->record.state = *next;
+    }
+    forget_run(vm);
+    hooks_.observer.changed(vm);
+    if (!vm->removed) {
+        co_await note(vm);
+    }
+    running->started.set(StartOutcome::VmmEnded);
+    // Before those who wait for the end go on: a restart that waits says by a flag that this end is none.
+    hooks_.ended(vm, end);
+    running->ended.set();
+}
+
+Task<VmEvent> VmRunner::recover(VmPtr vm)
+{
+    const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder);
+    auto watch = ports_.open_process(process);
+    const Vmm* vmm = ports_.ladder.by_name(vm->record.vmm);
+    const auto before = vm->record.state;
+    const bool was_up = before == VmState::Running || before == VmState::Starting || before == VmState::Stopping;
+    if (watch && vmm != nullptr) {
+        vm->record.process = process;
+        co_await take_over(vm, vmm, std::move(watch));
+        vm->running->ready_once = was_up;
+        co_await note(vm);
+        co_return VmEvent::FoundRunning;
+    }
+    forget_run(vm);
+    if (watch) {
+        const bool unwanted = before == VmState::Creating || before == VmState::Deleting;
+        if (unwanted) {
+            ports_.send_signal(watch, SIGKILL);
+        }
+        vm->record.reason = "its VMM runs as PID " + std::to_string(process.pid) +
+                            ", but banger lost what it needs to speak to it; end that process, then start the VM again";
+        apply(vm, VmEvent::FoundStrange, "taken over");
+        co_await note(vm);
+        co_return VmEvent::FoundStrange;
+    }
+    ports_.user_network.stop(vm->folder);
+    apply(vm, VmEvent::FoundGone, "taken over");
+    if (was_up) {
+        vm->record.reason = "its VMM ended while bangerd was away";
+        co_await note(vm);
+    }
+    co_return VmEvent::FoundGone;
+}
+
+Task<void> VmRunner::take_over(VmPtr vm, const Vmm* vmm, UniqueFd process)
+{
+    GuestSettings settings;
+    settings.keep = true;  // the bangerd before us may have configured it
+    if (!vm->record.address.empty()) {
+        settings.network = ports_.user_network.describe(vm->record.id, vm->record.address);
+    }
+    settings.authorized_keys = co_await ports_.authorized_keys();
+    apply(vm, VmEvent::FoundRunning, "taken over");
+    adopt(vm, *vmm, std::move(process), std::move(settings));
+}
+
+std::string VmRunner::end_of_logs(const VmPtr& vm)
+{
+    const auto vmm = tail_of_log(vm->folder / vm_folder::vmm_log);
+    const auto console = tail_of_log(vm->folder / vm_folder::console_log);
+    return !vmm.empty() ? vmm : (!console.empty() ? console : "its logs are empty");
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <sys/stat.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
+#include "agent/service/daemon.hpp"
+#include "agent/service/json_log.hpp"
+#include "agent/system/artifact_catalog.hpp"
+#include "agent/system/disks.hpp"
+#include "agent/system/fork_process_host.hpp"
+#include "agent/system/guest_session.hpp"
+#include "agent/system/host_examination.hpp"
+#include "agent/system/image/debian_artifacts.hpp"
+#include "agent/system/ladder.hpp"
+#include "agent/system/passt_network.hpp"
+#include "agent/system/private_bus.hpp"
+#include "agent/system/sqlite_store.hpp"
+#include "agent/system/ssh_key.hpp"
+#include "agent/system/systemd_process_host.hpp"
+#include "dbus/compat/bus.hpp"
+
+namespace {
+
+using namespace banger;
+using namespace banger::agent;
+
+struct Arguments {
+    bool private_bus{false};
+    int ready_fd{-1};
+    int idle_limit{600};
+};
+
+std::optional<std::string> environment(const char* name)
+{
+    const char* value = std::getenv(name);
+    return value != nullptr ? std::optional<std::string>{value} : std::nullopt;
+}
+
+/// Who waits for us reads one byte; without one, the end of the file says that we failed.
+void tell_ready(int fd)
+{
+    if (fd >= 0) {
+        [[maybe_unused]] const auto written = ::write(fd, "\n", 1);
+        ::close(fd);
+    }
+}
+
+std::string session_address()
+{
+    if (const auto address = environment("DBUS_SESSION_BUS_ADDRESS"); address && !address->empty()) {
+        return *address;
+    }
+    const auto runtime = environment("XDG_RUNTIME_DIR");
+    return runtime ? "unix:path=" + *runtime + "/bus" : "";
+}
+
+/// Before the first thread: signals go to any thread that doesn't block them, and only the event loop knows what to do.
+void block_signals()
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ours, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+/// The one place that names concrete classes.
+int run(const Arguments& arguments)
+{
+    const auto paths = find_paths(environment);
+    const auto lock = lock_state(paths);
+    json_log::open(paths.log());
+    EventLoop loop;
+    std::optional<PrivateBus> own_bus;
+    if (arguments.private_bus) {
+        own_bus.emplace(paths.runtime);
+    }
+    const auto address = own_bus ? own_bus->address() : session_address();
+    const auto connection = own_bus ? bus::open_bus(address) : bus::open_session_bus();
+    const bus::LoopAttachment attachment{*connection, loop, [&loop] {
+                                             json_log::write(json_log::Level::Warn,
+                                                             "the bus is gone; leaving, VMs go on");
+                                             loop.quit(0);
+                                         }};
+    Lane process_lane{2};
+    ForkProcessHost forked{loop, process_lane};
+    std::optional<SystemdProcessHost> units;
+    if (!own_bus && SystemdProcessHost::is_on(*connection)) {
+        units.emplace(*connection, forked);
+    }
+    ProcessHost& processes = units ? static_cast<ProcessHost&>(*units) : forked;
+    FileDisks disks;
+    PasstNetwork network{processes};
+    GuestSessions links{loop};
+    ArtifactCatalog images{paths.images(), "image.json"};
+    ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
+    Ladder ladder{loop, processes, links, paths.state};
+    DebianArtifacts maker{paths.cache / "logs", find_guest_program()};
+    SshKey key{paths.state};
+    HostExamination host{ladder.probe()};
+    const auto opened = open_or_replace_store(paths.database());
+    Agent agent{{.loop = loop,
+                 .store = *opened.store,
+                 .processes = processes,
+                 .disks = disks,
+                 .links = links,
+                 .user_network = network,
+                 .images = images,
+                 .kernels = kernels,
+                 .ladder = ladder,
+                 .maker = maker,
+                 .key = key,
+                 .host = host,
+                 .open_process = open_process,
+                 .send_signal = [](const UniqueFd& process, int signal) { send_signal(process, signal); }},
+                paths,
+                {opened.warning}};
+    agent.config();  // a mistake in it is told now, and not by the first VM
+    Daemon daemon{loop,
+                  agent,
+                  *connection,
+                  {.address = address,
+                   .ready = [&arguments] { tell_ready(arguments.ready_fd); },
+                   .idle_limit = std::chrono::seconds{arguments.idle_limit}}};
+    spawn(ladder.probe().clear_leftovers());
+    daemon.start();
+    return loop.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    Arguments arguments;
+    CLI::App app{"bangerd: banger's per-user agent. Started by the session bus or by banger; seldom by hand."};
+    app.set_version_flag("--version", BANGER_VERSION);
+    app.add_flag("--private-bus", arguments.private_bus, "serve on a bus of its own, for hosts without a session bus");
+    app.add_option("--ready-fd", arguments.ready_fd, "descriptor that gets one byte once it serves");
+    app.add_option("--idle-limit", arguments.idle_limit,
+                   "seconds without a call or a running VM after which it leaves (600)")
+        ->check(CLI::PositiveNumber);
+    CLI11_PARSE(app, argc, argv);
+    ::umask(077);
+    block_signals();
+    try {
+        return run(arguments);
+    } catch (const Error& failure) {
+        json_log::write(json_log::Level::Error, failure.what());
+        std::fprintf(stderr, "bangerd: %s\n", failure.what());
+        return error_info(failure.code()).exit_code;
+    } catch (const std::exception& failure) {
+        json_log::write(json_log::Level::Error, failure.what());
+        std::fprintf(stderr, "bangerd: %s\n", failure.what());
+    } catch (...) {
+        std::fputs("bangerd: failed for a reason that it doesn't know\n", stderr);
+    }
+    return EXIT_FAILURE;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.hpp"
+
+namespace banger::agent {
+
+/// An image or a kernel in the cache.
+struct Artifact {
+    std::string name;  ///< empty: replaced by a newer one of that name, kept because a VM uses it
+    Digest digest;
+    std::filesystem::path folder;
+    std::uint64_t size;   ///< bytes as seen
+    std::uint64_t used;   ///< bytes on the disk
+    std::string version;  ///< of a kernel: uname -r
+    std::string origin;   ///< e.g. "debian bookworm"
+    std::int64_t created;
+};
+
+namespace artifact_file {
+inline constexpr auto root_file_system = "rootfs.ext4";
+inline constexpr auto kernel = "vmlinux";
+inline constexpr auto initrd = "initrd";
+inline constexpr auto modules = "modules.ext4";
+}  // namespace artifact_file
+
+/// The images or the kernels in the cache. Loop thread; reads small files only.
+class Artifacts {
+public:
+    Artifacts() = default;
+    Artifacts(const Artifacts&) = delete;
+    Artifacts& operator=(const Artifacts&) = delete;
+    virtual ~Artifacts() = default;
+
+    /// By name, digest, or at least 8 first digits of one.
+    virtual std::optional<Artifact> find(std::string_view name) const = 0;
+    /// Sorted by name.
+    virtual std::vector<Artifact> list() const = 0;
+    /// Where a new one is to be made: on the same file system, with a name that no artifact has.
+    virtual std::filesystem::path draft(const std::string& name) const = 0;
+    /// Drafts that are there: of a bangerd that was killed, unless one is being made.
+    virtual std::vector<std::filesystem::path> drafts() const = 0;
+    /// Takes a finished draft in under its digest and name; an older one of that name loses it, or is removed unless `in_use`.
+    /// Throws CorruptData, NoSpace.
+    virtual Artifact adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use) = 0;
+    /// Throws Failed.
+    virtual void remove(const Digest& digest) = 0;
+};
+
+}  // namespace banger::agent

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "agent/core/task.hpp"
+#include "agent/ports/vmm.hpp"
+
+namespace banger::agent {
+
+/// What the guest is told about its network, and what the VMM gets. All addresses are IPv4 in dotted form.
+struct GuestNetwork {
+    std::string kind{};     ///< as in VmRecord::network
+    std::string address{};  ///< empty: no network
+    unsigned prefix{0};
+    std::string gateway{};
+    std::vector<std::string> dns{};
+    VmmNetwork vmm{};
+};
+
+/// One way to give guests a network.
+class NetworkDriver {
+public:
+    NetworkDriver() = default;
+    NetworkDriver(const NetworkDriver&) = delete;
+    NetworkDriver& operator=(const NetworkDriver&) = delete;
+    virtual ~NetworkDriver() = default;
+
+    /// Before the VMM starts. Throws HostLacks (program missing, host without a network), Failed.
+    virtual Task<GuestNetwork> start(VmId vm, std::filesystem::path folder) = 0;
+    /// What start() gave when it gave this address.
+    virtual GuestNetwork describe(const VmId& vm, const std::string& address) const = 0;
+    /// After the VMM's end, and for one that never came; never fails.
+    virtual void stop(const std::filesystem::path& folder) noexcept = 0;
+};
+
+}  // namespace banger::agent

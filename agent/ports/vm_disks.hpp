@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+
+#include "common/size.hpp"
+
+namespace banger::agent {
+
+/// The files of a VM. Called on a worker thread: everything here may take long.
+class VmDisks {
+public:
+    VmDisks() = default;
+    VmDisks(const VmDisks&) = delete;
+    VmDisks& operator=(const VmDisks&) = delete;
+    virtual ~VmDisks() = default;
+
+    /// The root disk FOLDER/root.img from an image: shared blocks where the file system can, else a sparse copy.
+    /// Throws NoSpace (nothing left behind), Cancelled.
+    virtual void make_root(const std::filesystem::path& image, const std::filesystem::path& folder,
+                           const std::stop_token& stop) = 0;
+    /// An empty ext4 FOLDER/work.img, sparse. Throws NoSpace, InvalidArgument (larger than the file system can hold).
+    virtual void make_work(const std::filesystem::path& folder, ByteSize size) = 0;
+    /// Bytes that a file really takes; 0 when it isn't there.
+    virtual std::uint64_t allocated(const std::filesystem::path& file) const noexcept = 0;
+};
+
+}  // namespace banger::agent

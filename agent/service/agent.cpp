@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/service/agent.hpp"
+
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <thread>
+
+#include "agent/service/json_log.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr std::chrono::milliseconds housekeeping_interval{30'000};
+
+std::int64_t now() { return static_cast<std::int64_t>(::time(nullptr)); }
+
+std::uint32_t host_cpus() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+HostSize host_size()
+{
+    struct sysinfo info {};
+    ::sysinfo(&info);
+    return {host_cpus(), static_cast<std::uint64_t>(info.totalram) * info.mem_unit};
+}
+
+template <typename Digests>
+std::vector<std::string> users_of(const VmManager& vms, Digests&& uses)
+{
+    std::vector<std::string> names;
+    for (const auto& vm : vms.list()) {
+        if (uses(vm->record.spec)) {
+            names.push_back(vm->name());
+        }
+    }
+    return names;
+}
+
+}  // namespace
+
+Agent::Agent(AgentPorts ports, Paths paths, StoreFindings findings)
+    : ports_{std::move(ports)},
+      paths_{std::move(paths)},
+      adopt_folders_{!findings.warning.empty()},
+      operations_{ports_.loop}
+{
+    if (adopt_folders_) {
+        warnings_.push_back(findings.warning);
+        json_log::write(json_log::Level::Error, findings.warning);
+    }
+    vms_ = std::make_unique<VmManager>(vm_ports(), paths_.vms(), host_cpus(), relay());
+    housekeep();
+}
+
+VmPorts Agent::vm_ports()
+{
+    return VmPorts{.loop = ports_.loop,
+                   .store_lane = store_lane_,
+                   .work_lane = work_lane_,
+                   .store = ports_.store,
+                   .processes = ports_.processes,
+                   .disks = ports_.disks,
+                   .links = ports_.links,
+                   .user_network = ports_.user_network,
+                   .images = ports_.images,
+                   .kernels = ports_.kernels,
+                   .ladder = ports_.ladder,
+                   .authorized_keys = [this] { return authorized_keys(); },
+                   .open_process = ports_.open_process,
+                   .send_signal = ports_.send_signal,
+                   .now = now};
+}
+
+VmObserver Agent::relay()
+{
+    const auto tell = [this](auto member) {
+        return [this, member](const VmPtr& vm) {
+            if (const auto& call = observer_.*member) {
+                call(vm);
+            }
+        };
+    };
+    return {.added = tell(&VmObserver::added),
+            .changed = tell(&VmObserver::changed),
+            .removed = tell(&VmObserver::removed),
+            .log = [](const std::string& message, const VmPtr& vm) {
+                json_log::write(json_log::Level::Warn, message, vm->name());
+            }};
+}
+
+Task<void> Agent::recover()
+{
+    auto& store = ports_.store;
+    auto load = [&store] { return store.load(); };
+    auto rows = co_await run_on(ports_.loop, store_lane_, std::move(load));
+    co_await clear_drafts();
+    co_await vms_->recover(std::move(rows), adopt_folders_);
+}
+
+/// A draft that is there before we serve is nobody's. A new banger has a new banger-guest, which older kernels get, too.
+Task<void> Agent::clear_drafts()
+{
+    auto drafts = ports_.images.drafts();
+    const auto more = ports_.kernels.drafts();
+    drafts.insert(drafts.end(), more.begin(), more.end());
+    std::vector<std::filesystem::path> kernels;
+    for (const auto& kernel : ports_.kernels.list()) {
+        kernels.push_back(kernel.folder);
+    }
+    auto clear = [&maker = ports_.maker, drafts, kernels] {
+        for (const auto& draft : drafts) {
+            maker.discard(draft);
+        }
+        for (const auto& kernel : kernels) {
+            try {
+                maker.refresh_initrd(kernel);
+            } catch (const std::exception& failure) {
+                json_log::write(json_log::Level::Warn,
+                                "kernel " + kernel.filename().string() + " keeps its old initrd: " + failure.what());
+            }
+        }
+    };
+    co_await run_on(ports_.loop, work_lane_, std::move(clear));
+}
+
+Config Agent::config() const
+{
+    auto config = load_config(paths_.config, host_size());
+    if (const char* level = ::getenv("BANGER_LOG_LEVEL"); level != nullptr) {
+        config.log_level = level;
+    }
+    json_log::set_level(config.log_level);
+    return config;
+}
+
+std::vector<std::string> Agent::users_of_image(const Digest& digest) const
+{
+    return users_of(*vms_, [&](const VmSpec& spec) { return spec.image_digest == digest; });
+}
+
+std::vector<std::string> Agent::users_of_kernel(const Digest& digest) const
+{
+    return users_of(*vms_, [&](const VmSpec& spec) { return spec.kernel_digest == digest; });
+}
+
+Task<std::vector<std::string>> Agent::authorized_keys()
+{
+    std::vector<std::string> keys;
+    try {
+        auto read_key = [&key = ports_.key] { return key.public_key(); };
+        keys.push_back(co_await run_on(ports_.loop, work_lane_, std::move(read_key)));
+    } catch (const Error& error) {
+        // Commands and copies need no ssh, so a VM starts without a key; `vm ssh` says what is missing.
+        json_log::write(json_log::Level::Warn, std::string{"no ssh key: "} + error.what());
+    }
+    co_return keys;
+}
+
+void Agent::housekeep()
+{
+    housekeeping_ = ports_.loop.after(housekeeping_interval, [this] {
+        vms_->trim_logs();
+        housekeep();
+    });
+}
+
+}  // namespace banger::agent

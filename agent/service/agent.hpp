@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/core/config.hpp"
+#include "agent/core/operation.hpp"
+#include "agent/core/vm/vm_manager.hpp"
+#include "agent/ports/artifact_maker.hpp"
+#include "agent/ports/host_examiner.hpp"
+#include "agent/ports/user_key.hpp"
+#include "common/paths.hpp"
+
+namespace banger::agent {
+
+/// The world around bangerd, wired in main.cpp. All outlive the Agent.
+struct AgentPorts {
+    EventLoop& loop;
+    VmStore& store;
+    ProcessHost& processes;
+    VmDisks& disks;
+    GuestLinks& links;
+    NetworkDriver& user_network;
+    Artifacts& images;
+    Artifacts& kernels;
+    VmmLadder& ladder;
+    ArtifactMaker& maker;
+    UserKey& key;
+    HostExaminer& host;
+    /// As in ports/process_host.hpp.
+    std::function<UniqueFd(const ProcessId&)> open_process;
+    std::function<void(const UniqueFd&, int signal)> send_signal;
+};
+
+/// How the database was found at the start.
+struct StoreFindings {
+    /// It was damaged: VMs are to be found again from their folders, and this is what the user is told. Empty: all is well.
+    std::string warning;
+};
+
+enum class Remake { Never, Always };
+
+/// All of bangerd but the bus: the parts, wired, and the work that needs several of them. Loop thread.
+class Agent {
+public:
+    Agent(AgentPorts ports, Paths paths, StoreFindings findings);
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+
+    /// Takes over what runs, and clears up what a killed bangerd left. Once, before serving.
+    Task<void> recover();
+
+    EventLoop& loop() noexcept { return ports_.loop; }
+    const Paths& paths() const noexcept { return paths_; }
+    VmManager& vms() noexcept { return *vms_; }
+    Operations& operations() noexcept { return operations_; }
+    Artifacts& images() noexcept { return ports_.images; }
+    Artifacts& kernels() noexcept { return ports_.kernels; }
+    const VmDisks& disks() const noexcept { return ports_.disks; }
+    HostExaminer& host() noexcept { return ports_.host; }
+    const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+    /// Read anew at each call, so that a change needs no restart. Throws InvalidArgument with file:line.
+    Config config() const;
+
+    /// Who watches VMs come, change and go; may be set once the bus is there.
+    void observe(VmObserver observer) { observer_ = std::move(observer); }
+    /// Told after an image or a kernel came or went by an operation.
+    void on_artifacts_changed(std::function<void()> call) { artifacts_changed_ = std::move(call); }
+    std::vector<std::string> users_of_image(const Digest& digest) const;
+    std::vector<std::string> users_of_kernel(const Digest& digest) const;
+
+    /// Operations: they end when the artifact is in the catalog, at once when there is one of that name already and `remake` is Never.
+    /// Throw InUse (one of that name is being made).
+    OperationPtr build_image(ImageRecipe recipe, Remake remake);
+    OperationPtr import_kernel(KernelRecipe recipe, Remake remake);
+
+    /// ssh(1) options that reach a running VM.
+    Task<std::vector<std::pair<std::string, std::string>>> ssh_options(VmPtr vm);
+
+private:
+    using Make = std::function<void(const std::filesystem::path& draft, const MakingProgress& progress)>;
+    /// What an image and a kernel have in common while they are made.
+    struct Making {
+        std::string what;  ///< "image" or "kernel"
+        std::string name;
+        std::string origin;  ///< that one of this name must have to count as there already; empty: any
+        Artifacts* catalog;
+        std::function<bool(const Digest&)> in_use;
+        Make make;
+        Remake remake;
+    };
+    OperationPtr start_making(const std::string& kind, Making making);
+    Task<void> make_artifact(Making making, OperationPtr operation);
+    void probe_in_background(const Artifact& kernel);
+    Task<void> clear_drafts();
+    Task<std::vector<std::string>> authorized_keys();
+    VmPorts vm_ports();
+    VmObserver relay();
+    void housekeep();
+
+    AgentPorts ports_;
+    Paths paths_;
+    std::vector<std::string> warnings_;
+    bool adopt_folders_;
+    Lane store_lane_{1};
+    Lane work_lane_{4};
+    Lane making_lane_{2};  ///< images and kernels take minutes, which no VM's disk shall wait for
+    Operations operations_;
+    VmObserver observer_;
+    std::unique_ptr<VmManager> vms_;
+    std::function<void()> artifacts_changed_;
+    std::set<std::string> being_made_;  ///< "image NAME" or "kernel NAME"
+    EventLoop::Source housekeeping_;
+};
+
+}  // namespace banger::agent

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The half of Agent that makes images and kernels, and the ssh options that need files of both the user and the VM.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "agent/core/vm/vm_folder.hpp"
+#include "agent/service/agent.hpp"
+#include "agent/service/json_log.hpp"
+#include "common/rollback.hpp"
+
+namespace banger::agent {
+namespace {
+
+/// banger beside bangerd (a build tree), else ../../bin (installed in libexec/banger), else from PATH.
+std::string banger_program()
+{
+    std::error_code none;
+    const auto here = std::filesystem::read_symlink("/proc/self/exe", none).parent_path();
+    for (const auto& candidate : {here / "banger", here / "../../bin/banger"}) {
+        if (std::filesystem::exists(candidate, none)) {
+            return candidate.lexically_normal().string();
+        }
+    }
+    return "banger";
+}
+
+}  // namespace
+
+OperationPtr Agent::build_image(ImageRecipe recipe, Remake remake)
+{
+    const auto origin = recipe.suite.empty() ? "" : "debian " + recipe.suite;
+    return start_making(
+        "build-image",
+        {.what = "image",
+         .name = recipe.name,
+         .origin = origin,
+         .catalog = &ports_.images,
+         .in_use = [this](const Digest& digest) { return !users_of_image(digest).empty(); },
+         .make = [&maker = ports_.maker, recipe](const auto& draft,
+                                                 const auto& progress) { maker.build_image(recipe, draft, progress); },
+         .remake = remake});
+}
+
+OperationPtr Agent::import_kernel(KernelRecipe recipe, Remake remake)
+{
+    const auto origin = !recipe.vmlinuz.empty() ? "imported" : recipe.suite.empty() ? "" : "debian " + recipe.suite;
+    return start_making(
+        "import-kernel",
+        {.what = "kernel",
+         .name = recipe.name,
+         .origin = origin,
+         .catalog = &ports_.kernels,
+         .in_use = [this](const Digest& digest) { return !users_of_kernel(digest).empty(); },
+         .make = [&maker = ports_.maker, recipe](
+                     const auto& draft, const auto& progress) { maker.import_kernel(recipe, draft, progress); },
+         .remake = remake});
+}
+
+OperationPtr Agent::start_making(const std::string& kind, Making making)
+{
+    const auto key = making.what + " " + making.name;
+    if (!being_made_.insert(key).second) {
+        throw Error{ErrorCode::InUse, "the " + key + " is being made already; wait for it, or cancel it"};
+    }
+    const auto operation = operations_.add(kind, making.name);
+    operations_.run(operation, make_artifact(std::move(making), operation));
+    return operation;
+}
+
+Task<void> Agent::make_artifact(Making making, OperationPtr operation)
+{
+    Rollback unlock;
+    unlock.add([this, key = making.what + " " + making.name] { being_made_.erase(key); });
+    const auto tell = [&operation](const Artifact& artifact, bool built) {
+        operation->result() = {{"name", artifact.name}, {"digest", artifact.digest.str()}, {"built", built}};
+        if (!artifact.version.empty()) {
+            operation->result()["version"] = artifact.version;
+        }
+    };
+    const auto present = making.catalog->find(making.name);
+    if (present && making.remake == Remake::Never) {
+        if (!making.origin.empty() && present->origin != making.origin) {
+            throw Error{ErrorCode::AlreadyExists, "the " + making.what + " " + making.name + " is " + present->origin +
+                                                      "; give the new one another --name, or replace it with --force"};
+        }
+        tell(*present, false);
+        co_return;
+    }
+    const auto draft = making.catalog->draft(making.name);
+    const MakingProgress progress{
+        .stage = [&loop = ports_.loop, operation](
+                     const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
+        .stop = operation->stop_token()};
+    auto make_it = [make = making.make, draft, progress] { make(draft, progress); };
+    co_await run_on(ports_.loop, making_lane_, std::move(make_it));
+    Rollback no_leftovers;
+    no_leftovers.add([&maker = ports_.maker, &draft] { maker.discard(draft); });
+    const auto artifact = making.catalog->adopt(draft, making.in_use);
+    no_leftovers.commit();
+    tell(artifact, true);
+    if (artifacts_changed_) {
+        artifacts_changed_();
+    }
+    if (making.what == "kernel") {
+        probe_in_background(artifact);
+    }
+}
+
+/// So that the first VM needn't wait for the verdict on KVM.
+void Agent::probe_in_background(const Artifact& kernel)
+{
+    const auto probe = [](VmmLadder* ladder, Artifact with) -> Task<void> {
+        co_await ladder->choose(VmmChoice::Auto, std::move(with));
+    };
+    spawn(probe(&ports_.ladder, kernel), [](std::exception_ptr failure) {
+        if (failure) {
+            json_log::write(json_log::Level::Warn, std::string{"the KVM probe failed: "} + to_error(failure).what());
+        }
+    });
+}
+
+Task<std::vector<std::pair<std::string, std::string>>> Agent::ssh_options(VmPtr vm)
+{
+    auto find_key = [&user = ports_.key] { return user.private_key(); };
+    const auto key = co_await run_on(ports_.loop, work_lane_, std::move(find_key));
+    const auto answer = co_await VmManager::link(vm).query("ssh-host-keys", {});
+    // From the guest itself over its own channel: no trust on first use, and no old key haunts a new VM.
+    const auto known_hosts = vm->folder / "known_hosts";
+    const auto alias = vm->name() + ".vm";
+    std::string lines;
+    for (const auto& line : answer.value("keys", std::vector<std::string>{})) {
+        if (line.find('\n') == std::string::npos && line.starts_with("ssh-")) {
+            lines += alias + " " + line + "\n";
+        }
+    }
+    auto write_hosts = [known_hosts, lines] {
+        auto fresh = known_hosts;
+        fresh += ".new";
+        std::ofstream{fresh, std::ios::trunc} << lines;
+        std::filesystem::rename(fresh, known_hosts);
+    };
+    co_await run_on(ports_.loop, work_lane_, std::move(write_hosts));
+    co_return std::vector<std::pair<std::string, std::string>>{
+        {"IdentityFile", key.string()},
+        {"IdentitiesOnly", "yes"},
+        {"UserKnownHostsFile", known_hosts.string()},
+        {"GlobalKnownHostsFile", "/dev/null"},
+        {"StrictHostKeyChecking", "yes"},
+        {"HostKeyAlias", alias},
+        {"User", "root"},
+        {"ProxyCommand", banger_program() + " internal connect " + vm->name() + " 22"},
+        {"ProxyUseFdpass", "yes"},
+        {"LogLevel", "ERROR"},
+    };
+}
+
+}  // namespace banger::agent

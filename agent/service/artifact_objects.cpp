@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/service/artifact_objects.hpp"
+
+#include <array>
+
+#include "agent/service/dispatch.hpp"
+#include "common/text.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr auto root_path = "/dev/banger/Agent1/";
+
+/// One that lost its name to a newer one goes by its digest.
+std::string path_element(const Artifact& artifact)
+{
+    return escape_for_path(artifact.name.empty() ? artifact.digest.str() : artifact.name);
+}
+
+VariantMap details_of(const Artifact& artifact, const std::vector<std::string>& users)
+{
+    return {{"digest", sdbus::Variant{artifact.digest.str()}},
+            {"path", sdbus::Variant{to_utf8(artifact.folder.string())}},
+            {"size", sdbus::Variant{artifact.size}},
+            {"used", sdbus::Variant{artifact.used}},
+            {"origin", sdbus::Variant{to_utf8(artifact.origin)}},
+            {"created", sdbus::Variant{artifact.created}},
+            {"users", sdbus::Variant{users}}};
+}
+
+void refuse_users(const char* what, const Artifact& artifact, const std::vector<std::string>& users)
+{
+    if (users.empty()) {
+        return;
+    }
+    std::string names;
+    for (const auto& user : users) {
+        names += (names.empty() ? "" : ", ") + user;
+    }
+    throw Error{ErrorCode::InUse, std::string{what} + " " + artifact.name + " is used by " + names +
+                                      "; delete those VMs first (banger vm delete)"};
+}
+
+}  // namespace
+
+std::string escape_for_path(std::string_view name)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string escaped;
+    for (const char c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (plain) {
+            escaped += c;
+        } else {
+            escaped += {'_', digits[byte >> 4U], digits[byte & 0xfU]};
+        }
+    }
+    return escaped;
+}
+
+sdbus::ObjectPath ImageObject::path_of(const Artifact& image)
+{
+    return sdbus::ObjectPath{std::string{root_path} + "image/" + path_element(image)};
+}
+
+ImageObject::ImageObject(sdbus::IConnection& connection, Agent& agent, Artifact image, std::function<void()> deleted)
+    : AdaptorInterfaces{connection, path_of(image)},
+      agent_{&agent},
+      image_{std::move(image)},
+      deleted_{std::move(deleted)}
+{
+    registerAdaptor();
+    tell_bus([this] { emitInterfacesAddedSignal(); });
+}
+
+ImageObject::~ImageObject()
+{
+    tell_bus([this] { emitInterfacesRemovedSignal(); });
+    unregisterAdaptor();
+}
+
+void ImageObject::Delete()
+{
+    answer("Image.Delete", [&] {
+        refuse_users("the image", image_, agent_->users_of_image(image_.digest));
+        agent_->images().remove(image_.digest);
+        deleted_();
+    });
+}
+
+VariantMap ImageObject::Details()
+{
+    return answer("Image.Details", [&] { return details_of(image_, agent_->users_of_image(image_.digest)); });
+}
+
+sdbus::ObjectPath KernelObject::path_of(const Artifact& kernel)
+{
+    return sdbus::ObjectPath{std::string{root_path} + "kernel/" + path_element(kernel)};
+}
+
+KernelObject::KernelObject(sdbus::IConnection& connection, Agent& agent, Artifact kernel, std::function<void()> deleted)
+    : AdaptorInterfaces{connection, path_of(kernel)},
+      agent_{&agent},
+      kernel_{std::move(kernel)},
+      deleted_{std::move(deleted)}
+{
+    registerAdaptor();
+    tell_bus([this] { emitInterfacesAddedSignal(); });
+}
+
+KernelObject::~KernelObject()
+{
+    tell_bus([this] { emitInterfacesRemovedSignal(); });
+    unregisterAdaptor();
+}
+
+void KernelObject::Delete()
+{
+    answer("Kernel.Delete", [&] {
+        refuse_users("the kernel", kernel_, agent_->users_of_kernel(kernel_.digest));
+        agent_->kernels().remove(kernel_.digest);
+        deleted_();
+    });
+}
+
+VariantMap KernelObject::Details()
+{
+    return answer("Kernel.Details", [&] {
+        auto details = details_of(kernel_, agent_->users_of_kernel(kernel_.digest));
+        details.emplace("version", sdbus::Variant{kernel_.version});
+        return details;
+    });
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/service/daemon.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+
+#include "agent/core/vm/vm_files.hpp"
+#include "agent/service/dispatch.hpp"
+#include "agent/service/json_log.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr auto bus_name = "dev.banger.Agent1";
+constexpr std::chrono::milliseconds drain_time{200};
+
+}  // namespace
+
+UniqueFd lock_state(const Paths& paths)
+{
+    make_private_folder(paths.state);
+    UniqueFd lock{::open((paths.state / "bangerd.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    if (!lock) {
+        throw errno_error("can't open " + (paths.state / "bangerd.lock").string(), errno);
+    }
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {
+        std::ifstream file{paths.announcement()};
+        const auto json = nlohmann::json::parse(file, nullptr, false);
+        const auto other = json.is_object() ? " (PID " + json.value("pid", nlohmann::json{}).dump() + ", on the bus " +
+                                                  json.value("address", nlohmann::json{}).dump() + ")"
+                                            : std::string{};
+        throw Error{ErrorCode::AlreadyExists,
+                    "bangerd is already running for " + paths.state.string() + other + "; banger daemon stop ends it"};
+    }
+    return lock;
+}
+
+Daemon::Daemon(EventLoop& loop, Agent& agent, sdbus::IConnection& connection, DaemonSettings settings)
+    : loop_{&loop}, agent_{&agent}, connection_{&connection}, settings_{std::move(settings)}
+{
+    terminate_ = loop.on_signal(SIGTERM, [&loop] { loop.quit(0); });
+    interrupt_ = loop.on_signal(SIGINT, [&loop] { loop.quit(0); });
+}
+
+Daemon::~Daemon()
+{
+    if (announced_) {
+        std::error_code none;
+        std::filesystem::remove(agent_->paths().announcement(), none);
+    }
+    manager_.reset();
+    agent_->operations().cancel_all();
+}
+
+void Daemon::start()
+{
+    spawn(serve(), [this](std::exception_ptr failure) {
+        if (failure) {
+            const auto error = to_error(failure);
+            json_log::write(json_log::Level::Error, error.what());
+            ::dprintf(STDERR_FILENO, "bangerd: %s\n", error.what());
+            loop_->quit(1);
+        }
+    });
+}
+
+Task<void> Daemon::serve()
+{
+    co_await agent_->recover();
+    manager_ = std::make_unique<ManagerObject>(*connection_, *agent_, settings_.address, [this] {
+        // After the answer went out.
+        loop_->post([this] { loop_->quit(0); });
+    });
+    announce();
+    announced_ = true;
+    bus::request_name(*connection_, bus_name);
+    json_log::write(json_log::Level::Info, "serving on " + settings_.address);
+    watch_idleness();
+    settings_.ready();
+}
+
+void Daemon::announce() const
+{
+    const auto path = agent_->paths().announcement();
+    const auto fresh = path.string() + ".new";
+    std::ofstream file{fresh, std::ios::trunc};
+    file << nlohmann::json{{"pid", ::getpid()}, {"address", settings_.address}, {"version", BANGER_VERSION}}.dump()
+         << "\n";
+    file.close();
+    if (!file || ::rename(fresh.c_str(), path.c_str()) < 0) {
+        throw errno_error("can't write " + path.string(), errno);
+    }
+}
+
+bool Daemon::is_idle()
+{
+    return agent_->vms().running_count() == 0 && agent_->operations().running() == 0 &&
+           manager_->calls_since_asked() == 0;
+}
+
+void Daemon::watch_idleness()
+{
+    idle_timer_ = loop_->after(std::chrono::duration_cast<EventLoop::Milliseconds>(settings_.idle_limit), [this] {
+        if (is_idle()) {
+            leave();
+        } else {
+            watch_idleness();
+        }
+    });
+}
+
+/// Gives the name back first and answers what is on its way to us; from then on a call starts another bangerd.
+void Daemon::leave()
+{
+    bus::release_name(*connection_, bus_name);
+    idle_timer_ = loop_->after(drain_time, [this] {
+        if (is_idle()) {
+            json_log::write(json_log::Level::Info, "idle; leaving");
+            loop_->quit(0);
+        } else {
+            bus::request_name(*connection_, bus_name);
+            watch_idleness();
+        }
+    });
+}
+
+}  // namespace banger::agent

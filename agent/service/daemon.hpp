@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <memory>
+
+#include "agent/service/agent.hpp"
+#include "agent/service/manager_object.hpp"
+
+namespace banger::agent {
+
+struct DaemonSettings {
+    std::string address;          ///< of the bus
+    std::function<void()> ready;  ///< told once the bus name is ours
+    /// With nothing running and no call for so long, it leaves; the next call starts it again.
+    std::chrono::seconds idle_limit;
+};
+
+/// bangerd on its bus: one a state directory, announced there, leaving when nobody needs it. Loop thread.
+class Daemon {
+public:
+    /// `connection` is attached to the loop.
+    Daemon(EventLoop& loop, Agent& agent, sdbus::IConnection& connection, DaemonSettings settings);
+    ~Daemon();
+
+    /// Takes over what runs, then serves. Failures end the loop with exit code 1.
+    void start();
+
+private:
+    Task<void> serve();
+    void announce() const;
+    void watch_idleness();
+    bool is_idle();
+    void leave();
+
+    EventLoop* loop_;
+    Agent* agent_;
+    sdbus::IConnection* connection_;
+    DaemonSettings settings_;
+    std::unique_ptr<ManagerObject> manager_;
+    EventLoop::Source idle_timer_;
+    EventLoop::Source terminate_;
+    EventLoop::Source interrupt_;
+    bool announced_{false};
+};
+
+/// The lock that makes it one bangerd a state directory; held until the program ends. Throws AlreadyExists with the other's address.
+UniqueFd lock_state(const Paths& paths);
+
+}  // namespace banger::agent

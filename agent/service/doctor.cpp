@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/service/doctor.hpp"
+
+#include <unistd.h>
+
+namespace banger::agent {
+namespace {
+
+Finding check_config(const Agent& agent)
+{
+    try {
+        agent.config();
+        return {"configuration", "ok", agent.paths().config.string(), ""};
+    } catch (const Error& error) {
+        return {"configuration", "missing", error.what(), ""};
+    }
+}
+
+Finding check_artifact(const std::string& what, const std::optional<Artifact>& artifact, const std::string& mend)
+{
+    if (artifact) {
+        return {"default " + what, "ok", artifact->name + " " + artifact->origin + " " + artifact->version, ""};
+    }
+    return {"default " + what, "missing", "there is none yet", mend};
+}
+
+}  // namespace
+
+Task<std::tuple<DoctorRows>> examine_host(Agent* agent)
+{
+    const auto kernel = agent->kernels().find("debian");
+    std::vector<Finding> findings{
+        {"bangerd", "ok", "PID " + std::to_string(::getpid()) + ", state in " + agent->paths().state.string(), ""},
+        check_config(*agent)};
+    const auto programs = agent->host().programs();
+    findings.insert(findings.end(), programs.begin(), programs.end());
+    findings.push_back(check_artifact("kernel", kernel, "banger kernel import"));
+    findings.push_back(check_artifact("image", agent->images().find("debian"), "banger image build"));
+    findings.push_back(co_await agent->host().kvm(kernel));
+    DoctorRows rows;
+    for (const auto& finding : findings) {
+        rows.emplace_back(finding.check, finding.verdict, finding.detail, finding.mend);
+    }
+    co_return std::tuple{std::move(rows)};
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/service/manager_object.hpp"
+
+#include <fnmatch.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "agent/service/dispatch.hpp"
+#include "agent/service/doctor.hpp"
+#include "common/text.hpp"
+
+namespace banger::agent {
+namespace {
+
+template <typename Object, typename Map>
+void sync_objects(Map& objects, const std::vector<Artifact>& artifacts,
+                  const std::function<std::unique_ptr<Object>(const Artifact&)>& make)
+{
+    Map fresh;
+    for (const auto& artifact : artifacts) {
+        const std::string key = Object::path_of(artifact) + "@" + artifact.digest.str();
+        auto at = objects.find(key);
+        if (at != objects.end()) {
+            fresh.insert(objects.extract(at));
+        }
+    }
+    objects.clear();  // before new ones are made: a path may pass from one digest to another
+    for (const auto& artifact : artifacts) {
+        const std::string key = Object::path_of(artifact) + "@" + artifact.digest.str();
+        if (!fresh.contains(key)) {
+            fresh.emplace(key, make(artifact));
+        }
+    }
+    objects = std::move(fresh);
+}
+
+const Artifact& found(const std::optional<Artifact>& artifact, const std::string& what, const std::string& name)
+{
+    if (!artifact) {
+        throw Error{ErrorCode::NotFound,
+                    "there is no " + what + " \"" + shown(name) + "\"; banger " + what + " list shows what there is"};
+    }
+    return *artifact;
+}
+
+std::filesystem::path absolute_path(const std::string& key, const std::string& text)
+{
+    if (!text.empty() && text.front() != '/') {
+        throw Error{ErrorCode::InvalidArgument, key + " must be an absolute path"};
+    }
+    return text;
+}
+
+ByteSize checked_image_size(std::uint64_t bytes)
+{
+    constexpr auto least = 1 * gib;  // Debian's minimum is half of it
+    constexpr auto most = 16 * 1024 * gib;
+    const ByteSize size{bytes};
+    if (size < least || size > most) {
+        throw Error{ErrorCode::InvalidArgument, "an image's size must be 1G to 16T, not " + size.to_string()};
+    }
+    return size;
+}
+
+/// Debian policy, section 5.6.1; they become words of a command line.
+std::vector<std::string> checked_packages(std::vector<std::string> packages)
+{
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+    for (const auto& package : packages) {
+        const bool good = package.size() >= 2 && package.find_first_not_of(letters) == std::string::npos &&
+                          package.find_first_of("+-.") != 0;
+        if (!good) {
+            throw Error{ErrorCode::InvalidArgument, "\"" + shown(package) + "\" is no package name"};
+        }
+    }
+    return packages;
+}
+
+std::string checked_suite(std::string suite)
+{
+    if (!suite.empty() && suite != "bookworm" && suite != "trixie") {
+        throw Error{ErrorCode::InvalidArgument, "suite must be bookworm or trixie, not " + shown(suite)};
+    }
+    return suite;
+}
+
+Remake remake_of(const Options& options) { return options.get<bool>("force", false) ? Remake::Always : Remake::Never; }
+
+}  // namespace
+
+ManagerObject::ManagerObject(sdbus::IConnection& connection, Agent& agent, std::string address,
+                             std::function<void()> quit)
+    : AdaptorInterfaces{connection, sdbus::ObjectPath{path}},
+      connection_{&connection},
+      agent_{&agent},
+      address_{std::move(address)},
+      quit_{std::move(quit)}
+{
+    registerAdaptor();
+    const auto add_vm = [this](const VmPtr& vm) {
+        vms_.emplace(vm->record.id.str(), std::make_unique<VmObject>(*connection_, *agent_, vm));
+    };
+    for (const auto& vm : agent.vms().list()) {
+        add_vm(vm);
+    }
+    agent.observe({.added = add_vm,
+                   .changed =
+                       [this](const VmPtr& vm) {
+                           if (const auto at = vms_.find(vm->record.id.str()); at != vms_.end()) {
+                               at->second->changed();
+                           }
+                       },
+                   .removed = [this](const VmPtr& vm) { vms_.erase(vm->record.id.str()); },
+                   .log = {}});
+    agent.operations().observe(
+        [this](const OperationPtr& operation) {
+            operations_.emplace(operation->id(), std::make_unique<OperationObject>(*connection_, operation));
+        },
+        [this](std::uint64_t id) { operations_.erase(id); });
+    agent.on_artifacts_changed([this] { sync_artifacts(); });
+    sync_artifacts();
+}
+
+ManagerObject::~ManagerObject()
+{
+    agent_->observe({});
+    agent_->operations().observe({}, {});
+    agent_->on_artifacts_changed({});
+    unregisterAdaptor();
+}
+
+void ManagerObject::sync_artifacts()
+{
+    // Later, not now: the object that deleted its artifact is still answering.
+    const auto later = [this] { agent_->loop().post([this] { sync_artifacts(); }); };
+    sync_objects<ImageObject>(images_, agent_->images().list(), [&](const Artifact& image) {
+        return std::make_unique<ImageObject>(*connection_, *agent_, image, later);
+    });
+    sync_objects<KernelObject>(kernels_, agent_->kernels().list(), [&](const Artifact& kernel) {
+        return std::make_unique<KernelObject>(*connection_, *agent_, kernel, later);
+    });
+}
+
+std::vector<sdbus::Struct<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t,
+                          std::uint64_t, std::string, std::int64_t, std::string, std::string>>
+ManagerObject::ListVms(const std::map<std::string, std::string>& filter)
+{
+    ++calls_;
+    return answer("ListVms", [&] {
+        decltype(ListVms(filter)) rows;
+        for (const auto& [key, value] : filter) {
+            if (key != "state" && key != "name") {
+                throw banger::Error{ErrorCode::InvalidArgument,
+                                    "VMs are filtered by state or name, not by " + shown(key)};
+            }
+            if (key == "state" && !vm_state_of(value)) {
+                throw banger::Error{ErrorCode::InvalidArgument, "there is no state " + shown(value)};
+            }
+        }
+        const auto state = filter.find("state");
+        const auto name = filter.find("name");
+        const auto vms = agent_->vms().list();
+        rows.reserve(vms.size());
+        for (const auto& vm : vms) {
+            const auto& record = vm->record;
+            const bool wanted = (state == filter.end() || state->second == to_string(record.state)) &&
+                                (name == filter.end() || ::fnmatch(name->second.c_str(), vm->name().c_str(), 0) == 0);
+            if (wanted) {
+                rows.emplace_back(record.id.str(), vm->name(), std::string{to_string(record.state)}, record.spec.image,
+                                  record.spec.vcpus, record.spec.memory_mib, record.spec.disk.bytes(), record.address,
+                                  record.created, record.vmm, to_utf8(record.reason));
+            }
+        }
+        return rows;
+    });
+}
+
+sdbus::ObjectPath ManagerObject::FindVm(const std::string& name)
+{
+    ++calls_;
+    return answer("FindVm", [&] { return VmObject::path_of(agent_->vms().get(name)->record.id); });
+}
+
+VmRequest ManagerObject::request_of(const Options& options) const
+{
+    const auto config = agent_->config();
+    VmRequest request{.name = options.get<std::string>("name"),
+                      .image = options.get<std::string>("image", config.default_image),
+                      .kernel = options.get<std::string>("kernel", config.default_kernel),
+                      .vcpus = options.get<std::uint32_t>("vcpus", config.vcpus),
+                      .memory_mib = options.get<std::uint32_t>("memory_mib", config.memory_mib),
+                      .disk = ByteSize{options.get<std::uint64_t>("disk_bytes", config.disk.bytes())},
+                      .vmm = config.vmm,
+                      .network = config.network};
+    if (const auto vmm = options.get<std::string>("vmm")) {
+        request.vmm = parse_vmm(*vmm);
+    }
+    if (const auto network = options.get<std::string>("network")) {
+        request.network = parse_network(*network);
+    }
+    request.loopback =
+        options.get<bool>("allow_host_loopback", false) ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded;
+    request.on_stop = options.get<bool>("remove_on_stop", false) ? StopPolicy::Remove : StopPolicy::Keep;
+    return request;
+}
+
+OperationPtr ManagerObject::plan(const VmSpec& spec)
+{
+    auto operation = agent_->operations().add("create", spec.name.str());
+    operation->result()["name"] = spec.name.str();
+    operation->result()["plan"] = "would make " + spec.name.str() + ": image " + spec.image + ", kernel " +
+                                  spec.kernel + ", " + std::to_string(spec.vcpus) + " vcpu, " +
+                                  std::to_string(spec.memory_mib) + " MiB, disk " + spec.disk.to_string();
+    agent_->operations().run(operation, []() -> Task<void> { co_return; }());
+    return operation;
+}
+
+std::tuple<sdbus::ObjectPath, sdbus::ObjectPath> ManagerObject::CreateVm(const VariantMap& map)
+{
+    ++calls_;
+    return answer("CreateVm", [&] {
+        const Options options{
+            map,
+            {"name", "image", "kernel", "vcpus", "memory_mib", "disk_bytes", "vmm", "network", "allow_host_loopback",
+             "start", "ready_timeout_s", "remove_on_stop", "lease", "dry_run"}};
+        constexpr std::uint32_t usual_ready_s = 120;
+        const std::chrono::seconds ready_limit{options.get<std::uint32_t>("ready_timeout_s", usual_ready_s)};
+        const auto after = options.get<bool>("start", true) ? AfterCreate::Start : AfterCreate::Leave;
+        auto lease = options.get<sdbus::UnixFd>("lease");
+        auto spec = agent_->vms().check(request_of(options));
+        if (options.get<bool>("dry_run", false)) {
+            return std::tuple{sdbus::ObjectPath{"/"}, OperationObject::path_of(plan(spec)->id())};
+        }
+        const auto vm = agent_->vms().reserve(std::move(spec), lease ? bus::take_fd(std::move(*lease)) : UniqueFd{});
+        const auto operation = agent_->operations().add("create", vm->name());
+        agent_->operations().run(operation, agent_->vms().make(vm, operation, after, ready_limit));
+        return std::tuple{VmObject::path_of(vm->record.id), OperationObject::path_of(operation->id())};
+    });
+}
+
+std::vector<
+    sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
+ManagerObject::ListImages()
+{
+    ++calls_;
+    return answer("ListImages", [&] {
+        decltype(ListImages()) rows;
+        for (const auto& image : agent_->images().list()) {
+            rows.emplace_back(image.name, image.digest.str(), image.size, image.used, image.origin, image.created,
+                              static_cast<std::uint32_t>(agent_->users_of_image(image.digest).size()));
+        }
+        return rows;
+    });
+}
+
+sdbus::ObjectPath ManagerObject::FindImage(const std::string& name)
+{
+    ++calls_;
+    return answer("FindImage", [&] { return ImageObject::path_of(found(agent_->images().find(name), "image", name)); });
+}
+
+sdbus::ObjectPath ManagerObject::BuildImage(const VariantMap& map)
+{
+    ++calls_;
+    return answer("BuildImage", [&] {
+        const Options options{map, {"name", "suite", "size_bytes", "packages", "packages_file", "force"}};
+        const auto operation = agent_->build_image(
+            {.name = ArtifactName::parse(options.get<std::string>("name", "debian")).str(),
+             .suite = checked_suite(options.get<std::string>("suite", "")),
+             .size = checked_image_size(options.get<std::uint64_t>("size_bytes", (16 * gib).bytes())),
+             .packages = checked_packages(options.get<std::vector<std::string>>("packages", {})),
+             .packages_file = absolute_path("packages_file", options.get<std::string>("packages_file", ""))},
+            remake_of(options));
+        return OperationObject::path_of(operation->id());
+    });
+}
+
+std::vector<
+    sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
+ManagerObject::ListKernels()
+{
+    ++calls_;
+    return answer("ListKernels", [&] {
+        auto kernels = agent_->kernels().list();
+        std::stable_sort(kernels.begin(), kernels.end(),
+                         [](const Artifact& a, const Artifact& b) { return a.created > b.created; });
+        decltype(ListKernels()) rows;
+        for (const auto& kernel : kernels) {
+            rows.emplace_back(kernel.name, kernel.digest.str(), kernel.version, kernel.used, kernel.origin,
+                              kernel.created,
+                              static_cast<std::uint32_t>(agent_->users_of_kernel(kernel.digest).size()));
+        }
+        return rows;
+    });
+}
+
+sdbus::ObjectPath ManagerObject::FindKernel(const std::string& name)
+{
+    ++calls_;
+    return answer("FindKernel",
+                  [&] { return KernelObject::path_of(found(agent_->kernels().find(name), "kernel", name)); });
+}
+
+sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
+{
+    ++calls_;
+    return answer("ImportKernel", [&] {
+        const Options options{map, {"name", "vmlinuz", "modules", "suite", "force"}};
+        if (options.has("vmlinuz") != options.has("modules") || (options.has("vmlinuz") && options.has("suite"))) {
+            throw banger::Error{ErrorCode::InvalidArgument,
+                                "give vmlinuz and modules together, or suite, or none of them"};
+        }
+        const auto operation =
+            agent_->import_kernel({.name = ArtifactName::parse(options.get<std::string>("name", "debian")).str(),
+                                   .suite = checked_suite(options.get<std::string>("suite", "")),
+                                   .vmlinuz = absolute_path("vmlinuz", options.get<std::string>("vmlinuz", "")),
+                                   .modules = absolute_path("modules", options.get<std::string>("modules", ""))},
+                                  remake_of(options));
+        return OperationObject::path_of(operation->id());
+    });
+}
+
+void ManagerObject::Doctor(sdbus::Result<DoctorRows>&& result)
+{
+    ++calls_;
+    reply("Doctor", std::move(result), examine_host(agent_));
+}
+
+void ManagerObject::Quit()
+{
+    answer("Quit", [&] { quit_(); });
+}
+
+std::uint32_t ManagerObject::Pid() { return static_cast<std::uint32_t>(::getpid()); }
+
+}  // namespace banger::agent

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <agent1_adaptor.hpp>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agent/service/agent.hpp"
+#include "agent/service/artifact_objects.hpp"
+#include "agent/service/operation_object.hpp"
+#include "agent/service/vm_object.hpp"
+
+namespace banger::agent {
+
+/// dev.banger.Agent1.Manager, and the owner of all other objects on the bus.
+class ManagerObject final : public sdbus::AdaptorInterfaces<dev::banger::Agent1::Manager_adaptor,
+                                                            sdbus::Properties_adaptor, sdbus::ObjectManager_adaptor> {
+public:
+    static constexpr auto path = "/dev/banger/Agent1";
+
+    /// `address`: of the bus, as Manager.Address gives it. `quit` ends the program soon.
+    ManagerObject(sdbus::IConnection& connection, Agent& agent, std::string address, std::function<void()> quit);
+    ~ManagerObject();
+    /// Calls that came since this was last asked.
+    std::uint64_t calls_since_asked() noexcept { return std::exchange(calls_, 0); }
+
+private:
+    using DoctorRows = std::vector<sdbus::Struct<std::string, std::string, std::string, std::string>>;
+
+    std::vector<sdbus::Struct<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t,
+                              std::uint64_t, std::string, std::int64_t, std::string, std::string>>
+    ListVms(const std::map<std::string, std::string>& filter) override;
+    sdbus::ObjectPath FindVm(const std::string& name) override;
+    std::tuple<sdbus::ObjectPath, sdbus::ObjectPath> CreateVm(const VariantMap& options) override;
+    std::vector<
+        sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
+    ListImages() override;
+    sdbus::ObjectPath FindImage(const std::string& name) override;
+    sdbus::ObjectPath BuildImage(const VariantMap& options) override;
+    std::vector<
+        sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
+    ListKernels() override;
+    sdbus::ObjectPath FindKernel(const std::string& name) override;
+    sdbus::ObjectPath ImportKernel(const VariantMap& options) override;
+    void Doctor(sdbus::Result<DoctorRows>&& result) override;
+    void Quit() override;
+    std::string Version() override { return BANGER_VERSION; }
+    std::uint32_t Pid() override;
+    std::string Address() override { return address_; }
+    std::string LogPath() override { return agent_->paths().log().string(); }
+    std::string StateDirectory() override { return agent_->paths().state.string(); }
+    std::vector<std::string> Warnings() override { return agent_->warnings(); }
+
+    VmRequest request_of(const Options& options) const;
+    OperationPtr plan(const VmSpec& spec);
+    void sync_artifacts();
+
+    sdbus::IConnection* connection_;
+    Agent* agent_;
+    std::string address_;
+    std::function<void()> quit_;
+    std::uint64_t calls_{0};
+    std::map<std::string, std::unique_ptr<VmObject>> vms_;  ///< by id
+    std::map<std::uint64_t, std::unique_ptr<OperationObject>> operations_;
+    std::map<std::string, std::unique_ptr<ImageObject>> images_;    ///< by path
+    std::map<std::string, std::unique_ptr<KernelObject>> kernels_;  ///< by path
+};
+
+}  // namespace banger::agent

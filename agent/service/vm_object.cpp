@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/service/vm_object.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include <cerrno>
+
+#include "agent/core/vm/vm_folder.hpp"
+#include "agent/service/dispatch.hpp"
+#include "agent/service/operation_object.hpp"
+#include "common/text.hpp"
+
+namespace banger::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using Fd = sdbus::UnixFd;
+
+constexpr auto interface_name = "dev.banger.Agent1.Vm";
+constexpr std::uint32_t flag_terminal = 1;
+constexpr std::uint32_t flag_detached = 2;
+
+milliseconds limit_or(std::uint32_t asked_ms, milliseconds otherwise)
+{
+    return asked_ms == 0 ? otherwise : milliseconds{asked_ms};
+}
+
+GuestCommand command_of(std::vector<Bytes> argv, std::vector<Bytes> env, Bytes cwd, std::string user,
+                        std::uint32_t flags, std::uint16_t rows, std::uint16_t columns)
+{
+    if (argv.empty() || argv.front().empty()) {
+        throw Error{ErrorCode::InvalidArgument, "there is no command to run"};
+    }
+    if ((flags & ~(flag_terminal | flag_detached)) != 0) {
+        throw Error{ErrorCode::InvalidArgument, "Exec knows no such flags"};
+    }
+    constexpr std::uint16_t usual_rows = 24;
+    constexpr std::uint16_t usual_columns = 80;
+    return {.argv = std::move(argv),
+            .env = std::move(env),
+            .cwd = std::move(cwd),
+            .user = std::move(user),
+            .terminal = (flags & flag_terminal) != 0,
+            .detached = (flags & flag_detached) != 0,
+            .rows = rows != 0 ? rows : usual_rows,
+            .columns = columns != 0 ? columns : usual_columns};
+}
+
+// The VM is held by the task, so that the link's owner outlives the call.
+Task<std::tuple<Fd, Fd, Fd, Fd>> exec(VmPtr vm, GuestCommand command)
+{
+    auto ends = co_await VmManager::link(vm).exec(std::move(command));
+    co_return std::tuple{bus::give_fd(std::move(ends.input)), bus::give_fd(std::move(ends.output)),
+                         bus::give_fd(std::move(ends.error)), bus::give_fd(std::move(ends.control))};
+}
+
+Task<std::tuple<Fd>> connect(VmPtr vm, std::string host, std::uint16_t port)
+{
+    if (port == 0) {
+        throw Error{ErrorCode::InvalidArgument, "a port is 1 to 65535"};
+    }
+    auto stream = co_await VmManager::link(vm).connect(std::move(host), port);
+    co_return std::tuple{bus::give_fd(std::move(stream))};
+}
+
+enum class CopyWay { In, Out };
+
+Task<std::tuple<Fd, Fd>> copy(VmPtr vm, CopyWay way, Bytes path)
+{
+    auto& link = VmManager::link(vm);
+    auto task = way == CopyWay::In ? link.copy_in(std::move(path)) : link.copy_out(std::move(path));
+    auto ends = co_await task;
+    co_return std::tuple{bus::give_fd(std::move(ends.stream)), bus::give_fd(std::move(ends.control))};
+}
+
+Task<std::tuple<std::string>> query(VmPtr vm, std::string what, Bytes argument)
+{
+    const auto answer = co_await VmManager::link(vm).query(std::move(what), std::move(argument));
+    co_return std::tuple{answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+}
+
+using SshRows = std::vector<sdbus::Struct<std::string, std::string>>;
+
+Task<std::tuple<SshRows>> ssh_config(Agent* agent, VmPtr vm)
+{
+    SshRows rows;
+    const auto options = co_await agent->ssh_options(vm);
+    for (const auto& [option, value] : options) {
+        rows.emplace_back(option, value);
+    }
+    co_return std::tuple{std::move(rows)};
+}
+
+}  // namespace
+
+sdbus::ObjectPath VmObject::path_of(const VmId& id) { return sdbus::ObjectPath{"/dev/banger/Agent1/vm/" + id.str()}; }
+
+VmObject::VmObject(sdbus::IConnection& connection, Agent& agent, VmPtr vm)
+    : AdaptorInterfaces{connection, path_of(vm->record.id)}, agent_{&agent}, vm_{std::move(vm)}
+{
+    registerAdaptor();
+    tell_bus([this] { emitInterfacesAddedSignal(); });
+}
+
+VmObject::~VmObject()
+{
+    tell_bus([this] { emitInterfacesRemovedSignal(); });
+    unregisterAdaptor();
+}
+
+void VmObject::changed()
+{
+    tell_bus([this] { bus::emit_changed(getObject(), interface_name, {"State", "Ready", "Details"}); });
+}
+
+sdbus::ObjectPath VmObject::run(const char* kind, std::function<Task<void>(const OperationPtr&)> work)
+{
+    const auto operation = agent_->operations().add(kind, vm_->name());
+    agent_->operations().run(operation, work(operation));
+    return OperationObject::path_of(operation->id());
+}
+
+sdbus::ObjectPath VmObject::Start(const std::uint32_t& ready_timeout_s)
+{
+    return answer("Start", [&] {
+        constexpr std::uint32_t ms_per_s = 1000;
+        return run("start", [&](const OperationPtr& operation) {
+            return agent_->vms().start(vm_, operation, milliseconds{std::uint64_t{ready_timeout_s} * ms_per_s});
+        });
+    });
+}
+
+sdbus::ObjectPath VmObject::Stop(const std::uint32_t& timeout_ms)
+{
+    return answer("Stop", [&] {
+        return run("stop", [&](const OperationPtr& operation) {
+            return agent_->vms().stop(vm_, operation, limit_or(timeout_ms, default_stop_limit));
+        });
+    });
+}
+
+sdbus::ObjectPath VmObject::Restart(const std::uint32_t& timeout_ms)
+{
+    return answer("Restart", [&] {
+        return run("restart", [&](const OperationPtr& operation) {
+            return agent_->vms().restart(vm_, operation, limit_or(timeout_ms, default_stop_limit));
+        });
+    });
+}
+
+void VmObject::Kill(const std::int32_t& signal)
+{
+    answer("Kill", [&] {
+        if (signal < 1 || signal > SIGRTMAX) {
+            throw Error{ErrorCode::InvalidArgument, "a signal is 1 to " + std::to_string(SIGRTMAX)};
+        }
+        agent_->vms().kill(vm_, signal);
+    });
+}
+
+sdbus::ObjectPath VmObject::Delete(const bool& force)
+{
+    return answer("Delete", [&] {
+        const auto how = force ? Force::Yes : Force::No;
+        VmManager::check_removable(vm_, how);
+        return run("delete", [&](const OperationPtr& operation) { return agent_->vms().remove(vm_, operation, how); });
+    });
+}
+
+void VmObject::Exec(Result<Fd, Fd, Fd, Fd>&& result, std::vector<ByteList> argv, std::vector<ByteList> env,
+                    ByteList cwd, std::string user, std::uint32_t flags, std::uint16_t rows, std::uint16_t columns)
+{
+    try {
+        auto command =
+            command_of(std::move(argv), std::move(env), std::move(cwd), std::move(user), flags, rows, columns);
+        reply("Exec", std::move(result), exec(vm_, std::move(command)));
+    } catch (const banger::Error& error) {
+        result.returnError(bus::to_bus_error(error));
+    }
+}
+
+void VmObject::Connect(Result<Fd>&& result, std::string host, std::uint16_t port)
+{
+    reply("Connect", std::move(result), connect(vm_, std::move(host), port));
+}
+
+void VmObject::CopyIn(Result<Fd, Fd>&& result, ByteList directory)
+{
+    reply("CopyIn", std::move(result), copy(vm_, CopyWay::In, std::move(directory)));
+}
+
+void VmObject::CopyOut(Result<Fd, Fd>&& result, ByteList path)
+{
+    reply("CopyOut", std::move(result), copy(vm_, CopyWay::Out, std::move(path)));
+}
+
+void VmObject::Query(Result<std::string>&& result, std::string what, ByteList argument)
+{
+    reply("Query", std::move(result), query(vm_, std::move(what), std::move(argument)));
+}
+
+void VmObject::SshConfig(Result<SshRows>&& result) { reply("SshConfig", std::move(result), ssh_config(agent_, vm_)); }
+
+std::tuple<Fd, std::string> VmObject::OpenLog(const std::string& which)
+{
+    return answer("OpenLog", [&] {
+        if (which != "console" && which != "all" && which != "vmm") {
+            throw Error{ErrorCode::InvalidArgument, "there are the logs console, vmm and all"};
+        }
+        const auto path = vm_->folder / (which == "vmm" ? vm_folder::vmm_log : vm_folder::console_log);
+        UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+        if (!file) {
+            throw errno_error(vm_->name() + " has no such log yet", errno);
+        }
+        return std::tuple{bus::give_fd(std::move(file)), to_utf8(path.string())};
+    });
+}
+
+VariantMap VmObject::Details()
+{
+    return answer("Details", [&] {
+        const auto& record = vm_->record;
+        const auto& spec = record.spec;
+        const auto text = [](std::string_view value) { return sdbus::Variant{to_utf8(value)}; };
+        return VariantMap{
+            {"reason", text(record.reason)},
+            {"image", text(spec.image)},
+            {"image_digest", text(spec.image_digest.str())},
+            {"kernel", text(spec.kernel)},
+            {"kernel_digest", text(spec.kernel_digest.str())},
+            {"vcpus", sdbus::Variant{spec.vcpus}},
+            {"memory_mib", sdbus::Variant{spec.memory_mib}},
+            {"disk_bytes", sdbus::Variant{spec.disk.bytes()}},
+            {"disk_used_bytes", sdbus::Variant{agent_->disks().allocated(vm_->folder / vm_folder::work_disk)}},
+            {"root_used_bytes", sdbus::Variant{agent_->disks().allocated(vm_->folder / vm_folder::root_disk)}},
+            {"vmm", text(record.vmm)},
+            {"storage", text("file")},
+            {"network", text(record.network)},
+            {"address", text(record.address)},
+            {"pid", sdbus::Variant{static_cast<std::uint32_t>(record.process.pid)}},
+            {"created", sdbus::Variant{record.created}},
+            {"started", sdbus::Variant{record.started}},
+            {"directory", text(vm_->folder.string())},
+            {"remove_on_stop", sdbus::Variant{spec.on_stop == StopPolicy::Remove}},
+        };
+    });
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/artifact_catalog.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/error.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr std::size_t least_digits = 8;
+constexpr auto draft_prefix = ".new-";
+
+std::optional<Artifact> read_description(const std::filesystem::path& folder, const std::string& description)
+{
+    std::ifstream file{folder / description};
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    if (!json.is_object()) {
+        return std::nullopt;
+    }
+    try {
+        const auto name = json.at("name").get<std::string>();
+        return Artifact{.name = name.empty() ? name : ArtifactName::parse(name).str(),
+                        .digest = Digest::parse(json.at("digest").get<std::string>()),
+                        .folder = folder,
+                        .size = json.value("size", std::uint64_t{0}),
+                        .used = json.value("allocated", std::uint64_t{0}),
+                        .version = json.value("version", std::string{}),
+                        .origin = json.value("origin", std::string{}),
+                        .created = json.value("created", std::int64_t{0})};
+    } catch (const nlohmann::json::exception&) {
+        return std::nullopt;
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+}  // namespace
+
+ArtifactCatalog::ArtifactCatalog(std::filesystem::path folder, std::string description)
+    : folder_{std::move(folder)}, description_{std::move(description)}
+{
+    reload();
+}
+
+void ArtifactCatalog::reload()
+{
+    artifacts_.clear();
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator{folder_, none}) {
+        auto artifact = read_description(entry.path(), description_);
+        if (artifact && artifact->digest.str() == entry.path().filename()) {
+            artifacts_.push_back(std::move(*artifact));
+        }
+    }
+    std::sort(artifacts_.begin(), artifacts_.end(), [](const Artifact& a, const Artifact& b) {
+        return std::tie(a.name, a.digest) < std::tie(b.name, b.digest);
+    });
+}
+
+std::optional<Artifact> ArtifactCatalog::find(std::string_view name) const
+{
+    const Artifact* match = nullptr;
+    for (const auto& artifact : artifacts_) {
+        if (!name.empty() && artifact.name == name) {
+            return artifact;
+        }
+        if (name.size() >= least_digits && artifact.digest.str().starts_with(name)) {
+            if (match != nullptr) {
+                throw Error{ErrorCode::InvalidArgument, "more than one begins with " + std::string{name}};
+            }
+            match = &artifact;
+        }
+    }
+    return match != nullptr ? std::optional{*match} : std::nullopt;
+}
+
+std::filesystem::path ArtifactCatalog::draft(const std::string& name) const { return folder_ / (draft_prefix + name); }
+
+std::vector<std::filesystem::path> ArtifactCatalog::drafts() const
+{
+    std::vector<std::filesystem::path> found;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator{folder_, none}) {
+        if (entry.path().filename().string().starts_with(draft_prefix)) {
+            found.push_back(entry.path());
+        }
+    }
+    return found;
+}
+
+void ArtifactCatalog::rename_artifact(const Artifact& artifact, const std::string& name) const
+{
+    const auto path = artifact.folder / description_;
+    std::ifstream file{path};
+    auto json = nlohmann::json::parse(file, nullptr, false);
+    json["name"] = name;
+    const auto fresh = path.string() + ".new";
+    std::ofstream{fresh} << json.dump(2) << "\n";
+    std::filesystem::rename(fresh, path);
+}
+
+Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use)
+{
+    const auto made = read_description(draft, description_);
+    if (!made) {
+        throw Error{ErrorCode::CorruptData, "the new artifact in " + draft.string() + " has no whole description"};
+    }
+    for (const auto& older : list()) {
+        if (older.name == made->name && older.digest != made->digest) {
+            if (in_use(older.digest)) {
+                rename_artifact(older, "");
+            } else {
+                remove(older.digest);
+            }
+        }
+    }
+    const auto place = folder_ / made->digest.str();
+    std::error_code none;
+    if (std::filesystem::exists(place, none)) {
+        std::filesystem::remove_all(draft);  // the very same content: keep what VMs may point to
+        rename_artifact(Artifact{*made}, made->name);
+    } else {
+        std::filesystem::rename(draft, place);
+    }
+    reload();
+    return find(made->digest.str()).value();
+}
+
+void ArtifactCatalog::remove(const Digest& digest)
+{
+    std::error_code problem;
+    const auto aside = draft("removed-" + digest.brief());
+    std::filesystem::rename(folder_ / digest.str(), aside, problem);
+    if (!problem) {
+        std::filesystem::remove_all(aside, problem);
+    }
+    reload();
+    if (problem && problem != std::errc::no_such_file_or_directory) {
+        throw errno_error("can't remove it from " + folder_.string(), problem.value());
+    }
+}
+
+}  // namespace banger::agent

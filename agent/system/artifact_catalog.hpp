@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "agent/ports/artifacts.hpp"
+
+namespace banger::agent {
+
+/// Images or kernels in a cache folder: FOLDER/DIGEST/ with the files and a description. The folders are the truth; there is no index.
+class ArtifactCatalog final : public Artifacts {
+public:
+    /// `description`: image.json or kernel.json. Folders that hold no whole artifact are passed over.
+    ArtifactCatalog(std::filesystem::path folder, std::string description);
+
+    std::optional<Artifact> find(std::string_view name) const override;
+    std::vector<Artifact> list() const override { return artifacts_; }
+
+    std::filesystem::path draft(const std::string& name) const override;
+    std::vector<std::filesystem::path> drafts() const override;
+    Artifact adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use) override;
+    void remove(const Digest& digest) override;
+
+private:
+    void reload();
+    void rename_artifact(const Artifact& artifact, const std::string& name) const;
+
+    std::filesystem::path folder_;
+    std::string description_;
+    std::vector<Artifact> artifacts_;
+};
+
+}  // namespace banger::agent

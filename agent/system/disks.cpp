@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/disks.hpp"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "agent/core/vm/vm_folder.hpp"
+#include "agent/system/subprocess.hpp"
+#include "common/error.hpp"
+#include "common/rollback.hpp"
+#include "common/unique_fd.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr std::size_t copy_step = std::size_t{16} << 20U;  // between two looks at the stop token
+
+UniqueFd make_file(const std::filesystem::path& path)
+{
+    UniqueFd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+    if (!fd) {
+        throw errno_error("can't make " + path.string(), errno);
+    }
+    return fd;
+}
+
+std::string free_in(const std::filesystem::path& folder)
+{
+    struct statvfs status {};
+    if (::statvfs(folder.c_str(), &status) != 0) {
+        return "an unknown amount";
+    }
+    return ByteSize{std::max<std::uint64_t>(1, std::uint64_t{status.f_bavail} * status.f_frsize)}.to_string();
+}
+
+[[noreturn]] void fail(const std::filesystem::path& from, const std::filesystem::path& to, int problem)
+{
+    if (problem == ENOSPC || problem == EDQUOT) {
+        throw Error{ErrorCode::NoSpace, "the disk is full: a copy of " + from.string() + " needs " +
+                                            ByteSize{allocated_bytes(from)}.to_string() + ", and " +
+                                            free_in(to.parent_path()) + " is free in " + to.parent_path().string() +
+                                            "; banger vm delete makes room"};
+    }
+    throw errno_error("can't copy " + from.string() + " to " + to.string(), problem);
+}
+
+/// By way of our memory.
+ssize_t copy_through(int from, off_t& in, int to, off_t& out, std::size_t limit)
+{
+    static thread_local std::array<char, (256 * kib).bytes()> buffer;
+    const auto got = ::pread(from, buffer.data(), std::min(limit, buffer.size()), in);
+    ssize_t done = 0;
+    while (done < got) {
+        const auto written = ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(got - done), out);
+        if (written < 0 && errno != EINTR) {
+            return -1;
+        }
+        done += std::max<ssize_t>(written, 0);
+        out += std::max<ssize_t>(written, 0);
+    }
+    in += done;
+    return got;
+}
+
+/// One run of data: by copy_file_range, or by reading where the file systems differ or can't (EXDEV and the others of
+/// copy_file_range(2); from ext4 to tmpfs it is EXDEV on Linux 6.1).
+void copy_range(int from, int to, off_t begin, off_t end, const std::stop_token& stop)
+{
+    off_t in = begin;
+    off_t out = begin;
+    bool in_kernel = true;
+    while (in < end) {
+        if (stop.stop_requested()) {
+            throw Error{ErrorCode::Cancelled, "cancelled"};
+        }
+        const auto step = std::min(static_cast<std::size_t>(end - in), copy_step);
+        const auto copied =
+            in_kernel ? ::copy_file_range(from, &in, to, &out, step, 0) : copy_through(from, in, to, out, step);
+        if (copied < 0 && in_kernel && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+            in_kernel = false;
+        } else if (copied < 0 && errno != EINTR) {
+            throw errno_error("copy", errno);
+        } else if (copied == 0) {
+            throw Error{ErrorCode::Failed, "the source became shorter while it was copied"};
+        }
+    }
+}
+
+void copy_sparse(int from, int to, off_t size, const std::stop_token& stop)
+{
+    off_t at = 0;
+    while (at < size) {
+        const off_t data = ::lseek(from, at, SEEK_DATA);
+        if (data < 0) {
+            break;  // ENXIO: only a hole is left
+        }
+        const off_t hole = ::lseek(from, data, SEEK_HOLE);
+        copy_range(from, to, data, hole < 0 ? size : hole, stop);
+        at = hole < 0 ? size : hole;
+    }
+}
+
+/// A sparse disk may promise more than is free now, but not more than there ever can be.
+void refuse_larger_than_file_system(const std::filesystem::path& folder, ByteSize size)
+{
+    struct statvfs status {};
+    const bool known = ::statvfs(folder.c_str(), &status) == 0;
+    const ByteSize whole{std::uint64_t{status.f_blocks} * status.f_frsize};
+    if (known && size > whole) {
+        throw Error{ErrorCode::InvalidArgument, "a disk of " + size.to_string() + " does not fit: the file system of " +
+                                                    folder.string() + " has " + whole.to_string() +
+                                                    " in all; choose a smaller --disk-size"};
+    }
+}
+
+}  // namespace
+
+std::uint64_t allocated_bytes(const std::filesystem::path& file) noexcept
+{
+    constexpr std::uint64_t block = 512;  // stat(2): st_blocks
+    struct stat status {};
+    return ::stat(file.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * block : 0;
+}
+
+void clone_or_copy(const std::filesystem::path& from, const std::filesystem::path& to, const std::stop_token& stop)
+{
+    const UniqueFd source{::open(from.c_str(), O_RDONLY | O_CLOEXEC)};
+    struct stat status {};
+    if (!source || ::fstat(source.get(), &status) < 0) {
+        throw errno_error("can't open " + from.string(), errno);
+    }
+    const UniqueFd target = make_file(to);
+    Rollback rollback;
+    rollback.add([&to] { std::filesystem::remove(to); });
+    if (::ioctl(target.get(), FICLONE, source.get()) != 0) {
+        if (::ftruncate(target.get(), status.st_size) < 0) {
+            fail(from, to, errno);
+        }
+        try {
+            copy_sparse(source.get(), target.get(), status.st_size, stop);
+        } catch (const Error& error) {
+            if (error.cause()) {
+                fail(from, to, error.cause()->value());
+            }
+            throw;
+        }
+    }
+    rollback.commit();
+}
+
+void FileDisks::make_root(const std::filesystem::path& image, const std::filesystem::path& folder,
+                          const std::stop_token& stop)
+{
+    clone_or_copy(image, folder / vm_folder::root_disk, stop);
+}
+
+void FileDisks::make_work(const std::filesystem::path& folder, ByteSize size)
+{
+    const auto path = folder / vm_folder::work_disk;
+    refuse_larger_than_file_system(folder, size);
+    Rollback rollback;
+    rollback.add([&path] { std::filesystem::remove(path); });
+    {
+        const UniqueFd file = make_file(path);
+        if (::ftruncate(file.get(), static_cast<off_t>(size.bytes())) < 0) {
+            throw errno_error("can't make a disk of " + size.to_string() + " in " + folder.string(), errno,
+                              errno == EFBIG ? ErrorCode::InvalidArgument : ErrorCode::Failed);
+        }
+    }
+    // Lazy tables and no discard: 10 ms and 4 MB for 16 GiB, measured.
+    const auto made =
+        run_program({.argv = {find_program("mke2fs").string(), "-q", "-F", "-t", "ext4", "-m", "0", "-L", "work", "-E",
+                              "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", path.string()}});
+    if (!made.ok()) {
+        const bool full = made.tail.find("No space left") != std::string::npos;
+        throw Error{full ? ErrorCode::NoSpace : ErrorCode::Failed, "the work disk can't be made: " + made.tail};
+    }
+    rollback.commit();
+}
+
+}  // namespace banger::agent

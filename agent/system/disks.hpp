@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "agent/ports/vm_disks.hpp"
+
+namespace banger::agent {
+
+/// Bytes that a file really takes; 0 when it isn't there.
+std::uint64_t allocated_bytes(const std::filesystem::path& file) noexcept;
+
+/// Copies a file: shared blocks (FICLONE) where the file system can, else without its holes. The target must not exist; on failure
+/// it doesn't. Throws NoSpace (saying what was needed and what is free), Cancelled, Failed.
+void clone_or_copy(const std::filesystem::path& from, const std::filesystem::path& to, const std::stop_token& stop);
+
+/// Disks as plain files in the VM's folder.
+class FileDisks final : public VmDisks {
+public:
+    void make_root(const std::filesystem::path& image, const std::filesystem::path& folder,
+                   const std::stop_token& stop) override;
+    void make_work(const std::filesystem::path& folder, ByteSize size) override;
+    std::uint64_t allocated(const std::filesystem::path& file) const noexcept override { return allocated_bytes(file); }
+};
+
+}  // namespace banger::agent

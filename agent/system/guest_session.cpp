@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/guest_session.hpp"
+
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "agent/system/guest_answers.hpp"
+#include "common/rollback.hpp"
+#include "common/text.hpp"
+
+namespace banger::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds first_pause{100};
+constexpr milliseconds longest_pause{3'000};
+constexpr milliseconds request_limit{30'000};
+/// From a guest's first bytes to its answer to our Sync. One that was just restarted (its banger-guest) may have lost the Sync with what
+/// its kernel had not yet handed out, and would wait as we do.
+constexpr milliseconds handshake_limit{10'000};
+constexpr std::size_t read_size = std::size_t{256} << 10U;
+constexpr std::size_t seed_size = 64;
+
+std::string random_seed()
+{
+    std::string seed(seed_size, '\0');
+    return ::getrandom(seed.data(), seed.size(), 0) == static_cast<ssize_t>(seed.size()) ? seed : std::string{};
+}
+
+std::int64_t clock_ns()
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+Error unavailable(const std::string& why)
+{
+    return Error{ErrorCode::Unavailable, "the guest does not answer: " + why + "; banger vm logs shows its console"};
+}
+
+}  // namespace
+
+GuestSession::GuestSession(EventLoop& loop, std::function<UniqueFd()> connect, GuestSettings settings,
+                           GuestLinkEvents events)
+    : loop_{&loop},
+      connect_{std::move(connect)},
+      settings_{std::move(settings)},
+      events_{std::move(events)},
+      pause_{first_pause}
+{
+    connect_now();
+}
+
+GuestSession::~GuestSession()
+{
+    alive_.reset();
+    lose_connection("the VM ended");
+    const auto failure = std::make_exception_ptr(unavailable("the VM ended"));
+    loop_->post([waiting = std::move(waiting_for_sync_), failure] {
+        for (const auto& one : waiting) {
+            one.fail(failure);
+        }
+    });
+}
+
+void GuestSession::connect_now()
+{
+    try {
+        channel_ = connect_();
+    } catch (const Error&) {
+        lose_connection("its VMM takes no connection");
+        return;
+    }
+    mux_ = std::make_unique<wire::Mux>(static_cast<wire::MuxHandler&>(*this), wire::Epoch::random());
+    channel_source_ = loop_->on_io(channel_.get(), EPOLLIN, [this](std::uint32_t events) { on_channel(events); });
+    channel_events_ = EPOLLIN;
+    waiting_for_output_ = false;
+    flush();
+}
+
+/// Ends every stream and request, and tries again later (unless this is being destroyed).
+void GuestSession::lose_connection(std::string_view why)
+{
+    channel_source_.reset();
+    channel_.reset();
+    handshake_.reset();
+    lost_ = false;
+    const auto bridges = std::exchange(bridges_, {});
+    const auto opening = std::exchange(opening_, {});
+    const auto requests = std::exchange(requests_, {});
+    primary_of_.clear();
+    mux_.reset();
+    for (const auto& [id, bridge] : bridges) {
+        bridge->on_lost();
+    }
+    const auto failure = std::make_exception_ptr(unavailable(std::string{why}));
+    // By the loop, as those who wait may do anything, also end this; and a bridge may be the caller.
+    loop_->post([bridges, opening, requests, failure] {
+        for (const auto& [id, waiting] : opening) {
+            waiting.opened.fail(failure);
+        }
+        for (const auto& [id, waiting] : requests) {
+            waiting.fail(failure);
+        }
+    });
+    if (alive_) {
+        reconnect_ = loop_->after(pause_, [this] { connect_now(); });
+        pause_ = std::min(pause_ * 2, longest_pause);
+    }
+}
+
+void GuestSession::on_channel(std::uint32_t events)
+{
+    const bool ended = (events & (EPOLLHUP | EPOLLERR)) != 0;
+    if (ended && !mux_->wants_input()) {
+        lose_connection("its VMM closed the channel");  // unread bytes are no use: nobody is there for our answers
+        return;
+    }
+    if (ended || (events & EPOLLIN) != 0) {
+        read_channel();
+    }
+    if (mux_ && (events & EPOLLOUT) != 0) {
+        waiting_for_output_ = false;
+        flush();
+    }
+}
+
+/// Level-triggered, so nothing may be asked for that isn't dealt with: a guest that sends and never reads would keep us busy.
+void GuestSession::watch_channel()
+{
+    const std::uint32_t wanted = (mux_->wants_input() ? EPOLLIN : 0U) | (waiting_for_output_ ? EPOLLOUT : 0U);
+    if (wanted != channel_events_) {
+        channel_events_ = wanted;
+        channel_source_.set_io_events(wanted);
+    }
+}
+
+void GuestSession::read_channel()
+{
+    static std::array<std::uint8_t, read_size> buffer;  // the loop's thread only
+    if (!mux_->wants_input()) {
+        return;  // its answers must go out first
+    }
+    const auto got = ::read(channel_.get(), buffer.data(), buffer.size());
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (got <= 0) {
+        lose_connection("its VMM closed the channel");
+        return;
+    }
+    in_mux_ = true;
+    mux_->feed(wire::ByteView{buffer.data(), static_cast<std::size_t>(got)});
+    in_mux_ = false;
+    after_mux();
+}
+
+void GuestSession::after_mux()
+{
+    if (lost_) {
+        lose_connection("it broke the protocol");
+        return;
+    }
+    flush();
+    if (mux_->synced()) {
+        handshake_.reset();
+    } else if (!handshake_) {
+        handshake_ = loop_->after(handshake_limit, [this] { lose_connection("it does not answer the handshake"); });
+    }
+}
+
+void GuestSession::flush()
+{
+    if (in_mux_ || !mux_ || waiting_for_output_) {
+        return;
+    }
+    in_mux_ = true;  // sent() calls on_writable(), which calls flush()
+    while (mux_->wants_write()) {
+        const auto output = mux_->output();
+        const auto written = ::write(channel_.get(), output.data(), output.size());
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            waiting_for_output_ = errno == EAGAIN;
+            break;  // any other error comes again with the next read
+        }
+        mux_->sent(static_cast<std::size_t>(written));
+    }
+    in_mux_ = false;
+    watch_channel();
+}
+
+void GuestSession::later(std::function<void()> call)
+{
+    loop_->post([alive = std::weak_ptr{alive_}, call = std::move(call)] {
+        if (alive.lock()) {
+            call();
+        }
+    });
+}
+
+void GuestSession::on_synced(wire::ByteView hello)
+{
+    try {
+        const auto greeting = wire::decode_hello(hello);
+        pause_ = first_pause;
+        later([this] {
+            for (const auto& waiting : std::exchange(waiting_for_sync_, {})) {
+                waiting.set(Unit{});
+            }
+        });
+        if (settings_.keep && greeting.ready) {
+            later([this] { events_.ready(); });
+        } else {
+            configure();
+        }
+    } catch (const Error&) {
+        lost_ = true;
+    }
+}
+
+void GuestSession::configure()
+{
+    settings_.keep = true;  // from now on a reconnection finds it configured, or anew
+    later([this] {
+        spawn(configure_now(), [](std::exception_ptr) {});  // a failure shows as a guest that never gets ready
+    });
+}
+
+Task<void> GuestSession::configure_now()
+{
+    wire::Configure message;
+    if (!settings_.network.address.empty()) {
+        message.network =
+            wire::Network{.mac = settings_.network.vmm.mac,
+                          .address = settings_.network.address + "/" + std::to_string(settings_.network.prefix),
+                          .gateway = settings_.network.gateway,
+                          .dns = settings_.network.dns,
+                          .search = {}};
+    }
+    message.authorized_keys = settings_.authorized_keys;
+    message.unix_ns = clock_ns();
+    message.entropy = random_seed();
+    co_await request(std::move(message), request_limit);
+}
+
+void GuestSession::on_lost(std::string_view) { lost_ = true; }
+
+void GuestSession::on_control(wire::ByteView payload)
+{
+    try {
+        auto control = wire::decode_control(payload);
+        if (auto* response = std::get_if<wire::Response>(&control)) {
+            const auto at = requests_.find(response->id);
+            if (at != requests_.end()) {
+                const auto waiting = at->second;
+                requests_.erase(at);
+                loop_->post([waiting, body = std::move(response->body)]() mutable { waiting.set(std::move(body)); });
+            }
+        } else if (std::holds_alternative<wire::Ready>(control)) {
+            later([this] { events_.ready(); });
+        } else if (const auto* bye = std::get_if<wire::Bye>(&control)) {
+            later([this, kind = bye->kind] {
+                events_.goodbye(kind == wire::ShutdownKind::Reboot ? GuestGoodbye::Reboot : GuestGoodbye::PowerOff);
+            });
+        } else if (const auto* failed = std::get_if<wire::BootFailed>(&control)) {
+            later([this, text = to_utf8(failed->text)] { events_.failed(text); });
+        }
+    } catch (const Error&) {
+        lost_ = true;
+    }
+}
+
+void GuestSession::require_synced() const
+{
+    if (!mux_ || !mux_->synced()) {
+        throw unavailable("it is not up yet, or hangs");
+    }
+}
+
+Task<wire::ResponseBody> GuestSession::request(wire::RequestBody body, milliseconds limit)
+{
+    require_synced();
+    const auto id = next_request_++;
+    Promise<wire::ResponseBody> answer;
+    requests_[id] = answer;
+    mux_->control(wire::encode(wire::Control{wire::Request{id, std::move(body)}}));
+    flush();
+    Rollback forget;  // when it is late; by then this may be gone, too
+    forget.add([this, id, alive = std::weak_ptr{alive_}] {
+        if (alive.lock()) {
+            requests_.erase(id);
+        }
+    });
+    auto response =
+        co_await answer.wait(*loop_, limit, Error{ErrorCode::TimedOut, "the guest took too long to answer"});
+    forget.commit();
+    if (const auto* failure = std::get_if<wire::Failure>(&response)) {
+        throw Error{ErrorCode::Failed, "the guest says: " + to_utf8(failure->text)};
+    }
+    co_return response;
+}
+
+/// A bangerd that has just come back is still connecting.
+Task<void> GuestSession::synced(milliseconds limit)
+{
+    if (!mux_ || !mux_->synced()) {
+        Promise<Unit> turn;
+        waiting_for_sync_.push_back(turn);
+        co_await turn.wait(*loop_, limit, unavailable("it is not up yet, or hangs"));
+    }
+}
+
+Task<nlohmann::json> GuestSession::query(std::string what, Bytes argument)
+{
+    co_await synced(call_limit);
+    auto response = co_await request(guest_request(what, argument), request_limit);
+    co_return guest_answer(response);
+}
+
+Task<void> GuestSession::shut_down(milliseconds limit)
+{
+    const auto begin = std::chrono::steady_clock::now();
+    co_await synced(limit);
+    const auto spent = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+    wire::RequestBody message{wire::Shutdown{wire::ShutdownKind::PowerOff}};
+    co_await request(std::move(message), std::max(limit - spent, milliseconds{1}));
+}
+
+}  // namespace banger::agent

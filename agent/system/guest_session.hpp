@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+#include "agent/ports/guest_link.hpp"
+#include "agent/system/stream_bridge.hpp"
+
+namespace banger::agent {
+
+/// GuestLink over the wire format of guest/README.md: one connection, many streams. After a loss it connects again, with pauses
+/// that grow while it doesn't help.
+class GuestSession final : public GuestLink, private wire::MuxHandler, private StreamOwner {
+public:
+    GuestSession(EventLoop& loop, std::function<UniqueFd()> connect, GuestSettings settings, GuestLinkEvents events);
+    ~GuestSession() override;
+
+    Task<GuestCommandEnds> exec(GuestCommand command) override;
+    Task<UniqueFd> connect(std::string host, std::uint16_t port) override;
+    Task<GuestCopyEnds> copy_in(Bytes directory) override;
+    Task<GuestCopyEnds> copy_out(Bytes path) override;
+    Task<nlohmann::json> query(std::string what, Bytes argument) override;
+    Task<void> shut_down(std::chrono::milliseconds limit) override;
+
+private:
+    struct Opening {
+        std::shared_ptr<StreamBridge> bridge;
+        Promise<Unit> opened;
+        bool is_command;
+    };
+
+    // guest_session.cpp: the connection
+    void connect_now();
+    void lose_connection(std::string_view why);
+    void on_channel(std::uint32_t events);
+    void read_channel();
+    void watch_channel();
+    void after_mux();
+    void configure();
+    Task<void> configure_now();
+    Task<wire::ResponseBody> request(wire::RequestBody body, std::chrono::milliseconds limit);
+    /// Runs `call` from the loop, unless this is gone by then: nobody is called from inside the mux.
+    void later(std::function<void()> call);
+    void require_synced() const;
+    /// Waits for the channel to be up. Throws Unavailable after `limit`.
+    Task<void> synced(std::chrono::milliseconds limit);
+    /// How long a call waits for that.
+    static constexpr std::chrono::milliseconds call_limit{10'000};
+
+    // guest_streams.cpp: the streams
+    Task<void> open_stream(wire::OpenRequest request, wire::StreamId secondary, StreamBridge::Ends ends,
+                           StreamBridge::OnHangUp on_hang_up);
+    std::shared_ptr<StreamBridge> bridge_of(wire::StreamId stream) const;
+
+    wire::Mux& mux() override { return *mux_; }
+    void flush() override;
+    void forget(wire::StreamId stream) override;
+
+    void on_synced(wire::ByteView hello) override;
+    void on_lost(std::string_view why) override;
+    void on_control(wire::ByteView payload) override;
+    void on_open(wire::StreamId, wire::ByteView) override {}
+    void on_opened(wire::StreamId stream, wire::ByteView payload) override;
+    void on_refused(wire::StreamId stream, wire::ByteView payload) override;
+    void on_data(wire::StreamId stream, wire::ByteView data) override;
+    void on_eof(wire::StreamId stream) override;
+    void on_writable(wire::StreamId stream) override;
+    void on_message(wire::StreamId stream, wire::ByteView payload) override;
+    void on_closed(wire::StreamId stream, wire::CloseReason reason) override;
+
+    EventLoop* loop_;
+    std::function<UniqueFd()> connect_;
+    GuestSettings settings_;
+    GuestLinkEvents events_;
+
+    UniqueFd channel_;
+    EventLoop::Source channel_source_;
+    std::unique_ptr<wire::Mux> mux_;
+    bool in_mux_{false};           ///< inside feed(): output is flushed after it
+    bool lost_{false};             ///< the mux is spent; it goes once feed() has returned
+    EventLoop::Source handshake_;  ///< the limit of one that has begun
+    EventLoop::Source reconnect_;
+    std::chrono::milliseconds pause_;
+    bool waiting_for_output_{false};
+    std::uint32_t channel_events_{0};
+    std::vector<Promise<Unit>> waiting_for_sync_;
+
+    std::uint64_t next_request_{1};
+    std::unordered_map<std::uint64_t, Promise<wire::ResponseBody>> requests_;
+    std::unordered_map<wire::StreamId, Opening> opening_;
+    std::unordered_map<wire::StreamId, std::shared_ptr<StreamBridge>> bridges_;
+    std::unordered_map<wire::StreamId, wire::StreamId> primary_of_;  ///< of secondary streams
+    std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
+};
+
+class GuestSessions final : public GuestLinks {
+public:
+    explicit GuestSessions(EventLoop& loop) : loop_{&loop} {}
+    std::unique_ptr<GuestLink> open(std::function<UniqueFd()> connect, GuestSettings settings,
+                                    GuestLinkEvents events) override
+    {
+        return std::make_unique<GuestSession>(*loop_, std::move(connect), std::move(settings), std::move(events));
+    }
+
+private:
+    EventLoop* loop_;
+};
+
+}  // namespace banger::agent

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/image/kernel_parts.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <regex>
+
+#include "agent/core/image/vmlinuz.hpp"
+#include "agent/system/image/debian.hpp"
+#include "agent/system/image/unpack.hpp"
+#include "agent/system/image/user_namespace.hpp"
+#include "agent/system/subprocess.hpp"
+#include "common/error.hpp"
+#include "common/size.hpp"
+#include "common/unique_fd.hpp"
+
+namespace banger::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kernel_package = "linux-image-cloud-amd64";
+constexpr std::size_t kernel_limit = (256 * mib).bytes();
+
+/// The package that the metapackage stands for: its one dependency called linux-image-VERSION.
+std::string real_package(const fs::path& metapackage)
+{
+    std::string depends;
+    run_program({.argv = {find_program("dpkg-deb").string(), "-f", metapackage.string(), "Depends"},
+                 .on_line = [&depends](std::string_view line) { depends += line; }});
+    std::smatch match;
+    if (!std::regex_search(depends, match, std::regex{"linux-image-[a-z0-9.+~-]+"})) {
+        throw Error{ErrorCode::Failed, std::string{kernel_package} + " depends on no kernel: \"" + depends + "\""};
+    }
+    return match.str();
+}
+
+/// Old and new packages have lib/modules or usr/lib/modules; depmod and we look in both.
+fs::path modules_folder(const fs::path& tree)
+{
+    if (!fs::exists(tree / "lib")) {
+        fs::create_directory_symlink("usr/lib", tree / "lib");
+    } else if (!fs::exists(tree / "usr/lib/modules")) {
+        fs::create_directories(tree / "usr/lib");
+        fs::create_directory_symlink("../../lib/modules", tree / "usr/lib/modules");
+    }
+    for (const auto& entry : fs::directory_iterator{tree / "lib/modules"}) {
+        if (entry.is_directory()) {
+            return entry.path();
+        }
+    }
+    throw Error{ErrorCode::Failed, "the kernel package has no modules"};
+}
+
+struct TreeSize {
+    std::uint64_t bytes{0};
+    std::uint64_t files{0};
+};
+
+TreeSize size_of(const fs::path& tree)
+{
+    constexpr std::uint64_t block = 4096;
+    TreeSize size;
+    for (const auto& entry : fs::recursive_directory_iterator{tree}) {
+        ++size.files;
+        const auto bytes = entry.is_regular_file() && !entry.is_symlink() ? entry.file_size() : 1;
+        size.bytes += (bytes + block - 1) / block * block;
+    }
+    return size;
+}
+
+void write_whole(const fs::path& file, std::span<const std::uint8_t> bytes)
+{
+    const UniqueFd fd{::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+    std::size_t done = 0;
+    while (fd && done < bytes.size()) {
+        const auto written = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
+        if (written < 0 && errno != EINTR) {
+            break;
+        }
+        done += written > 0 ? static_cast<std::size_t>(written) : 0;
+    }
+    if (!fd || done < bytes.size()) {
+        throw errno_error("can't write " + file.string(), errno);
+    }
+}
+
+}  // namespace
+
+KernelFiles fetch_kernel(const std::string& suite, const fs::path& scratch, const MakingProgress& progress)
+{
+    PackageSource source{suite, scratch, progress};
+    const auto package = real_package(source.fetch(kernel_package));
+    const auto file = source.fetch(package);
+    progress.stage("unpacking " + package);
+    const auto tree = scratch / "tree";
+    run_step("unpacking " + package, {find_program("dpkg-deb").string(), "-x", file.string(), tree.string()},
+             scratch / "unpack.log", progress);
+    const auto modules = modules_folder(tree);
+    const auto version = modules.filename().string();
+    // The package leaves modules.dep to its postinst.
+    run_step("depmod", {find_program("depmod").string(), "-b", tree.string(), version}, scratch / "depmod.log",
+             progress);
+    return {.vmlinuz = tree / ("boot/vmlinuz-" + version),
+            .modules = modules,
+            .version = version,
+            .origin = "debian " + suite};
+}
+
+KernelFiles local_kernel(const KernelRecipe& recipe)
+{
+    const auto modules = fs::path{recipe.modules / ""}.parent_path();  // without a slash at the end
+    if (!fs::is_regular_file(recipe.vmlinuz)) {
+        throw Error{ErrorCode::NotFound, "there is no kernel " + recipe.vmlinuz.string()};
+    }
+    if (!fs::is_regular_file(modules / "modules.dep")) {
+        throw Error{ErrorCode::NotFound,
+                    modules.string() +
+                        " has no modules.dep; name the folder /lib/modules/VERSION of that kernel, after depmod"};
+    }
+    return {
+        .vmlinuz = recipe.vmlinuz, .modules = modules, .version = modules.filename().string(), .origin = "imported"};
+}
+
+void write_vmlinux(const fs::path& vmlinuz, const fs::path& vmlinux)
+{
+    const auto name = vmlinuz.string();
+    const auto file = read_file(vmlinuz, kernel_limit);
+    const auto payload = find_kernel_payload(file, name);
+    if (payload.kind == KernelPayload::Kind::Elf) {
+        write_whole(vmlinux, payload.bytes);
+        return;
+    }
+    const auto elf = unpack(payload.bytes, kernel_limit, name);
+    check_vmlinux(elf, name);
+    write_whole(vmlinux, elf);
+}
+
+void write_modules_disk(const KernelFiles& kernel, const fs::path& disk, const fs::path& log,
+                        const MakingProgress& progress)
+{
+    const auto size = size_of(kernel.modules);
+    const auto blocks = (size.bytes + size.bytes / 32 + (4 * mib).bytes()) / 4096;
+    run_step(
+        "making the modules disk",
+        as_namespace_root({find_program("mke2fs").string(), "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L",
+                           "modules", "-O", "^has_journal,^resize_inode", "-N", std::to_string(size.files + 64), "-d",
+                           kernel.modules.string(), disk.string(), std::to_string(blocks)},
+                          IdMap::RootAlone),
+        log, progress);
+}
+
+}  // namespace banger::agent

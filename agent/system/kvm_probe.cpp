@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/kvm_probe.hpp"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "agent/core/vm/log_tail.hpp"
+#include "agent/core/vm/vm_files.hpp"
+#include "agent/core/vm/vm_folder.hpp"
+#include "common/rollback.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr auto folder_prefix = "probe-";
+constexpr std::size_t probe_id_length = 12;  // behind it a half removed one says .removed
+constexpr auto memory_file = "kvm.json";
+constexpr std::uint32_t probe_memory_mib = 128;
+
+std::string boot_id()
+{
+    std::ifstream file{"/proc/sys/kernel/random/boot_id"};
+    std::string id;
+    std::getline(file, id);
+    return id;
+}
+
+}  // namespace
+
+std::string kvm_device_problem()
+{
+    const UniqueFd device{::open("/dev/kvm", O_RDWR | O_CLOEXEC)};
+    if (!device && (errno == EACCES || errno == EPERM)) {
+        return "/dev/kvm may not be opened by you; `usermod -aG kvm $USER` as root and a new login mend that";
+    }
+    if (!device) {
+        return errno == ENOENT
+                   ? "this host has no /dev/kvm; enable virtualisation in its firmware, or nested virtualisation in "
+                     "the hypervisor it runs on"
+                   : "/dev/kvm does not open: " + std::error_code{errno, std::generic_category()}.message();
+    }
+    if (::ioctl(device.get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+        return "/dev/kvm speaks another version than 12";
+    }
+    return {};
+}
+
+std::optional<KvmProbe::Verdict> KvmProbe::recall(const Artifact& kernel) const
+{
+    std::ifstream file{state_ / memory_file};
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    const bool holds = json.is_object() && json.value("boot_id", std::string{}) == boot_id() &&
+                       json.value("kernel", std::string{}) == kernel.digest.str();
+    return holds ? std::optional{Verdict{json.value("usable", false), json.value("reason", std::string{})}}
+                 : std::nullopt;
+}
+
+void KvmProbe::remember(const Artifact& kernel, const Verdict& verdict) const
+{
+    const auto path = state_ / memory_file;
+    const auto fresh = path.string() + ".new";
+    std::ofstream{fresh} << nlohmann::json{{"boot_id", boot_id()},
+                                           {"kernel", kernel.digest.str()},
+                                           {"usable", verdict.usable},
+                                           {"reason", verdict.reason}}
+                         << "\n";
+    std::error_code none;
+    std::filesystem::rename(fresh, path, none);  // not remembered: asked again next time
+}
+
+Task<KvmProbe::Verdict> KvmProbe::ask(Artifact kernel)
+{
+    const auto guard = co_await one_at_a_time_.lock();
+    // The device's rights may change within one boot, so only the guest's trial is remembered.
+    if (auto problem = kvm_device_problem(); !problem.empty()) {
+        co_return Verdict{false, std::move(problem)};
+    }
+    if (auto known = recall(kernel)) {
+        co_return *known;
+    }
+    std::optional<Verdict> verdict;
+    try {
+        verdict = co_await boot(kernel);
+    } catch (const Error& error) {
+        verdict = Verdict{false, std::string{"a guest could not be tried on KVM: "} + error.what(), false};
+    }
+    if (verdict->remembered) {
+        remember(kernel, *verdict);
+    }
+    co_return *verdict;
+}
+
+Task<void> KvmProbe::clear_leftovers()
+{
+    std::error_code none;
+    std::vector<std::filesystem::path> folders;
+    for (const auto& entry : std::filesystem::directory_iterator{state_, none}) {
+        if (entry.path().filename().string().starts_with(folder_prefix)) {
+            folders.push_back(entry.path());
+        }
+    }
+    for (const auto& folder : folders) {
+        const auto id = folder.filename().string().substr(std::string_view{folder_prefix}.size(), probe_id_length);
+        const auto process = open_process(co_await processes_->find(VmId::parse(id), "vmm", folder));
+        if (process) {
+            send_signal(process, SIGKILL);
+        }
+        std::filesystem::remove_all(folder, none);
+    }
+}
+
+Task<KvmProbe::Verdict> KvmProbe::boot(Artifact kernel)
+{
+    const auto id = VmId::random();
+    const auto folder = state_ / (folder_prefix + id.str());
+    Rollback cleanup;
+    cleanup.add([folder] { remove_folder(folder); });
+    make_private_folder(folder);
+    std::filesystem::create_symlink(kernel.folder / artifact_file::kernel, folder / vm_folder::kernel);
+    std::filesystem::create_symlink(kernel.folder / artifact_file::initrd, folder / vm_folder::initrd);
+    auto sockets = qemu_->listen(folder);
+    const VmmConfig config{
+        .name = "banger-probe",
+        .vcpus = 1,
+        .memory_mib = probe_memory_mib,
+        .kernel_arguments = "console=ttyS0 quiet panic=1 banger.probe=1 banger.channel=virtio-serial",
+        .disks = VmmConfig::Disks::None,
+        .network = {}};
+    ProcessSpec spec{.vm = id,
+                     .role = "vmm",
+                     .argv = qemu_->command(config),
+                     .directory = folder,
+                     .standard_input = std::move(sockets.guest),
+                     .standard_output = std::move(sockets.control),
+                     .log = folder / vm_folder::vmm_log};
+    const auto process = open_process(co_await processes_->start(std::move(spec)));
+    cleanup.add([&process] {
+        if (process) {
+            send_signal(process, SIGKILL);
+        }
+    });
+    Promise<bool> answer;
+    GuestLinkEvents events;
+    events.ready = [answer] { answer.set(true); };
+    events.goodbye = [](GuestGoodbye) {};
+    events.failed = [](const std::string&) {};
+    const auto link = links_->open([this, folder] { return qemu_->connect_guest(folder); }, {}, std::move(events));
+    EventLoop::Source ended;
+    if (process) {
+        ended = loop_->on_io(process.get(), EventLoop::readable, [answer](std::uint32_t) { answer.set(false); });
+    } else {
+        answer.set(false);
+    }
+    bool said_ready = false;
+    try {
+        said_ready = co_await answer.wait(*loop_, boot_limit, Error{ErrorCode::TimedOut, ""});
+    } catch (const Error&) {
+        co_return Verdict{
+            false, "/dev/kvm opens, but a guest tried on it hung; that is so on some hosts that are guests themselves"};
+    }
+    if (!said_ready) {
+        co_return Verdict{false, "/dev/kvm opens, but QEMU ended with: " + tail_of_log(folder / vm_folder::vmm_log)};
+    }
+    co_return Verdict{true, {}};
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/systemd_process_host.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+#include <systemd1_proxy.hpp>
+
+#include "agent/core/vm/log_tail.hpp"
+#include "dbus/compat/bus.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr auto systemd_name = "org.freedesktop.systemd1";
+constexpr auto systemd_path = "/org/freedesktop/systemd1";
+constexpr auto manager_interface = "org.freedesktop.systemd1.Manager";
+
+using Property = sdbus::Struct<std::string, sdbus::Variant>;
+using Properties = std::vector<Property>;
+using Command = sdbus::Struct<std::string, std::vector<std::string>, bool>;
+using Auxiliary = sdbus::Struct<std::string, Properties>;
+
+std::string unit_name(const VmId& vm, const std::string& role)
+{
+    return "banger-" + vm.str() + "-" + role + ".service";
+}
+
+template <typename T, typename... Arguments>
+Promise<T> ask(sdbus::IProxy& proxy, const char* interface, const char* method, const Arguments&... arguments)
+{
+    Promise<T> answer;
+    proxy.callMethodAsync(method)
+        .onInterface(interface)
+        .withArguments(arguments...)
+        .uponReplyInvoke([answer](bus::MaybeError error, T value) {
+            if (error) {
+                answer.fail(std::make_exception_ptr(bus::from_bus_error(*error)));
+            } else {
+                answer.set(std::move(value));
+            }
+        });
+    return answer;
+}
+
+sdbus::UnixFd shared_fd(const UniqueFd& fd, int flags, const std::filesystem::path& otherwise)
+{
+    if (fd) {
+        return sdbus::UnixFd{fd.get()};
+    }
+    UniqueFd opened{::open(otherwise.c_str(), flags | O_CLOEXEC, 0600)};
+    if (!opened) {
+        throw errno_error("can't open " + otherwise.string(), errno);
+    }
+    return bus::give_fd(std::move(opened));
+}
+
+/// systemd.service(5), systemd.exec(5); the descriptors' names are those of its D-Bus interface (v243 and later).
+Properties properties_of(const ProcessSpec& spec)
+{
+    constexpr auto to_log = O_WRONLY | O_CREAT | O_APPEND;
+    const bool forks = spec.readiness == ProcessSpec::Readiness::Fork;
+    Properties properties;
+    const auto set = [&properties](const char* name, sdbus::Variant value) {
+        properties.emplace_back(name, std::move(value));
+    };
+    set("Description", sdbus::Variant{"banger VM " + spec.vm.str() + ", " + spec.role});
+    set("Type", sdbus::Variant{std::string{forks ? "forking" : "exec"}});
+    set("ExecStart", sdbus::Variant{std::vector<Command>{Command{spec.argv[0], spec.argv, false}}});
+    set("WorkingDirectory", sdbus::Variant{spec.directory.string()});
+    set("CollectMode", sdbus::Variant{std::string{"inactive-or-failed"}});  // no failed unit stays behind
+    set("StandardInputFileDescriptor", sdbus::Variant{shared_fd(spec.standard_input, O_RDONLY, "/dev/null")});
+    set("StandardOutputFileDescriptor", sdbus::Variant{shared_fd(spec.standard_output, to_log, spec.log)});
+    set("StandardErrorFileDescriptor", sdbus::Variant{shared_fd({}, to_log, spec.log)});
+    return properties;
+}
+
+}  // namespace
+
+/// The manager's object, and the jobs of ours that it has not ended yet.
+class SystemdProcessHost::Manager final : public sdbus::ProxyInterfaces<org::freedesktop::systemd1::Manager_proxy> {
+public:
+    explicit Manager(sdbus::IConnection& bus)
+        : ProxyInterfaces{bus, bus::ServiceName{systemd_name}, sdbus::ObjectPath{systemd_path}}, bus_{&bus}
+    {
+        registerProxy();
+        Subscribe();
+    }
+    Manager(const Manager&) = delete;
+    Manager& operator=(const Manager&) = delete;
+    Manager(Manager&&) = delete;
+    Manager& operator=(Manager&&) = delete;
+    ~Manager() { unregisterProxy(); }
+
+    sdbus::IConnection& bus() noexcept { return *bus_; }
+    sdbus::IProxy& proxy() noexcept { return getProxy(); }
+    /// To be called before the job is made. Its value is the job's result.
+    Promise<std::string> watch(const std::string& unit) { return jobs_[unit]; }
+    void forget(const std::string& unit) { jobs_.erase(unit); }
+
+private:
+    void onSubscribeReply(bus::MaybeError) override {}
+    void onStartTransientUnitReply(const sdbus::ObjectPath&, bus::MaybeError) override {}
+    void onGetUnitReply(const sdbus::ObjectPath&, bus::MaybeError) override {}
+    void onJobRemoved(const std::uint32_t&, const sdbus::ObjectPath&, const std::string& unit,
+                      const std::string& result) override
+    {
+        if (const auto job = jobs_.extract(unit)) {
+            job.mapped().set(result);
+        }
+    }
+
+    sdbus::IConnection* bus_;
+    std::map<std::string, Promise<std::string>> jobs_;
+};
+
+SystemdProcessHost::SystemdProcessHost(sdbus::IConnection& bus, ForkProcessHost& plain)
+    : manager_{std::make_unique<Manager>(bus)}, plain_{&plain}
+{
+}
+
+SystemdProcessHost::~SystemdProcessHost() = default;
+
+bool SystemdProcessHost::is_on(sdbus::IConnection& bus)
+{
+    try {
+        const auto daemon = sdbus::createProxy(bus, bus::ServiceName{"org.freedesktop.DBus"},
+                                               sdbus::ObjectPath{"/org/freedesktop/DBus"});
+        bool owned = false;
+        daemon->callMethod("NameHasOwner")
+            .onInterface("org.freedesktop.DBus")
+            .withArguments(std::string{systemd_name})
+            .storeResultsTo(owned);
+        return owned;
+    } catch (const sdbus::Error&) {
+        return false;
+    }
+}
+
+Task<ProcessId> SystemdProcessHost::start(ProcessSpec spec)
+{
+    const auto unit = unit_name(spec.vm, spec.role);
+    const auto properties = properties_of(spec);
+    const std::vector<Auxiliary> none;
+    const std::string mode = "fail";
+    const auto job = manager_->watch(unit);
+    try {
+        const auto accepted = ask<sdbus::ObjectPath>(manager_->proxy(), manager_interface, "StartTransientUnit", unit,
+                                                     mode, properties, none);
+        co_await accepted.wait();
+    } catch (const Error& error) {
+        manager_->forget(unit);
+        throw Error{ErrorCode::Failed, "systemd doesn't start " + unit + ": " + error.what()};
+    }
+    const auto result = co_await job.wait();
+    if (result != "done") {
+        throw Error{ErrorCode::Failed,
+                    spec.argv[0] + " failed (" + unit + ": " + result + "): " + tail_of_log(spec.log)};
+    }
+    co_return co_await main_process(unit);
+}
+
+Task<ProcessId> SystemdProcessHost::main_process(std::string unit)
+{
+    const auto found = ask<sdbus::ObjectPath>(manager_->proxy(), manager_interface, "GetUnit", unit);
+    const auto path = co_await found.wait();
+    const auto object = sdbus::createProxy(manager_->bus(), bus::ServiceName{systemd_name}, path);
+    const auto asked = ask<sdbus::Variant>(*object, "org.freedesktop.DBus.Properties", "Get",
+                                           std::string{"org.freedesktop.systemd1.Service"}, std::string{"MainPID"});
+    const auto value = co_await asked.wait();
+    const auto pid = static_cast<int>(value.get<std::uint32_t>());
+    const auto start_time = pid > 0 ? process_start_time(pid) : std::nullopt;
+    co_return start_time ? ProcessId{pid, *start_time, unit} : ProcessId{};
+}
+
+Task<ProcessId> SystemdProcessHost::find(VmId vm, std::string role, std::filesystem::path directory)
+{
+    ProcessId process;
+    try {
+        process = co_await main_process(unit_name(vm, role));
+    } catch (const Error&) {
+        // No such unit: it has ended, or was started without systemd.
+    }
+    if (!process) {
+        process = co_await plain_->find(std::move(vm), std::move(role), std::move(directory));
+    }
+    co_return process;
+}
+
+}  // namespace banger::agent

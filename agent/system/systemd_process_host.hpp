@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <memory>
+
+#include "agent/system/fork_process_host.hpp"
+
+namespace sdbus {
+class IConnection;
+}
+
+namespace banger::agent {
+
+/// Processes as transient services of the user's systemd: banger-VM-ROLE.service. They are no children of bangerd's own unit, so they
+/// outlive it whatever stops it, and `systemctl --user status` shows them.
+class SystemdProcessHost final : public ProcessHost {
+public:
+    /// `bus` is attached to `loop`. `plain` finds those that a bangerd without systemd started.
+    SystemdProcessHost(sdbus::IConnection& bus, ForkProcessHost& plain);
+    ~SystemdProcessHost() override;
+
+    /// Whether a systemd user manager is on this bus. Blocks; for the start of the program alone.
+    static bool is_on(sdbus::IConnection& bus);
+
+    Task<ProcessId> start(ProcessSpec spec) override;
+    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory) override;
+
+private:
+    class Manager;
+    Task<ProcessId> main_process(std::string unit);
+
+    std::unique_ptr<Manager> manager_;
+    ForkProcessHost* plain_;
+};
+
+}  // namespace banger::agent

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/fakes/ports.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace banger::agent::test {
+
+std::vector<VmRecord> FakeStore::load()
+{
+    const std::lock_guard lock{world_->mutex};
+    std::vector<VmRecord> records;
+    for (const auto& [id, record] : world_->rows) {
+        records.push_back(record);
+    }
+    std::sort(records.begin(), records.end(),
+              [](const VmRecord& a, const VmRecord& b) { return a.spec.name < b.spec.name; });
+    return records;
+}
+
+void FakeStore::insert(const VmRecord& record)
+{
+    const auto fault = world_->take("store.insert");
+    world_->before(fault);
+    {
+        const std::lock_guard lock{world_->mutex};
+        for (const auto& [id, other] : world_->rows) {
+            if (other.spec.name == record.spec.name) {
+                throw Error{ErrorCode::AlreadyExists, "the name is taken in the database"};
+            }
+        }
+        world_->rows.emplace(record.id.str(), record);
+    }
+    world_->after(fault);
+}
+
+void FakeStore::update(const VmRecord& record)
+{
+    const auto fault = world_->take("store.update");
+    world_->before(fault);
+    {
+        const std::lock_guard lock{world_->mutex};
+        const auto at = world_->rows.find(record.id.str());
+        if (at == world_->rows.end()) {
+            throw Error{ErrorCode::NotFound, "no such row"};
+        }
+        at->second = record;
+    }
+    world_->after(fault);
+}
+
+void FakeStore::remove(const VmId& id)
+{
+    const auto fault = world_->take("store.remove");
+    world_->before(fault);
+    {
+        const std::lock_guard lock{world_->mutex};
+        world_->rows.erase(id.str());
+    }
+    world_->after(fault);
+}
+
+Task<ProcessId> FakeProcessHost::start(ProcessSpec spec)
+{
+    const auto fault = world_->take("process.start");
+    co_await world_->before_async(fault);
+    const int pid = world_->start_process(spec.directory);
+    const auto start_time = world_->process_in(spec.directory)->start_time;
+    std::ofstream{spec.log, std::ios::app} << "the fake VMM " << pid << " runs\n";
+    co_await world_->after_async(fault);
+    co_return ProcessId{pid, start_time, {}};
+}
+
+Task<ProcessId> FakeProcessHost::find(VmId, std::string, std::filesystem::path directory)
+{
+    const auto fault = world_->take("process.find");
+    co_await world_->before_async(fault);
+    co_await world_->after_async(fault);
+    const auto* process = world_->process_in(directory);
+    co_return process != nullptr ? ProcessId{process->pid, process->start_time, {}} : ProcessId{};
+}
+
+void FakeDisks::make(const char* step, const std::filesystem::path& file, const std::stop_token& stop)
+{
+    const auto fault = world_->take(step);
+    world_->before(fault);
+    if (stop.stop_requested()) {
+        throw Error{ErrorCode::Cancelled, "cancelled"};
+    }
+    std::ofstream{file} << step;
+    world_->after(fault);
+}
+
+void FakeDisks::make_root(const std::filesystem::path&, const std::filesystem::path& folder,
+                          const std::stop_token& stop)
+{
+    make("disks.root", folder / "root.img", stop);
+}
+
+void FakeDisks::make_work(const std::filesystem::path& folder, ByteSize)
+{
+    make("disks.work", folder / "work.img", {});
+}
+
+Task<GuestNetwork> FakeNetwork::start(VmId vm, std::filesystem::path folder)
+{
+    const auto fault = world_->take("network.start");
+    co_await world_->before_async(fault);
+    world_->networks.insert(folder);
+    co_await world_->after_async(fault);
+    co_return describe(vm, "192.0.2.7");
+}
+
+GuestNetwork FakeNetwork::describe(const VmId&, const std::string& address) const
+{
+    return {.kind = "user", .address = address, .prefix = 24, .gateway = "192.0.2.1"};
+}
+
+void FakeNetwork::stop(const std::filesystem::path& folder) noexcept
+{
+    if (!world_->is_dead()) {
+        world_->networks.erase(folder);
+    }
+}
+
+namespace {
+
+class FakeControl final : public VmmControl {
+public:
+    FakeControl(World& world, int pid, std::optional<GuestEnd>& said) : world_{&world}, pid_{pid}, said_{&said} {}
+    void quit() override
+    {
+        if (world_->vmms.obey_quit && !world_->is_dead()) {
+            world_->end_process(pid_, std::nullopt);
+        }
+    }
+    std::optional<GuestEnd> guest_end() override { return *said_; }
+
+private:
+    World* world_;
+    int pid_;
+    std::optional<GuestEnd>* said_;
+};
+
+}  // namespace
+
+VmmSockets FakeVmm::listen(const std::filesystem::path&) const
+{
+    world_->step_now("vmm.listen");
+    return {};
+}
+
+std::vector<std::string> FakeVmm::command(const VmmConfig& wanted) const
+{
+    world_->step_now("vmm.command");
+    config = wanted;
+    return {"/fake/vmm"};
+}
+
+std::unique_ptr<VmmControl> FakeVmm::attach(EventLoop&, const std::filesystem::path& folder) const
+{
+    world_->step_now("vmm.attach");
+    auto* process = world_->process_in(folder);
+    if (process == nullptr) {
+        throw Error{ErrorCode::Unavailable, "no VMM"};
+    }
+    return std::make_unique<FakeControl>(*world_, process->pid, process->said);
+}
+
+UniqueFd FakeVmm::connect_guest(const std::filesystem::path& folder) const
+{
+    connected = folder;
+    return {};
+}
+
+Task<const Vmm*> FakeLadder::choose(VmmChoice, Artifact)
+{
+    const auto fault = world_->take("ladder.choose");
+    co_await world_->before_async(fault);
+    co_await world_->after_async(fault);
+    co_return vmm_;
+}
+
+const Vmm* FakeLadder::by_name(std::string_view name) const noexcept
+{
+    return world_->vmms.known && name == vmm_->name() ? vmm_ : nullptr;
+}
+
+FakeLink::FakeLink(World& world, EventLoop& loop, std::filesystem::path folder, GuestSettings settings,
+                   GuestLinkEvents events)
+    : world_{&world},
+      loop_{&loop},
+      folder_{std::move(folder)},
+      settings_{std::move(settings)},
+      events_{std::move(events)}
+{
+    later([this] { boot(); });
+}
+
+void FakeLink::later(std::function<void()> call)
+{
+    loop_->post([alive = std::weak_ptr{alive_}, call = std::move(call)] {
+        if (alive.lock()) {
+            call();
+        }
+    });
+}
+
+void FakeLink::boot()
+{
+    auto* process = world_->process_in(folder_);
+    if (process == nullptr || world_->is_dead()) {
+        return;
+    }
+    const auto& guests = world_->guests;
+    if (process->guest_is_up) {
+        say_ready();
+    } else if (guests.end_early || guests.crash_early) {
+        world_->end_process(process->pid, guests.end_early);
+    } else if (guests.get_ready) {
+        process->guest_is_up = true;
+        say_ready();
+    }
+}
+
+void FakeLink::say_ready()
+{
+    later([this] { events_.ready(); });
+}
+void FakeLink::say_goodbye(GuestGoodbye goodbye)
+{
+    later([this, goodbye] { events_.goodbye(goodbye); });
+}
+void FakeLink::say_failed(std::string why)
+{
+    later([this, why = std::move(why)] { events_.failed(why); });
+}
+
+Task<void> FakeLink::shut_down(std::chrono::milliseconds limit)
+{
+    const auto fault = world_->take("link.shut_down");
+    co_await world_->before_async(fault);
+    if (!world_->guests.hear) {
+        const Promise<Unit> answer;
+        co_await answer.wait(*loop_, limit, Error{ErrorCode::TimedOut, "the guest took too long to answer"});
+    }
+    if (auto* process = world_->process_in(folder_); process != nullptr && world_->guests.shut_down) {
+        say_goodbye(GuestGoodbye::PowerOff);
+        later(
+            [world = world_, pid = process->pid] { world->end_process(pid, GuestEnd::Reset); });  // as Firecracker's do
+    }
+    co_await world_->after_async(fault);
+}
+
+namespace {
+
+[[noreturn]] void not_here() { throw Error{ErrorCode::Unavailable, "the fake guest does none of this"}; }
+
+}  // namespace
+
+Task<GuestCommandEnds> FakeLink::exec(GuestCommand)
+{
+    not_here();
+    co_return GuestCommandEnds{};
+}
+Task<UniqueFd> FakeLink::connect(std::string, std::uint16_t)
+{
+    not_here();
+    co_return UniqueFd{};
+}
+Task<GuestCopyEnds> FakeLink::copy_in(Bytes)
+{
+    not_here();
+    co_return GuestCopyEnds{};
+}
+Task<GuestCopyEnds> FakeLink::copy_out(Bytes)
+{
+    not_here();
+    co_return GuestCopyEnds{};
+}
+Task<nlohmann::json> FakeLink::query(std::string, Bytes)
+{
+    not_here();
+    co_return nlohmann::json{};
+}
+
+std::unique_ptr<GuestLink> FakeLinks::open(std::function<UniqueFd()> connect, GuestSettings settings,
+                                           GuestLinkEvents events)
+{
+    world_->step_now("links.open");
+    connect();
+    return std::make_unique<FakeLink>(*world_, *loop_, vmm_->connected, std::move(settings), std::move(events));
+}
+
+FakeArtifacts::FakeArtifacts(std::filesystem::path folder, std::string name, char digit)
+    : artifact{.name = std::move(name),
+               .digest = Digest::parse(std::string(64, digit)),
+               .folder = std::move(folder),
+               .size = 1,
+               .used = 1,
+               .version = "6.1.0",
+               .origin = "a test",
+               .created = 1}
+{
+}
+
+std::optional<Artifact> FakeArtifacts::find(std::string_view name) const
+{
+    const bool found = !missing && (name == artifact.name || name == artifact.digest.str());
+    return found ? std::optional{artifact} : std::nullopt;
+}
+
+Artifact FakeArtifacts::adopt(const std::filesystem::path&, const std::function<bool(const Digest&)>&)
+{
+    return artifact;
+}
+
+}  // namespace banger::agent::test

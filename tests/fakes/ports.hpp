@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "agent/core/vm/vm_ports.hpp"
+#include "tests/fakes/world.hpp"
+
+// bangerd's ports over a World. Each call is a step of it.
+namespace banger::agent::test {
+
+class FakeStore final : public VmStore {
+public:
+    explicit FakeStore(World& world) : world_{&world} {}
+    std::vector<VmRecord> load() override;
+    void insert(const VmRecord& record) override;
+    void update(const VmRecord& record) override;
+    void remove(const VmId& id) override;
+
+private:
+    World* world_;
+};
+
+class FakeProcessHost final : public ProcessHost {
+public:
+    explicit FakeProcessHost(World& world) : world_{&world} {}
+    Task<ProcessId> start(ProcessSpec spec) override;
+    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory) override;
+
+private:
+    World* world_;
+};
+
+class FakeDisks final : public VmDisks {
+public:
+    explicit FakeDisks(World& world) : world_{&world} {}
+    void make_root(const std::filesystem::path& image, const std::filesystem::path& folder,
+                   const std::stop_token& stop) override;
+    void make_work(const std::filesystem::path& folder, ByteSize size) override;
+    std::uint64_t allocated(const std::filesystem::path&) const noexcept override { return 0; }
+
+private:
+    void make(const char* step, const std::filesystem::path& file, const std::stop_token& stop);
+    World* world_;
+};
+
+class FakeNetwork final : public NetworkDriver {
+public:
+    explicit FakeNetwork(World& world) : world_{&world} {}
+    Task<GuestNetwork> start(VmId vm, std::filesystem::path folder) override;
+    GuestNetwork describe(const VmId& vm, const std::string& address) const override;
+    void stop(const std::filesystem::path& folder) noexcept override;
+
+private:
+    World* world_;
+};
+
+class FakeVmm final : public Vmm {
+public:
+    explicit FakeVmm(World& world) : world_{&world} {}
+    std::string_view name() const noexcept override { return "fake"; }
+    VmmSockets listen(const std::filesystem::path& folder) const override;
+    std::vector<std::string> command(const VmmConfig& config) const override;
+    std::string kernel_arguments() const override { return " fake"; }
+    std::unique_ptr<VmmControl> attach(EventLoop& loop, const std::filesystem::path& folder) const override;
+    UniqueFd connect_guest(const std::filesystem::path& folder) const override;
+
+    mutable std::filesystem::path connected{};  ///< the folder of the last connect_guest()
+    mutable std::optional<VmmConfig> config{};  ///< the last one
+
+private:
+    World* world_;
+};
+
+class FakeLadder final : public VmmLadder {
+public:
+    FakeLadder(World& world, const FakeVmm& vmm) : world_{&world}, vmm_{&vmm} {}
+    Task<const Vmm*> choose(VmmChoice choice, Artifact kernel) override;
+    const Vmm* by_name(std::string_view name) const noexcept override;
+
+private:
+    World* world_;
+    const FakeVmm* vmm_;
+};
+
+/// The guest of one VM, as its link sees it.
+class FakeLink final : public GuestLink {
+public:
+    FakeLink(World& world, EventLoop& loop, std::filesystem::path folder, GuestSettings settings,
+             GuestLinkEvents events);
+
+    Task<GuestCommandEnds> exec(GuestCommand command) override;
+    Task<UniqueFd> connect(std::string host, std::uint16_t port) override;
+    Task<GuestCopyEnds> copy_in(Bytes directory) override;
+    Task<GuestCopyEnds> copy_out(Bytes path) override;
+    Task<nlohmann::json> query(std::string what, Bytes argument) override;
+    Task<void> shut_down(std::chrono::milliseconds limit) override;
+
+    /// From the loop, as a real one does; nothing happens once this is gone.
+    void say_ready();
+    void say_goodbye(GuestGoodbye goodbye);
+    void say_failed(std::string why);
+    const std::filesystem::path& folder() const noexcept { return folder_; }
+    const GuestSettings& settings() const noexcept { return settings_; }
+
+private:
+    void boot();
+    void later(std::function<void()> call);
+
+    World* world_;
+    EventLoop* loop_;
+    std::filesystem::path folder_;
+    GuestSettings settings_;
+    GuestLinkEvents events_;
+    std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
+};
+
+class FakeLinks final : public GuestLinks {
+public:
+    FakeLinks(World& world, EventLoop& loop, const FakeVmm& vmm) : world_{&world}, loop_{&loop}, vmm_{&vmm} {}
+    std::unique_ptr<GuestLink> open(std::function<UniqueFd()> connect, GuestSettings settings,
+                                    GuestLinkEvents events) override;
+
+private:
+    World* world_;
+    EventLoop* loop_;
+    const FakeVmm* vmm_;
+};
+
+/// One artifact, always there unless `missing`.
+class FakeArtifacts final : public Artifacts {
+public:
+    FakeArtifacts(std::filesystem::path folder, std::string name, char digit);
+    std::optional<Artifact> find(std::string_view name) const override;
+    std::vector<Artifact> list() const override { return {artifact}; }
+    std::filesystem::path draft(const std::string& name) const override { return artifact.folder / name; }
+    std::vector<std::filesystem::path> drafts() const override { return {}; }
+    Artifact adopt(const std::filesystem::path&, const std::function<bool(const Digest&)>&) override;
+    void remove(const Digest&) override { missing = true; }
+
+    Artifact artifact;
+    bool missing{false};
+};
+
+}  // namespace banger::agent::test

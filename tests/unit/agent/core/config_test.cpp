@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/core/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/error.hpp"
+
+namespace banger::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr HostSize host{8, std::uint64_t{32} << 30U};
+
+std::string refusal(std::string_view text)
+{
+    try {
+        parse_config(text, "/home/u/config.toml", host);
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+        return error.what();
+    }
+    return "it was taken";
+}
+
+TEST(ConfigTest, WithoutAFileTheHostSaysHowMuch)
+{
+    const auto config = default_config(host);
+    EXPECT_EQ(config.vcpus, 2U);
+    EXPECT_EQ(config.memory_mib, 4096U);
+    EXPECT_EQ(config.disk, 8 * gib);
+    EXPECT_EQ(config.default_image, "debian");
+    EXPECT_EQ(config.log_level, "info");
+}
+
+TEST(ConfigTest, DefaultsStayWithinTheirBounds)
+{
+    EXPECT_EQ(default_config({1, std::uint64_t{1} << 30U}).vcpus, 1U);
+    EXPECT_EQ(default_config({1, std::uint64_t{1} << 30U}).memory_mib, 512U);
+    EXPECT_EQ(default_config({256, std::uint64_t{1} << 40U}).vcpus, 4U);
+    EXPECT_EQ(default_config({256, std::uint64_t{1} << 40U}).memory_mib, 8192U);
+}
+
+TEST(ConfigTest, AFileThatIsNotThereIsAnEmptyOne)
+{
+    EXPECT_EQ(load_config("/no/such/config.toml", host).memory_mib, 4096U);
+}
+
+TEST(ConfigTest, TakesEveryKey)
+{
+    const auto config = parse_config(R"(
+log_level = "debug"
+default_image = "mine"
+default_kernel = "6.1"
+[vm_defaults]
+vcpu = 3
+memory_mib = 512
+disk_size = "20G"
+vmm = "qemu-tcg"
+network = "none"
+)",
+                                     "f", host);
+    EXPECT_EQ(config.log_level, "debug");
+    EXPECT_EQ(config.default_image, "mine");
+    EXPECT_EQ(config.default_kernel, "6.1");
+    EXPECT_EQ(config.vcpus, 3U);
+    EXPECT_EQ(config.memory_mib, 512U);
+    EXPECT_EQ(config.disk, 20 * gib);
+    EXPECT_EQ(config.vmm, VmmChoice::QemuTcg);
+    EXPECT_EQ(config.network, NetworkChoice::None);
+}
+
+TEST(ConfigTest, AMistakeNamesFileLineAndKey)
+{
+    EXPECT_THAT(refusal("\n\nlog_level = 7\n"), HasSubstr("/home/u/config.toml:3: log_level: must be a string"));
+    EXPECT_THAT(refusal("[vm_defaults]\nvcpu = 'two'\n"), HasSubstr("config.toml:2: vcpu: must be a whole number"));
+    EXPECT_THAT(refusal("[vm_defaults]\nvcpu = 2.0\n"), HasSubstr("must be a whole number"));
+    EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = 16\n"), HasSubstr("disk_size: must be a string"));
+    EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = '16Q'\n"), HasSubstr("\"16Q\" is not a size"));
+    EXPECT_THAT(refusal("[vm_defaults]\nvmm = 'xen'\n"), HasSubstr("there are auto, qemu-kvm, qemu-tcg"));
+    EXPECT_THAT(refusal("default_image = '../x'\n"), HasSubstr("config.toml:1: default_image:"));
+    EXPECT_THAT(refusal("vm_defaults = 3\n"), HasSubstr("config.toml:1:"));
+    EXPECT_THAT(refusal("log_level = 'loud'\n"), HasSubstr("must be debug, info, warn or error"));
+}
+
+TEST(ConfigTest, AnUnknownKeyNamesTheOneThatWasMeant)
+{
+    EXPECT_THAT(refusal("log_levl = 'info'\n"), HasSubstr("unknown key \"log_levl\"; did you mean log_level?"));
+    EXPECT_THAT(refusal("[vm_default]\n"), HasSubstr("did you mean vm_defaults?"));
+    EXPECT_THAT(refusal("[vm_defaults]\nvcpus = 2\n"), HasSubstr("did you mean vcpu?"));
+    EXPECT_THAT(refusal("[vm_defaults]\nmemory = 512\n"), HasSubstr("did you mean memory_mib?"));
+    EXPECT_THAT(refusal("[vm_defaults]\nlog_level = 'info'\n"), HasSubstr("unknown key \"log_level\""));
+    EXPECT_THAT(refusal("colour = 'red'\n"), ::testing::Not(HasSubstr("did you mean")));
+}
+
+TEST(ConfigTest, NumbersAreCheckedAtTheirBounds)
+{
+    EXPECT_EQ(parse_config("[vm_defaults]\nvcpu = 64\nmemory_mib = 1048576\n", "f", host).memory_mib, 1048576U);
+    EXPECT_EQ(parse_config("[vm_defaults]\nvcpu = 1\nmemory_mib = 128\n", "f", host).memory_mib, 128U);
+    for (const auto* text : {"vcpu = 0", "vcpu = 65", "vcpu = -1", "memory_mib = 127", "memory_mib = 1048577",
+                             "vcpu = 9223372036854775807", "memory_mib = 4294967424"}) {
+        EXPECT_THAT(refusal(std::string{"[vm_defaults]\n"} + text), HasSubstr("must be")) << text;
+    }
+}
+
+TEST(ConfigTest, WhatIsNoTomlNamesItsLine)
+{
+    EXPECT_THAT(refusal("log_level = \n"), HasSubstr("/home/u/config.toml:1: "));
+    EXPECT_THAT(refusal("a = 1\n[vm_defaults\n"), HasSubstr("/home/u/config.toml:2: "));
+    EXPECT_THAT(refusal("vcpu = 1\nvcpu = 2\n"), HasSubstr("config.toml:"));
+    EXPECT_THAT(refusal(std::string_view{"\0\0\0", 3}), HasSubstr("config.toml:1"));
+}
+
+}  // namespace
+}  // namespace banger::agent

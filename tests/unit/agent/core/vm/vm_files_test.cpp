@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/core/vm/vm_files.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "agent/core/vm/vm_folder.hpp"
+#include "common/error.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+
+namespace banger::agent {
+namespace {
+
+class VmFilesTest : public ::testing::Test {
+protected:
+    VmRecord record(const std::string& id, const std::string& name)
+    {
+        return VmRecord{.id = VmId::parse(id),
+                        .spec = VmSpec{.name = VmName::parse(name),
+                                       .image = "debian",
+                                       .image_digest = Digest::parse(std::string(64, 'a')),
+                                       .kernel = "debian",
+                                       .kernel_digest = Digest::parse(std::string(64, 'b')),
+                                       .vcpus = 1,
+                                       .memory_mib = 256,
+                                       .disk = 1 * gib}};
+    }
+    std::filesystem::path make(const VmRecord& row)
+    {
+        const auto folder = vms / row.id.str();
+        make_private_folder(folder);
+        write_description(folder, to_json(row.spec));
+        return folder;
+    }
+    static unsigned mode_of(const std::filesystem::path& path)
+    {
+        struct stat status {};
+        ::stat(path.c_str(), &status);
+        return status.st_mode & 07777U;
+    }
+
+    test::TemporaryFolder root;
+    std::filesystem::path vms{root.path / "state/vms"};
+};
+
+TEST_F(VmFilesTest, FoldersAndDescriptionsAreTheUsersAlone)
+{
+    const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
+    EXPECT_EQ(mode_of(folder), 0700U);
+    EXPECT_EQ(mode_of(folder / vm_folder::description), 0600U);
+    make_private_folder(folder);  // again is fine
+}
+
+TEST_F(VmFilesTest, AFolderThatCantBeMadeSaysWhy)
+{
+    std::ofstream{root.path / "file"} << "x";
+    EXPECT_THROW(make_private_folder(root.path / "file/below/x"), Error);
+}
+
+TEST_F(VmFilesTest, ADescriptionIsReplacedWhole)
+{
+    const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
+    write_description(folder, to_json(record("aaaaaaaaaaaa", "brave-eel").spec));
+    const auto found = described_vms(vms);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].spec.name.str(), "brave-eel");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator{folder}, {}), 1) << "no draft is left";
+}
+
+TEST_F(VmFilesTest, DescribedVmsHaveTheirRunNotes)
+{
+    auto row = record("aaaaaaaaaaaa", "calm-otter");
+    row.vmm = "qemu-tcg";
+    row.network = "user";
+    row.address = "192.0.2.7";
+    write_run_notes(make(row), row);
+    make(record("bbbbbbbbbbbb", "brave-eel"));
+    for (const auto& found : described_vms(vms)) {
+        const bool ran = found.spec.name.str() == "calm-otter";
+        EXPECT_EQ(found.vmm, ran ? "qemu-tcg" : "");
+        EXPECT_EQ(found.network, ran ? "user" : "");
+        EXPECT_EQ(found.address, ran ? "192.0.2.7" : "");
+        EXPECT_EQ(found.state, VmState::Stopped);
+        EXPECT_GT(found.created, 0);
+    }
+}
+
+TEST_F(VmFilesTest, NoFolderIsNoVms)
+{
+    EXPECT_TRUE(described_vms(root.path / "nowhere").empty());
+    remove_leftover_folders(root.path / "nowhere", {});
+}
+
+TEST_F(VmFilesTest, RemovingTakesHalfRemovedOnesToo)
+{
+    const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
+    remove_folder(folder);
+    EXPECT_TRUE(std::filesystem::is_empty(vms));
+    remove_folder(folder);  // one that isn't there
+    make(record("aaaaaaaaaaaa", "calm-otter"));
+    std::filesystem::rename(folder, folder.string() + ".removed");
+    remove_folder(folder);
+    EXPECT_TRUE(std::filesystem::is_empty(vms));
+}
+
+TEST_F(VmFilesTest, SymlinksInAFolderAreRemovedAndNotWhatTheyPointTo)
+{
+    const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
+    std::filesystem::create_directories(root.path / "cache");
+    std::ofstream{root.path / "cache/vmlinux"} << "kernel";
+    std::filesystem::create_symlink(root.path / "cache/vmlinux", folder / "kernel");
+    std::filesystem::create_directory_symlink(root.path / "cache", folder / "all");
+    remove_folder(folder);
+    EXPECT_TRUE(std::filesystem::exists(root.path / "cache/vmlinux"));
+}
+
+}  // namespace
+}  // namespace banger::agent

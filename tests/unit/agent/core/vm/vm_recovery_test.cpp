@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A bangerd that comes back: by plan, after a SIGKILL at each step, and after a lost database.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/fakes/bangerd.hpp"
+
+namespace banger::agent::test {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class VmRecoveryTest : public ::testing::Test {
+protected:
+    /// Ends the bangerd that is, if any, and starts the next one over the same world.
+    Bangerd& restart(bool adopt_folders = false)
+    {
+        bangerd.reset();
+        bangerd = std::make_unique<Bangerd>(world);
+        const auto outcome = bangerd->recover(adopt_folders);
+        EXPECT_TRUE(outcome.ok()) << outcome.what();
+        bangerd->settle();
+        return *bangerd;
+    }
+    VmRecord& row() { return world.rows.begin()->second; }
+
+    World world;
+    std::unique_ptr<Bangerd> bangerd = std::make_unique<Bangerd>(world);
+};
+
+TEST_F(VmRecoveryTest, ARunningVmIsTakenOver)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    const auto process = bangerd->vm("calm-otter")->record.process.pid;
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Running);
+    EXPECT_EQ(next.vm("calm-otter")->record.process.pid, process);
+    EXPECT_TRUE(next.vm("calm-otter")->ready());
+    EXPECT_TRUE(next.link("calm-otter").settings().keep) << "a guest that runs is not configured anew";
+    EXPECT_EQ(next.link("calm-otter").settings().network.address, "192.0.2.7");
+    EXPECT_THAT(next.faults(), IsEmpty());
+    EXPECT_TRUE(next.stop("calm-otter").ok());
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AVmThatRebootsJustAfterATakeOverComesBack)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    bangerd.reset();
+    bangerd = std::make_unique<Bangerd>(world);
+    const auto recovering = bangerd->begin(bangerd->manager->recover(bangerd->store.load(), false));
+    ASSERT_TRUE(bangerd->drive([&] { return bangerd->vm("calm-otter") && bangerd->vm("calm-otter")->running; }));
+    bangerd->end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(bangerd->drive([&] { return recovering->ended && bangerd->vm("calm-otter")->ready(); }));
+    bangerd->settle();
+    EXPECT_EQ(bangerd->state("calm-otter"), VmState::Running);
+    EXPECT_THAT(bangerd->faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AVmWhoseVmmEndedMeanwhileIsStoppedAndSaysSo)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    const auto pid = bangerd->vm("calm-otter")->record.process.pid;
+    bangerd.reset();
+    world.end_process(pid, std::nullopt);
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
+    EXPECT_THAT(next.vm("calm-otter")->record.reason, HasSubstr("ended while bangerd was away"));
+    EXPECT_EQ(row().state, VmState::Stopped);
+    EXPECT_THAT(next.faults(), IsEmpty());
+    EXPECT_TRUE(next.start("calm-otter").ok());
+}
+
+TEST_F(VmRecoveryTest, AStoppedAndAFailedVmStayAsTheyAre)
+{
+    ASSERT_TRUE(bangerd->create("a", AfterCreate::Leave).ok());
+    world.guests.crash_early = true;
+    EXPECT_FALSE(bangerd->create("b").ok());
+    auto& next = restart();
+    EXPECT_EQ(next.state("a"), VmState::Stopped);
+    EXPECT_EQ(next.state("b"), VmState::Failed);
+    EXPECT_NE(next.vm("b")->record.reason, "");
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AVmRemovedOnStopThatEndedMeanwhileIsRemoved)
+{
+    auto request = bangerd->request("calm-otter");
+    request.on_stop = StopPolicy::Remove;
+    ASSERT_TRUE(bangerd->create(request).ok());
+    const auto pid = bangerd->vm("calm-otter")->record.process.pid;
+    bangerd.reset();
+    world.end_process(pid, std::nullopt);
+    auto& next = restart();
+    EXPECT_THAT(next.manager->list(), IsEmpty());
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AVmRemovedOnStopThatWasNeverStartedStays)
+{
+    auto request = bangerd->request("calm-otter");
+    request.on_stop = StopPolicy::Remove;
+    ASSERT_TRUE(bangerd->create(request, AfterCreate::Leave).ok());
+    EXPECT_EQ(restart().state("calm-otter"), VmState::Stopped);
+}
+
+TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsLeftAloneAndSaid)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    world.vmms.known = false;
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Failed);
+    EXPECT_THAT(next.vm("calm-otter")->record.reason, HasSubstr("end that process"));
+    EXPECT_EQ(world.live_processes(), 1U);
+}
+
+TEST_F(VmRecoveryTest, AVmThatCantBeTakenOverStopsNoOther)
+{
+    ASSERT_TRUE(bangerd->create("a").ok());
+    ASSERT_TRUE(bangerd->create("b").ok());
+    bangerd.reset();
+    bangerd = std::make_unique<Bangerd>(world);
+    world.arm("process.find", Fault::Fail);
+    EXPECT_TRUE(bangerd->recover().ok());
+    bangerd->settle();
+    EXPECT_THAT(bangerd->log.front(), HasSubstr("a: can't be taken over"));
+    EXPECT_EQ(bangerd->state("b"), VmState::Running);
+    EXPECT_TRUE(bangerd->vm("b")->ready());
+}
+
+TEST_F(VmRecoveryTest, LeftoversOfAKilledBangerdGoAndWhatIsNotOursStays)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter", AfterCreate::Leave).ok());
+    const auto leftover = [&](const std::string& name) {
+        std::filesystem::create_directories(world.vms() / name);
+        std::ofstream{world.vms() / name / "root.img"} << "x";
+    };
+    leftover("abcdefghijkm");
+    leftover("abcdefghijkn.removed");
+    leftover("lost+found");
+    leftover("my notes");
+    restart();
+    EXPECT_FALSE(std::filesystem::exists(world.vms() / "abcdefghijkm"));
+    EXPECT_FALSE(std::filesystem::exists(world.vms() / "abcdefghijkn.removed"));
+    EXPECT_TRUE(std::filesystem::exists(world.vms() / "lost+found/root.img"));
+    EXPECT_TRUE(std::filesystem::exists(world.vms() / "my notes/root.img"));
+    EXPECT_TRUE(std::filesystem::exists(bangerd->vm("calm-otter")->folder / "root.img"));
+}
+
+// A lost database
+
+TEST_F(VmRecoveryTest, WithoutADatabaseVmsComeBackFromTheirFoldersAlsoThoseThatRun)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    ASSERT_TRUE(bangerd->create("brave-eel", AfterCreate::Leave).ok());
+    const auto id = bangerd->vm("calm-otter")->record.id;
+    world.rows.clear();
+    auto& next = restart(true);
+    ASSERT_EQ(next.manager->list().size(), 2U);
+    EXPECT_EQ(next.vm("calm-otter")->record.id, id);
+    EXPECT_EQ(next.state("calm-otter"), VmState::Running);
+    EXPECT_TRUE(next.vm("calm-otter")->ready());
+    EXPECT_EQ(next.vm("calm-otter")->record.address, "192.0.2.7");
+    EXPECT_EQ(next.state("brave-eel"), VmState::Stopped);
+    EXPECT_THAT(next.faults(), IsEmpty());
+    EXPECT_TRUE(next.start("brave-eel").ok());
+}
+
+TEST_F(VmRecoveryTest, WithoutADatabaseDamagedFoldersArePassedOverAndKept)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter", AfterCreate::Leave).ok());
+    const auto folder = bangerd->vm("calm-otter")->folder;
+    for (const std::string text : {"{ half", "[]", "{}", R"({"name": 7})", R"({"name": "../x"})", ""}) {
+        world.rows.clear();
+        std::ofstream{folder / "vm.json"} << text;
+        EXPECT_THAT(restart(true).manager->list(), IsEmpty()) << text;
+        EXPECT_TRUE(std::filesystem::exists(folder / "root.img")) << text;
+    }
+}
+
+TEST_F(VmRecoveryTest, WithoutADatabaseOneNameGivesOneVm)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter", AfterCreate::Leave).ok());
+    const auto folder = bangerd->vm("calm-otter")->folder;
+    std::filesystem::copy(folder, world.vms() / "aaaaaaaaaaaa", std::filesystem::copy_options::recursive);
+    world.rows.clear();
+    EXPECT_EQ(restart(true).manager->list().size(), 1U);
+}
+
+TEST_F(VmRecoveryTest, DamagedRunNotesMeanAVmThatCantBeSpokenTo)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    std::ofstream{bangerd->vm("calm-otter")->folder / "run.json"} << R"({"vmm": 7, "network": []})";
+    world.rows.clear();
+    EXPECT_EQ(restart(true).state("calm-otter"), VmState::Failed);
+}
+
+// SIGKILL at each step of each operation, just before the step and just after it.
+
+enum class Doing { Create, CreateStopped, CreateRemovable, Start, Stop, Delete, Restart };
+
+class Killed : public ::testing::TestWithParam<std::tuple<Doing, Fault>> {
+protected:
+    VmRequest request(Bangerd& bangerd, Doing doing)
+    {
+        auto request = bangerd.request("calm-otter");
+        request.on_stop = doing == Doing::CreateRemovable ? StopPolicy::Remove : StopPolicy::Keep;
+        return request;
+    }
+    void prepare(Bangerd& bangerd, Doing doing)
+    {
+        if (doing == Doing::Start) {
+            ASSERT_TRUE(bangerd.create("calm-otter", AfterCreate::Leave).ok());
+        } else if (doing == Doing::Stop || doing == Doing::Delete || doing == Doing::Restart) {
+            ASSERT_TRUE(bangerd.create("calm-otter").ok());
+        }
+    }
+    Outcome act(Bangerd& bangerd, Doing doing)
+    {
+        switch (doing) {
+            case Doing::Create:
+            case Doing::CreateRemovable:
+                return bangerd.create(request(bangerd, doing));
+            case Doing::CreateStopped:
+                return bangerd.create(request(bangerd, doing), AfterCreate::Leave);
+            case Doing::Start:
+                return bangerd.start("calm-otter");
+            case Doing::Stop:
+                return bangerd.stop("calm-otter");
+            case Doing::Restart:
+                return bangerd.restart("calm-otter");
+            case Doing::Delete:
+                return bangerd.remove("calm-otter", Force::Yes);
+        }
+        return {};
+    }
+    /// False when there is no such step.
+    bool kill_at(int step, Doing doing, Fault fault)
+    {
+        World world;
+        {
+            Bangerd bangerd{world};
+            prepare(bangerd, doing);
+            world.arm(step, fault);
+            act(bangerd, doing);
+            if (world.fired().empty()) {
+                return false;
+            }
+            EXPECT_TRUE(world.is_dead());
+        }
+        SCOPED_TRACE("at " + world.fired());
+        check_next(world, doing);
+        {
+            Bangerd third{world};
+            EXPECT_TRUE(third.recover().ok());
+            const bool there = third.vm("calm-otter") != nullptr;
+            EXPECT_TRUE(there ? third.start("calm-otter").ok() : third.create("calm-otter").ok());
+            EXPECT_TRUE(third.stop("calm-otter").ok());
+        }
+        return true;
+    }
+    void check_next(World& world, Doing doing)
+    {
+        Bangerd next{world};
+        const auto outcome = next.recover();
+        EXPECT_TRUE(outcome.ok()) << outcome.what();
+        next.settle();
+        EXPECT_THAT(next.faults(), IsEmpty());
+        EXPECT_THAT(next.log, IsEmpty());
+        if (doing == Doing::Start || doing == Doing::Stop || doing == Doing::Restart) {
+            EXPECT_NE(next.vm("calm-otter"), nullptr) << "a VM was lost";
+        }
+    }
+};
+
+TEST_P(Killed, BangerdLeavesNothingHalfMadeAndLosesNothing)
+{
+    const LeaksExpected leaks;
+    const auto [doing, fault] = GetParam();
+    int step = 1;
+    while (kill_at(step, doing, fault)) {
+        ++step;
+    }
+    EXPECT_GT(step, doing == Doing::Stop ? 2 : 3) << "the test has gone blind";
+}
+
+INSTANTIATE_TEST_SUITE_P(AtEachStep, Killed,
+                         ::testing::Combine(::testing::Values(Doing::Create, Doing::CreateStopped,
+                                                              Doing::CreateRemovable, Doing::Start, Doing::Stop,
+                                                              Doing::Delete, Doing::Restart),
+                                            ::testing::Values(Fault::DieBefore, Fault::DieAfter)));
+
+TEST_F(VmRecoveryTest, ABangerdKilledWhileItRecoversIsFollowedByOneThatDoes)
+{
+    const LeaksExpected leaks;
+    ASSERT_TRUE(bangerd->create("a").ok());
+    ASSERT_TRUE(bangerd->create("b", AfterCreate::Leave).ok());
+    world.rows.at(bangerd->vm("b")->record.id.str()).state = VmState::Creating;
+    for (int step = 1; step < 10; ++step) {
+        bangerd.reset();
+        bangerd = std::make_unique<Bangerd>(world);
+        world.arm(step, step % 2 == 0 ? Fault::DieAfter : Fault::DieBefore);
+        bangerd->recover();
+    }
+    auto& next = restart();
+    EXPECT_EQ(next.state("a"), VmState::Running);
+    EXPECT_EQ(next.vm("b"), nullptr);
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace banger::agent::test

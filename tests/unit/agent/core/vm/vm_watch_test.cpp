@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// VmRunner while a VMM runs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/fakes/bangerd.hpp"
+
+namespace banger::agent::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class VmWatchTest : public ::testing::Test {
+protected:
+    void SetUp() override
+    {
+        ASSERT_TRUE(bangerd.create("calm-otter").ok());
+        vm = bangerd.vm("calm-otter");
+    }
+    bool becomes(VmState state)
+    {
+        const bool did = bangerd.drive([&] { return vm->record.state == state && !vm->running; });
+        bangerd.settle();
+        return did;
+    }
+
+    World world;
+    Bangerd bangerd{world};
+    VmPtr vm;
+};
+
+TEST_F(VmWatchTest, APowerOffThatTheVmmTellsIsAStop)
+{
+    bangerd.end_guest("calm-otter", GuestEnd::PowerOff);
+    EXPECT_TRUE(becomes(VmState::Stopped));
+    EXPECT_EQ(vm->record.reason, "");
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+    EXPECT_EQ(world.rows.begin()->second.state, VmState::Stopped);
+    EXPECT_EQ(world.rows.begin()->second.process.pid, 0);
+}
+
+TEST_F(VmWatchTest, APowerOffThatOnlyTheGuestTellsIsAStopThoughTheVmmResets)
+{
+    bangerd.link("calm-otter").say_goodbye(GuestGoodbye::PowerOff);
+    bangerd.settle();
+    EXPECT_FALSE(vm->ready());
+    bangerd.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(becomes(VmState::Stopped));
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmWatchTest, ARebootThatOnlyTheGuestTellsIsAReboot)
+{
+    const auto before = vm->record.process.pid;
+    bangerd.link("calm-otter").say_goodbye(GuestGoodbye::Reboot);
+    bangerd.settle();
+    bangerd.end_guest("calm-otter", std::nullopt);
+    EXPECT_TRUE(bangerd.drive([&] { return vm->ready() && vm->record.process.pid != before; }));
+    bangerd.settle();
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmWatchTest, AVmmThatEndsWithoutAWordIsACrashWithTheEndOfItsLog)
+{
+    std::ofstream{vm->folder / "vmm.log", std::ios::app} << "qemu: internal error\n";
+    bangerd.end_guest("calm-otter", std::nullopt);
+    EXPECT_TRUE(becomes(VmState::Failed));
+    EXPECT_THAT(vm->record.reason, HasSubstr("qemu: internal error"));
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+    EXPECT_TRUE(bangerd.start("calm-otter").ok());
+    EXPECT_EQ(vm->record.reason, "");
+}
+
+TEST_F(VmWatchTest, AGuestThatSaysThatItCantBootFailsWithItsWords)
+{
+    bangerd.stop("calm-otter");
+    world.guests.get_ready = false;
+    const auto starting = bangerd.begin(bangerd.manager->start(vm, bangerd.operation(), std::chrono::seconds{5}));
+    ASSERT_TRUE(bangerd.drive([&] { return vm->running != nullptr; }));
+    bangerd.link("calm-otter").say_failed("no root file system");
+    bangerd.settle();
+    bangerd.end_guest("calm-otter", GuestEnd::PowerOff);
+    ASSERT_TRUE(bangerd.drive([&] { return starting->ended; }));
+    EXPECT_EQ(starting->code(), ErrorCode::Failed);
+    EXPECT_THAT(starting->what(), HasSubstr("no root file system"));
+    EXPECT_EQ(vm->record.state, VmState::Failed);
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmWatchTest, AGuestThatSaysReadyOverAndOverIsHeardOnce)
+{
+    const auto before = bangerd.seen.size();
+    for (int i = 0; i < 1000; ++i) {
+        bangerd.link("calm-otter").say_ready();
+    }
+    bangerd.settle();
+    EXPECT_EQ(bangerd.seen.size(), before);
+}
+
+TEST_F(VmWatchTest, AGuestThatSaidGoodbyeIsNotReadyAgain)
+{
+    auto& link = bangerd.link("calm-otter");
+    link.say_goodbye(GuestGoodbye::PowerOff);
+    link.say_ready();
+    bangerd.settle();
+    EXPECT_FALSE(vm->ready());
+}
+
+TEST_F(VmWatchTest, ARowThatCantBeWrittenAtTheEndIsLoggedAndHarmsNothing)
+{
+    world.arm("store.update", Fault::Fail, ErrorCode::NoSpace);
+    bangerd.end_guest("calm-otter", GuestEnd::PowerOff);
+    EXPECT_TRUE(becomes(VmState::Stopped));
+    EXPECT_THAT(bangerd.log.back(), HasSubstr("can't write the row"));
+    EXPECT_TRUE(bangerd.start("calm-otter").ok());
+}
+
+TEST_F(VmWatchTest, AVmmWithoutAControlConnectionRunsAndIsStopped)
+{
+    bangerd.stop("calm-otter");
+    world.arm("vmm.attach", Fault::Fail, ErrorCode::Unavailable);
+    ASSERT_TRUE(bangerd.start("calm-otter").ok());
+    world.guests.hear = world.guests.shut_down = false;
+    EXPECT_TRUE(bangerd.stop("calm-otter").ok());
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace banger::agent::test

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/artifact_catalog.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/error.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+
+namespace banger::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::string digest_of(const std::string& start) { return start + std::string(64 - start.size(), '0'); }
+bool unused(const Digest&) { return false; }
+bool used(const Digest&) { return true; }
+
+class ArtifactCatalogTest : public ::testing::Test {
+protected:
+    std::filesystem::path write(const std::filesystem::path& place, const std::string& name, const std::string& digest,
+                                std::int64_t created = 1)
+    {
+        std::filesystem::create_directories(place);
+        std::ofstream{place / "image.json"} << nlohmann::json{{"name", name},   {"digest", digest},
+                                                              {"size", 1000},   {"allocated", 500},
+                                                              {"origin", "debian bookworm"}, {"created", created}};
+        return place;
+    }
+    std::filesystem::path draft(const std::string& name, const std::string& digest, std::int64_t created = 1)
+    {
+        return write(ArtifactCatalog{folder, "image.json"}.draft(name), name, digest, created);
+    }
+    static std::vector<std::string> names(const ArtifactCatalog& catalog)
+    {
+        std::vector<std::string> list;
+        for (const auto& artifact : catalog.list()) {
+            list.push_back(artifact.name + " " + artifact.digest.str().substr(0, 2));
+        }
+        return list;
+    }
+
+    test::TemporaryFolder root;
+    std::filesystem::path folder{root.path / "images"};
+};
+
+TEST_F(ArtifactCatalogTest, NoFolderIsAnEmptyCatalog)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    EXPECT_THAT(catalog.list(), IsEmpty());
+    EXPECT_THAT(catalog.drafts(), IsEmpty());
+    EXPECT_FALSE(catalog.find("debian"));
+}
+
+TEST_F(ArtifactCatalogTest, AnAdoptedDraftIsFoundByNameAndDigestAlsoByTheNextOne)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    const auto made = catalog.adopt(draft("debian", digest_of("aa")), unused);
+    EXPECT_EQ(made.name, "debian");
+    EXPECT_EQ(made.folder, folder / digest_of("aa"));
+    for (const auto& look : {catalog, ArtifactCatalog{folder, "image.json"}}) {
+        ASSERT_TRUE(look.find("debian"));
+        EXPECT_EQ(look.find("debian")->used, 500U);
+        EXPECT_TRUE(look.find(digest_of("aa")));
+        EXPECT_TRUE(look.find(digest_of("aa").substr(0, 8)));
+        EXPECT_FALSE(look.find(digest_of("aa").substr(0, 7)));
+        EXPECT_FALSE(look.find(""));
+        EXPECT_FALSE(look.find("deb"));
+    }
+    EXPECT_THAT(catalog.drafts(), IsEmpty());
+}
+
+TEST_F(ArtifactCatalogTest, ADigestThatTwoBeginWithIsRefused)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("a", "aaaaaaaaaa11" + std::string(52, '0')), unused);
+    catalog.adopt(draft("b", "aaaaaaaaaa22" + std::string(52, '0')), unused);
+    EXPECT_THROW(catalog.find("aaaaaaaaaa"), Error);
+    EXPECT_EQ(catalog.find("aaaaaaaaaa2")->name, "b");
+}
+
+TEST_F(ArtifactCatalogTest, ANewerOneOfTheNameTakesItsPlace)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("debian", digest_of("aa")), unused);
+    catalog.adopt(draft("debian", digest_of("bb")), unused);
+    EXPECT_THAT(names(catalog), ElementsAre("debian bb"));
+    EXPECT_FALSE(std::filesystem::exists(folder / digest_of("aa")));
+}
+
+TEST_F(ArtifactCatalogTest, AnOlderOneThatAVmUsesIsKeptWithoutItsName)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("debian", digest_of("aa")), unused);
+    catalog.adopt(draft("debian", digest_of("bb")), used);
+    EXPECT_THAT(names(catalog), ElementsAre(" aa", "debian bb"));
+    EXPECT_THAT(names(ArtifactCatalog{folder, "image.json"}), ElementsAre(" aa", "debian bb"));
+    EXPECT_TRUE(catalog.find(digest_of("aa")));
+}
+
+TEST_F(ArtifactCatalogTest, TheSameContentAgainKeepsTheFolderThatVmsPointTo)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("debian", digest_of("aa")), unused);
+    std::ofstream{folder / digest_of("aa") / "rootfs.ext4"} << "in use";
+    catalog.adopt(draft("debian", digest_of("aa")), used);
+    EXPECT_TRUE(std::filesystem::exists(folder / digest_of("aa") / "rootfs.ext4"));
+    EXPECT_THAT(names(catalog), ElementsAre("debian aa"));
+    EXPECT_THAT(catalog.drafts(), IsEmpty());
+}
+
+TEST_F(ArtifactCatalogTest, OfTwoOfOneNameThatASigkillLeftTheNewerHasIt)
+{
+    write(folder / digest_of("aa"), "debian", digest_of("aa"), 1);
+    write(folder / digest_of("bb"), "debian", digest_of("bb"), 2);
+    write(folder / digest_of("cc"), "debian", digest_of("cc"), 1);
+    const ArtifactCatalog catalog{folder, "image.json"};
+    EXPECT_THAT(names(catalog), ElementsAre(" aa", " cc", "debian bb"));
+    EXPECT_EQ(catalog.find("debian")->digest.str(), digest_of("bb"));
+}
+
+TEST_F(ArtifactCatalogTest, DraftsAndDamagedFoldersAreNoArtifacts)
+{
+    write(folder / digest_of("aa"), "debian", digest_of("bb"));  // another digest than its folder's
+    write(folder / digest_of("cc"), "../x", digest_of("cc"));
+    write(folder / "not-a-digest", "debian", "not-a-digest");
+    draft("half", digest_of("dd"));
+    std::filesystem::create_directories(folder / digest_of("ee"));
+    std::ofstream{folder / digest_of("ee") / "image.json"} << "{ half";
+    std::filesystem::create_directories(folder / digest_of("ff") / "image.json");
+    ArtifactCatalog catalog{folder, "image.json"};
+    EXPECT_THAT(catalog.list(), IsEmpty());
+    EXPECT_THAT(catalog.drafts(), ElementsAre(catalog.draft("half")));
+}
+
+TEST_F(ArtifactCatalogTest, ADraftWithoutAWholeDescriptionIsRefused)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    std::filesystem::create_directories(catalog.draft("debian"));
+    try {
+        catalog.adopt(catalog.draft("debian"), unused);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::CorruptData);
+    }
+    EXPECT_THAT(catalog.list(), IsEmpty());
+}
+
+TEST_F(ArtifactCatalogTest, RemovingLeavesNothingAndIsNoErrorTwice)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("debian", digest_of("aa")), unused);
+    catalog.remove(Digest::parse(digest_of("aa")));
+    EXPECT_THAT(catalog.list(), IsEmpty());
+    EXPECT_TRUE(std::filesystem::is_empty(folder));
+    catalog.remove(Digest::parse(digest_of("aa")));
+}
+
+}  // namespace
+}  // namespace banger::agent

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/subprocess.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "common/error.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+
+namespace banger::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+Program shell(const std::string& script) { return {.argv = {"/bin/sh", "-c", script}}; }
+
+std::string content(const std::filesystem::path& file)
+{
+    std::ifstream stream{file};
+    return {std::istreambuf_iterator<char>{stream}, {}};
+}
+
+bool lives(int pid) { return ::kill(pid, 0) == 0; }
+
+TEST(SubprocessTest, ExitCodesSignalsAndOutputComeBack)
+{
+    EXPECT_TRUE(run_program(shell("true")).ok());
+    const auto failed = run_program(shell("echo out; echo err >&2; exit 7"));
+    EXPECT_EQ(failed.exit_code, 7);
+    EXPECT_EQ(failed.tail, "out\nerr\n");
+    const auto killed = run_program(shell("kill -9 $$"));
+    EXPECT_FALSE(killed.exit_code);
+    EXPECT_EQ(killed.signal, SIGKILL);
+    EXPECT_FALSE(killed.ok());
+}
+
+TEST(SubprocessTest, WordsStayWordsAndNoShellIsInBetween)
+{
+    const auto result = run_program({.argv = {"/usr/bin/printf", "[%s]", "a b", "$HOME;`id`", "", "*"}});
+    EXPECT_EQ(result.tail, "[a b][$HOME;`id`][][*]");
+}
+
+TEST(SubprocessTest, TheEnvironmentIsOursWithTheGivenPartReplaced)
+{
+    ::setenv("BANGER_TEST_A", "old", 1);
+    ::setenv("BANGER_TEST_AB", "kept", 1);
+    auto program = shell("echo $BANGER_TEST_A $BANGER_TEST_AB $BANGER_TEST_C");
+    program.environment = {"BANGER_TEST_A=new", "BANGER_TEST_C=more"};
+    EXPECT_EQ(run_program(program).tail, "new kept more\n");
+}
+
+TEST(SubprocessTest, DirectoryInputLogAndLines)
+{
+    const test::TemporaryFolder folder;
+    std::ofstream{folder.path / "in"} << "one\ntwo";
+    std::vector<std::string> lines;
+    auto program = shell("cat; echo; pwd");
+    program.directory = folder.path;
+    program.input = folder.path / "in";
+    program.log = folder.path / "log";
+    program.on_line = [&](std::string_view line) { lines.emplace_back(line); };
+    EXPECT_TRUE(run_program(program).ok());
+    EXPECT_TRUE(run_program(program).ok());
+    EXPECT_THAT(lines, ElementsAre("one", "two", folder.path.string(), "one", "two", folder.path.string()));
+    EXPECT_EQ(content(folder.path / "log").size(), 2 * ("one\ntwo\n" + folder.path.string() + "\n").size());
+}
+
+TEST(SubprocessTest, OnlyTheEndOfMuchOutputIsKeptAndNothingIsLostOfTheLog)
+{
+    const test::TemporaryFolder folder;
+    std::size_t lines = 0;
+    auto program = shell("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done");
+    program.log = folder.path / "log";
+    program.on_line = [&](std::string_view) { ++lines; };
+    const auto result = run_program(program);
+    EXPECT_LE(result.tail.size(), 4096U);
+    EXPECT_TRUE(result.tail.ends_with("line 19999\n"));
+    EXPECT_EQ(lines, 20000U);
+    EXPECT_TRUE(content(folder.path / "log").ends_with("line 19999\n"));
+}
+
+TEST(SubprocessTest, AnEndlessLineIsNotKeptInMemory)
+{
+    auto program = shell("head -c 5000000 /dev/zero; echo; echo last");
+    std::size_t longest = 0;
+    std::string last;
+    program.on_line = [&](std::string_view line) {
+        longest = std::max(longest, line.size());
+        last = line;
+    };
+    EXPECT_TRUE(run_program(program).ok());
+    EXPECT_LE(longest, 80'000U);
+    EXPECT_EQ(last, "last");
+}
+
+TEST(SubprocessTest, AProgramThatIsNotThereNamesItsPackage)
+{
+    try {
+        find_program("mke2fs-no-such");
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::HostLacks);
+        EXPECT_THAT(error.what(), HasSubstr("apt install mke2fs-no-such"));
+    }
+    EXPECT_EQ(package_of("mke2fs"), "e2fsprogs");
+    EXPECT_EQ(package_of("qemu-system-x86_64"), "qemu-system-x86");
+    try {
+        run_program({.argv = {"/no/such/program"}});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::HostLacks);
+    }
+}
+
+TEST(SubprocessTest, FindsWhatIsOnPathAndInSbinAndNothingRelative)
+{
+    EXPECT_EQ(find_program("sh").filename(), "sh");
+    const test::TemporaryFolder folder;
+    const std::string before = std::getenv("PATH");
+    ::setenv("PATH", "", 1);
+    EXPECT_THROW(find_program("sh-that-is-not-there"), Error);
+    ::setenv("PATH", ("relative:" + folder.path.string()).c_str(), 1);
+    std::ofstream{folder.path / "mine"} << "#!/bin/sh\n";
+    EXPECT_THROW(find_program("mine"), Error) << "not executable";
+    std::filesystem::permissions(folder.path / "mine", std::filesystem::perms::owner_all);
+    EXPECT_EQ(find_program("mine"), folder.path / "mine");
+    std::filesystem::create_directories(folder.path / "folder");
+    EXPECT_THROW(find_program("folder"), Error);
+    EXPECT_NO_THROW(find_program("mke2fs")) << "in /usr/sbin, which an ordinary user has not on PATH";
+    ::setenv("PATH", before.c_str(), 1);
+}
+
+TEST(SubprocessTest, AStopEndsTheWholeGroup)
+{
+    const test::TemporaryFolder folder;
+    std::stop_source stop;
+    auto program = shell("sleep 1000 & echo $! > child; echo $$ > self; wait");
+    program.directory = folder.path;
+    program.stop = stop.get_token();
+    std::jthread canceller{[&] {
+        while (!std::filesystem::exists(folder.path / "self") || content(folder.path / "self").empty()) {
+            std::this_thread::yield();
+        }
+        stop.request_stop();
+    }};
+    const auto begin = std::chrono::steady_clock::now();
+    try {
+        run_program(program);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::Cancelled);
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s) << "SIGTERM was enough";
+    const int child = std::stoi(content(folder.path / "child"));
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    while (lives(child) && std::chrono::steady_clock::now() < end) {
+        std::this_thread::yield();
+    }
+    EXPECT_FALSE(lives(child));
+}
+
+TEST(SubprocessTest, AStopThatCameBeforeTheStartEndsItToo)
+{
+    std::stop_source stop;
+    stop.request_stop();
+    auto program = shell("sleep 1000");
+    program.stop = stop.get_token();
+    EXPECT_THROW(run_program(program), Error);
+}
+
+TEST(SubprocessTest, AGrandchildThatHoldsThePipeDoesNotHoldUs)
+{
+    const test::TemporaryFolder folder;
+    auto program = shell("setsid sleep 1000 & echo $! > child; echo done");
+    program.directory = folder.path;
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(run_program(program).tail, "done\n");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
+    ::kill(std::stoi(content(folder.path / "child")), SIGKILL);
+}
+
+TEST(SubprocessTest, SignalsBlockedHereAreNotBlockedThere)
+{
+    sigset_t term;
+    sigset_t before;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &term, &before);
+    const auto result = run_program(shell("kill -TERM $$; exit 0"));
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    EXPECT_EQ(result.signal, SIGTERM);
+}
+
+TEST(SubprocessTest, NoDescriptorOfOursIsInherited)
+{
+    const int leak = ::dup(STDOUT_FILENO);  // without close-on-exec
+    const auto result = run_program(shell("ls /proc/self/fd | wc -l"));
+    ::close(leak);
+    EXPECT_EQ(std::stoi(result.tail), 4) << "0, 1, 2, and the folder that ls reads";
+}
+
+}  // namespace
+}  // namespace banger::agent
