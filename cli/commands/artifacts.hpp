@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "cli/commands/context.hpp"
+
+namespace banger::cli {
+
+void add_image_commands(CLI::App& image, Context& context);
+void add_kernel_commands(CLI::App& kernel, Context& context);
+
+}  // namespace banger::cli

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/context.hpp"
+
+#include "cli/view/output.hpp"
+
+#include <algorithm>
+
+namespace banger::cli {
+
+CLI::App* add_command(CLI::App& parent, Context& context, const std::string& name, const std::string& description,
+                      std::function<int()> action, Tail tail)
+{
+    auto* command = parent.add_subcommand(name, description);
+    command->callback([&context, command, tail, action = std::move(action)] {
+        context.action = action;
+        context.chosen = command;
+        context.tail_use = tail;
+    });
+    return command;
+}
+
+void report(const Error& error) noexcept
+{
+    complain(error.what());
+    if (const auto hint = error_info(error.code()).hint; !hint.empty()) {
+        remark(hint);
+    }
+}
+
+int exit_code_of(const Error& error, ExitRule rule) noexcept
+{
+    const bool of_the_command = error.code() == ErrorCode::NotRunnable || error.code() == ErrorCode::CommandNotFound;
+    return rule == ExitRule::OwnCodes || of_the_command ? error_info(error.code()).exit_code : exit_own_failure;
+}
+
+std::vector<std::string> unique_names(const std::vector<std::string>& names)
+{
+    std::vector<std::string> unique;
+    for (const auto& name : names) {
+        if (std::find(unique.begin(), unique.end(), name) == unique.end()) {
+            unique.push_back(name);
+        }
+    }
+    return unique;
+}
+
+void Failures::add(const Error& error)
+{
+    report(error);
+    if (exit_code_ == 0) {
+        exit_code_ = error_info(error.code()).exit_code;
+    }
+}
+
+}  // namespace banger::cli

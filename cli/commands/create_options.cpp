@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/create_options.hpp"
+
+#include "common/error.hpp"
+#include "common/size.hpp"
+
+#include <charconv>
+#include <limits>
+
+namespace banger::cli {
+namespace {
+
+std::uint32_t memory_mib(const std::string& text)
+{
+    const auto size = ByteSize::parse(text, mib);
+    if (size.mib() < 1 || size.mib() > std::numeric_limits<std::uint32_t>::max()) {
+        throw Error{ErrorCode::InvalidArgument, "memory can't be " + text + "; write it like 512, 512M or 2G"};
+    }
+    return static_cast<std::uint32_t>(size.mib());
+}
+
+/// Not CLI11's own std::optional, for which an empty word counts as none.
+CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional<std::string>& target,
+                      const std::string& description)
+{
+    return command.add_option_function<std::string>(
+        names, [&target](const std::string& text) { target = text; }, description);
+}
+
+/// A name is short and plain; one that isn't would be refused by bangerd too, but only after a look for the others.
+std::string non_empty(const std::string& text, const std::string& what)
+{
+    if (text.empty()) {
+        throw Error{ErrorCode::InvalidArgument, what + " can't be empty (\"\")"};
+    }
+    return text;
+}
+
+}  // namespace
+
+std::uint32_t parse_count(const std::string& text, const std::string& what)
+{
+    std::uint32_t number = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (problem != std::errc{} || end != text.data() + text.size()) {
+        throw Error{ErrorCode::InvalidArgument, what + " must be a whole number, not \"" + text.substr(0, 64) + "\""};
+    }
+    return number;
+}
+
+void CreateOptions::add_to(CLI::App& command)
+{
+    add_text(command, "--name", name, "a name; else two words are made up")->type_name("NAME");
+    add_text(command, "--image", image, "an image's name or digest")->type_name("IMAGE");
+    add_text(command, "--kernel", kernel, "a kernel's name")->type_name("KERNEL");
+    add_text(command, "--vcpu,--cpus", vcpus, "virtual CPUs")->type_name("N");
+    add_text(command, "--memory", memory, "memory, in MiB or like 2G")->type_name("SIZE");
+    add_text(command, "--disk-size", disk, "the disk at /root, like 16G")->type_name("SIZE");
+    add_text(command, "--network", network, "auto, user or none")
+        ->check(CLI::IsMember({"auto", "user", "none"}))
+        ->type_name("KIND");
+    command.add_flag("--allow-host-loopback", allow_host_loopback,
+                     "let the guest reach this host's own addresses where that can't be shut off");
+    add_text(command, "--vmm", vmm, "auto, qemu-kvm or qemu-tcg")
+        ->check(CLI::IsMember({"auto", "qemu-kvm", "qemu-tcg"}))
+        ->type_name("VMM");
+    add_text(command, "--timeout", timeout, "seconds that the guest may take to get ready (120); 0: no limit")
+        ->type_name("SECONDS");
+    command.add_flag("--dry-run", dry_run, "check everything, say what would be made, make nothing");
+    command.add_flag("--no-build", no_build,
+                     "fail where the default image or kernel is not there yet, rather than make it");
+}
+
+VariantMap CreateOptions::to_map() const
+{
+    VariantMap map;
+    const auto put_text = [&map](const char* key, const std::optional<std::string>& value, const std::string& what) {
+        if (value) {
+            map.emplace(key, sdbus::Variant{non_empty(*value, what)});
+        }
+    };
+    put_text("name", name, "--name");
+    put_text("image", image, "--image");
+    put_text("kernel", kernel, "--kernel");
+    put_text("network", network, "--network");
+    put_text("vmm", vmm, "--vmm");
+    if (vcpus) {
+        map.emplace("vcpus", sdbus::Variant{parse_count(*vcpus, "--vcpu")});
+    }
+    if (memory) {
+        map.emplace("memory_mib", sdbus::Variant{memory_mib(*memory)});
+    }
+    if (disk) {
+        map.emplace("disk_bytes", sdbus::Variant{ByteSize::parse(*disk).bytes()});
+    }
+    if (timeout) {
+        map.emplace("ready_timeout_s", sdbus::Variant{parse_count(*timeout, "--timeout")});
+    }
+    if (allow_host_loopback) {
+        map.emplace("allow_host_loopback", sdbus::Variant{true});
+    }
+    if (dry_run) {
+        map.emplace("dry_run", sdbus::Variant{true});
+    }
+    return map;
+}
+
+}  // namespace banger::cli

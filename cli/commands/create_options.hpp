@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "cli/connect/proxies.hpp"
+
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+namespace banger::cli {
+
+/// What `vm create` and `vm run` have in common. What isn't given isn't sent: defaults are bangerd's.
+struct CreateOptions {
+    std::optional<std::string> name;
+    std::optional<std::string> image;
+    std::optional<std::string> kernel;
+    std::optional<std::string> vcpus;
+    std::optional<std::string> memory;
+    std::optional<std::string> disk;
+    std::optional<std::string> network;
+    std::optional<std::string> vmm;
+    std::optional<std::string> timeout;
+    bool allow_host_loopback{false};
+    bool dry_run{false};
+    bool no_build{false};
+
+    void add_to(CLI::App& command);
+    /// As Manager.CreateVm takes them. Throws InvalidArgument.
+    VariantMap to_map() const;
+};
+
+/// Shape: digits. Throws InvalidArgument; `what` names it there.
+std::uint32_t parse_count(const std::string& text, const std::string& what);
+
+}  // namespace banger::cli

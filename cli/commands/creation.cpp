@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/creation.hpp"
+
+#include "cli/view/output.hpp"
+
+namespace banger::cli {
+namespace {
+
+constexpr auto default_artifact = "debian";
+
+bool is_default(const std::optional<std::string>& name) { return !name || *name == default_artifact; }
+
+/// Whether `find` knows it.
+template <typename Find>
+bool is_there(Find&& find)
+{
+    try {
+        translated(find);
+        return true;
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::NotFound) {
+            return false;
+        }
+        throw;
+    }
+}
+
+}  // namespace
+
+std::string text_of(const VariantMap& result, const std::string& key)
+{
+    const auto at = result.find(key);
+    return at != result.end() && at->second.containsValueOfType<std::string>() ? at->second.get<std::string>()
+                                                                               : std::string{};
+}
+
+VariantMap Creation::watch(const std::string& target, const std::string& operation)
+{
+    OperationWatch watch{*agent_, *signals_, *progress_};
+    watch.add(target, operation);
+    auto outcome = std::move(watch.wait().front());
+    if (outcome.error) {
+        if (watch.interrupted()) {
+            throw Interrupted{*watch.interrupted()};
+        }
+        throw *outcome.error;
+    }
+    if (watch.interrupted()) {  // too late to cancel: it had just ended
+        throw Interrupted{*watch.interrupted()};
+    }
+    return std::move(outcome.result);
+}
+
+void Creation::make_defaults(const CreateOptions& options, const Error& missing)
+{
+    auto& manager = agent_->manager();
+    const auto has_kernel = [&manager](const std::string& name) {
+        return is_there([&] { return manager.FindKernel(name); });
+    };
+    const auto has_image = [&manager](const std::string& name) {
+        return is_there([&] { return manager.FindImage(name); });
+    };
+    const bool lacks_kernel = !has_kernel(options.kernel.value_or(default_artifact));
+    const bool lacks_image = !has_image(options.image.value_or(default_artifact));
+    const bool others_are_there =
+        (!lacks_kernel || is_default(options.kernel)) && (!lacks_image || is_default(options.image));
+    if (!others_are_there || (!lacks_kernel && !lacks_image)) {
+        throw missing;
+    }
+    progress_->pause();
+    remark(std::string{"making the default "} +
+           (lacks_kernel && lacks_image ? "kernel and image"
+            : lacks_kernel              ? "kernel"
+                                        : "image") +
+           ", once for all VMs; this takes some minutes");
+    if (lacks_kernel) {
+        watch("kernel debian", translated([&] { return manager.ImportKernel({}); }));
+    }
+    if (lacks_image) {
+        watch("image debian", translated([&] { return manager.BuildImage({}); }));
+    }
+}
+
+std::pair<std::string, std::string> Creation::call(const VariantMap& map)
+{
+    const auto [vm, operation] = translated([&] { return agent_->manager().CreateVm(map); });
+    return {vm, operation};
+}
+
+Created Creation::run(const CreateOptions& options, const VariantMap& map)
+{
+    std::pair<std::string, std::string> paths;
+    try {
+        paths = call(map);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::NotFound || options.no_build || options.dry_run) {
+            throw;
+        }
+        make_defaults(options, error);
+        paths = call(map);
+    }
+    const auto& [path, operation] = paths;
+    if (path != "/") {
+        path_ = path;
+    }
+    const auto result = watch("", operation);
+    return {path, text_of(result, "name"), text_of(result, "id"), text_of(result, "plan")};
+}
+
+}  // namespace banger::cli

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "cli/connect/agent.hpp"
+#include "cli/relay/relay.hpp"
+
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+namespace banger::cli {
+
+/// How a command runs in a guest; what `vm run` and `vm exec` have in common.
+struct ExecutionOptions {
+    std::vector<std::string> environment;
+    std::string folder;
+    std::string user;
+    bool terminal{false};
+    bool no_terminal{false};
+
+    void add_to(CLI::App& command);
+};
+
+enum class Attach { Here, Nowhere };
+
+/// Runs `words` in the VM with this program's standard streams, or, with Attach::Nowhere, leaves it running there.
+/// Empty `words`: a login shell. Throws what bangerd says.
+CommandEnd execute(VmProxy& vm, const std::vector<std::string>& words, const ExecutionOptions& options, Attach attach,
+                   SignalInbox* signals);
+
+/// The signals that a command in a guest gets.
+inline constexpr std::initializer_list<int> command_signals{SIGINT,  SIGTERM, SIGHUP,   SIGQUIT,
+                                                            SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+
+}  // namespace banger::cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/making.hpp"
+
+namespace banger::cli {
+
+int make_one(const MakeReport& form, const std::string& target, const std::function<std::string(ManagerProxy&)>& begin,
+             const std::function<std::string(const VariantMap&)>& describe)
+{
+    SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto progress = make_progress(form.json    ? ProgressForm::Json
+                                        : form.quiet ? ProgressForm::Silent
+                                                     : ProgressForm::Automatic);
+    OperationWatch watch{*agent, signals, *progress};
+    watch.add(target, translated([&] { return begin(agent->manager()); }));
+    const auto outcome = std::move(watch.wait().front());
+    if (watch.interrupted()) {
+        return exit_code_of_signal(*watch.interrupted());
+    }
+    if (outcome.error) {
+        throw *outcome.error;
+    }
+    if (form.json) {
+        JsonValue object;
+        for (const auto& [key, value] : outcome.result) {
+            object[key] = to_json(value);
+        }
+        print_json(object);
+    } else {
+        print(describe(outcome.result) + "\n");
+    }
+    return 0;
+}
+
+}  // namespace banger::cli

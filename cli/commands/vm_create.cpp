@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/vm_create.hpp"
+
+#include "cli/commands/creation.hpp"
+#include "cli/commands/execution.hpp"
+#include "cli/view/output.hpp"
+
+#include <cerrno>
+#include <memory>
+
+#include <sys/socket.h>
+
+namespace banger::cli {
+namespace {
+
+struct CreateCommand {
+    CreateOptions options;
+    bool no_start{false};
+    bool json{false};
+    bool quiet{false};
+};
+
+struct RunCommand {
+    CreateOptions options;
+    ExecutionOptions execution;
+    bool remove{false};
+    bool detach{false};
+    bool quiet{false};
+};
+
+void say_plan(const Created& created, bool json)
+{
+    if (json) {
+        print_json(JsonValue{{"name", created.name}, {"plan", created.plan}});
+    } else {
+        print(created.plan + "\n");
+    }
+}
+
+int create(const CreateCommand& command)
+{
+    auto map = command.options.to_map();
+    if (command.no_start) {
+        map.emplace("start", sdbus::Variant{false});
+    }
+    SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto progress = make_progress(command.json    ? ProgressForm::Json
+                                        : command.quiet ? ProgressForm::Silent
+                                                        : ProgressForm::Automatic);
+    try {
+        const auto created = Creation{*agent, signals, *progress}.run(command.options, map);
+        if (command.options.dry_run) {
+            say_plan(created, command.json);
+        } else if (command.json) {
+            print_json(JsonValue{{"name", created.name}, {"id", created.id}});
+        } else {
+            print(created.name + "\n");
+        }
+    } catch (const Interrupted& interrupted) {
+        return exit_code_of_signal(interrupted.signal);
+    }
+    return 0;
+}
+
+/// A VM that goes when this program does, however it ends: the kernel closes our end of the lease.
+struct Lease {
+    UniqueFd ours;
+    UniqueFd theirs;
+};
+
+Lease make_lease()
+{
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        throw errno_error("no socket pair", errno);
+    }
+    return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
+}
+
+/// `vm run` at work.
+class Run {
+public:
+    Run(const RunCommand& command, std::vector<std::string> words)
+        : command_{&command},
+          words_{std::move(words)},
+          signals_{command_signals},
+          progress_{make_progress(command.quiet ? ProgressForm::Silent : ProgressForm::Automatic)}
+    {
+    }
+
+    int run(VariantMap map)
+    {
+        add_removal(map);
+        agent_ = Agent::connect(WhenAbsent::Start);
+        Creation creation{*agent_, signals_, *progress_};
+        Created created;
+        try {
+            created = creation.run(command_->options, map);
+        } catch (const Interrupted& interrupted) {
+            remove(creation.path());
+            return exit_code_of_signal(interrupted.signal);
+        } catch (...) {
+            remove(creation.path());
+            throw;
+        }
+        if (command_->options.dry_run) {
+            say_plan(created, false);
+            return 0;
+        }
+        return go_on(created);
+    }
+
+private:
+    void add_removal(VariantMap& map)
+    {
+        if (command_->remove) {
+            map.emplace("remove_on_stop", sdbus::Variant{true});
+            if (!command_->detach) {
+                lease_ = make_lease();
+                map.emplace("lease", sdbus::Variant{bus::give_fd(std::move(lease_.theirs))});
+            }
+        }
+    }
+    int go_on(const Created& created);
+    CommandEnd execute_in(const Created& created);
+    /// With --rm: waits until nothing of it is left. Never throws: the command's own end is what counts.
+    void remove(const std::optional<std::string>& path) noexcept;
+
+    const RunCommand* command_;
+    std::vector<std::string> words_;
+    SignalInbox signals_;
+    std::unique_ptr<Progress> progress_;
+    std::unique_ptr<Agent> agent_;
+    Lease lease_;
+};
+
+CommandEnd Run::execute_in(const Created& created)
+{
+    VmProxy vm{agent_->connection(), created.path};
+    return execute(vm, words_, command_->execution, command_->detach ? Attach::Nowhere : Attach::Here, &signals_);
+}
+
+int Run::go_on(const Created& created)
+{
+    CommandEnd end;
+    try {
+        if (!command_->detach || !words_.empty()) {
+            end = execute_in(created);
+        }
+    } catch (...) {
+        remove(created.path);
+        throw;
+    }
+    if (command_->detach) {
+        print(created.name + "\n");
+        return 0;
+    }
+    if (command_->remove) {
+        remove(created.path);
+    } else if (!command_->quiet) {
+        remark(created.name + " stays; banger vm delete -f " + created.name + " removes it");
+    }
+    if (end.killed_by) {
+        die_of(*end.killed_by);
+    }
+    return end.exit_code;
+}
+
+void Run::remove(const std::optional<std::string>& path) noexcept
+{
+    if (!command_->remove || !path || *path == "/") {
+        return;
+    }
+    try {
+        VmProxy vm{agent_->connection(), *path};
+        const auto operation = translated([&] { return vm.Delete(true); });
+        const auto silent = make_progress(ProgressForm::Silent);
+        OperationWatch watch{*agent_, signals_, *silent};
+        watch.add("", operation);
+        const auto outcome = std::move(watch.wait().front());
+        if (outcome.error && outcome.error->code() != ErrorCode::NotFound) {
+            report(*outcome.error);
+        }
+    } catch (const Error& error) {
+        // A VM that stopped is deleted by bangerd itself.
+        if (error.code() != ErrorCode::NotFound) {
+            report(error);
+        }
+    } catch (const std::exception& error) {
+        complain(error.what());
+    }
+}
+
+}  // namespace
+
+void add_vm_create(CLI::App& vm, Context& context)
+{
+    const auto command = std::make_shared<CreateCommand>();
+    auto* app = add_command(vm, context, "create", "Make a VM and start it; prints its name",
+                            [command] { return create(*command); });
+    command->options.add_to(*app);
+    app->add_flag("--no-start", command->no_start, "make it, but don't start it");
+    auto* json = app->add_flag("--json", command->json, "result as JSON; progress as JSON lines on standard error");
+    app->add_flag("-q,--quiet", command->quiet, "no progress")->excludes(json);
+}
+
+void add_vm_run(CLI::App& vm, Context& context)
+{
+    const auto command = std::make_shared<RunCommand>();
+    auto* app = add_command(
+        vm, context, "run", "Make a VM and run a command in it, or a shell; exits as the command does",
+        [command, &context] {
+            auto map = command->options.to_map();
+            context.exit_rule = ExitRule::CommandCodes;
+            return Run{*command, context.tail}.run(std::move(map));
+        },
+        Tail::Taken);
+    command->options.add_to(*app);
+    command->execution.add_to(*app);
+    app->add_flag("--rm", command->remove, "delete the VM when the command has ended, or banger has, in whatever way");
+    app->add_flag("-d,--detach", command->detach, "leave it running, print its name");
+    app->add_flag("-q,--quiet", command->quiet, "neither progress nor a word about the VM that stays");
+    app->footer(
+        "Words after -- are the command: banger vm run --rm -- make test\n"
+        "Exit codes: the command's own; 125 banger failed, 126 not runnable, 127 not found.");
+}
+
+}  // namespace banger::cli

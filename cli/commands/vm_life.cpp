@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/vm_life.hpp"
+
+#include "cli/commands/create_options.hpp"
+#include "cli/connect/operation.hpp"
+#include "cli/view/output.hpp"
+
+#include <limits>
+#include <memory>
+
+namespace banger::cli {
+namespace {
+
+constexpr std::uint32_t default_ready_seconds = 120;
+
+struct LifeCommand {
+    std::vector<std::string> names;
+    std::string timeout;
+    std::string signal{"KILL"};
+    bool force{false};
+    bool quiet{false};
+    bool json{false};
+};
+
+using Begin = std::function<std::string(VmProxy&)>;
+
+/// Begins an operation on each VM, then watches all of them. A VM that fails stops no other.
+int for_each_vm(const LifeCommand& command, const Begin& begin)
+{
+    SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto progress = make_progress(command.json    ? ProgressForm::Json
+                                        : command.quiet ? ProgressForm::Silent
+                                                        : ProgressForm::Automatic);
+    OperationWatch watch{*agent, signals, *progress};
+    Failures failures;
+    for (const auto& name : unique_names(command.names)) {
+        try {
+            const auto vm = agent->find_vm(name);
+            watch.add(name, translated([&] { return begin(*vm); }));
+        } catch (const Error& error) {
+            failures.add(error);
+        }
+    }
+    for (const auto& outcome : watch.wait()) {
+        if (outcome.error && !watch.interrupted()) {
+            failures.add(*outcome.error);
+        }
+    }
+    return watch.interrupted() ? exit_code_of_signal(*watch.interrupted()) : failures.exit_code();
+}
+
+std::uint32_t stop_limit_ms(const std::string& timeout)
+{
+    constexpr std::uint32_t ms_per_s = 1000;
+    if (timeout.empty()) {
+        return 0;
+    }
+    const auto seconds = parse_count(timeout, "--timeout");
+    if (seconds > std::numeric_limits<std::uint32_t>::max() / ms_per_s) {
+        throw Error{ErrorCode::InvalidArgument, "--timeout can't be " + timeout + " seconds"};
+    }
+    return std::max(1U, seconds * ms_per_s);  // 0 would mean the default
+}
+
+int start(const LifeCommand& command)
+{
+    const auto seconds = command.timeout.empty() ? default_ready_seconds : parse_count(command.timeout, "--timeout");
+    return for_each_vm(command, [seconds](VmProxy& vm) { return vm.Start(seconds); });
+}
+
+int stop(const LifeCommand& command)
+{
+    return for_each_vm(command, [limit = stop_limit_ms(command.timeout)](VmProxy& vm) { return vm.Stop(limit); });
+}
+
+int restart(const LifeCommand& command)
+{
+    return for_each_vm(command, [limit = stop_limit_ms(command.timeout)](VmProxy& vm) { return vm.Restart(limit); });
+}
+
+int remove(const LifeCommand& command)
+{
+    return for_each_vm(command, [force = command.force](VmProxy& vm) { return vm.Delete(force); });
+}
+
+int kill(const LifeCommand& command)
+{
+    const int signal = parse_signal(command.signal);
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    Failures failures;
+    for (const auto& name : unique_names(command.names)) {
+        try {
+            const auto vm = agent->find_vm(name);
+            translated([&] { vm->Kill(signal); });
+        } catch (const Error& error) {
+            failures.add(error);
+        }
+    }
+    return failures.exit_code();
+}
+
+CLI::App* add(CLI::App& vm, Context& context, const std::shared_ptr<LifeCommand>& command, const std::string& verb,
+              const std::string& description, int (*action)(const LifeCommand&))
+{
+    auto* app = add_command(vm, context, verb, description, [command, action] { return action(*command); });
+    app->add_option("NAME", command->names, "names or ids")->required();
+    return app;
+}
+
+void add_progress_options(CLI::App& app, LifeCommand& command)
+{
+    auto* json = app.add_flag("--json", command.json, "progress as JSON lines on standard error");
+    app.add_flag("-q,--quiet", command.quiet, "no progress")->excludes(json);
+}
+
+}  // namespace
+
+void add_vm_life(CLI::App& vm, Context& context)
+{
+    const auto timed = [&](const std::string& verb, const std::string& description, const std::string& limit,
+                           int (*action)(const LifeCommand&)) {
+        const auto command = std::make_shared<LifeCommand>();
+        auto* app = add(vm, context, command, verb, description, action);
+        app->add_option("--timeout", command->timeout, limit)->type_name("SECONDS");
+        add_progress_options(*app, *command);
+    };
+    timed("start", "Start VMs", "seconds that a guest may take to get ready (120); 0: no limit", start);
+    timed("stop", "Shut VMs down; nothing that was written is lost",
+          "seconds that a guest may take, then it is ended (10)", stop);
+    timed("restart", "Stop VMs and start them again", "seconds that a guest may take to shut down (10)", restart);
+
+    const auto killing = std::make_shared<LifeCommand>();
+    auto* kill_app = add(vm, context, killing, "kill", "Send a signal to VMs' processes, for when stop fails", kill);
+    kill_app->add_option("-s,--signal", killing->signal, "a signal's name or number (KILL)")->type_name("SIGNAL");
+
+    const auto deleting = std::make_shared<LifeCommand>();
+    auto* delete_app = add(vm, context, deleting, "delete", "Delete VMs and their disks", remove);
+    delete_app->alias("rm");
+    delete_app->add_flag("-f,--force", deleting->force, "running ones too; they are killed");
+    add_progress_options(*delete_app, *deleting);
+}
+
+}  // namespace banger::cli

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "cli/commands/context.hpp"
+
+namespace banger::cli {
+
+/// start, stop, restart, kill, delete.
+void add_vm_life(CLI::App& vm, Context& context);
+
+}  // namespace banger::cli

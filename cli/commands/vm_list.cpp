@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/vm_list.hpp"
+
+#include "cli/connect/agent.hpp"
+#include "cli/view/listing.hpp"
+#include "common/size.hpp"
+
+#include <memory>
+
+namespace banger::cli {
+namespace {
+
+struct ListCommand {
+    ListingOptions listing;
+    std::string state;
+    std::string pattern;
+};
+
+struct ShowCommand {
+    ListingOptions listing;
+    std::vector<std::string> names;
+};
+
+int list(const ListCommand& command)
+{
+    std::map<std::string, std::string> filter;
+    if (!command.state.empty()) {
+        filter.emplace("state", command.state);
+    }
+    if (!command.pattern.empty()) {
+        filter.emplace("name", command.pattern);
+    }
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto rows = translated([&] { return agent->manager().ListVms(filter); });
+    Listing listing{{{"name", "NAME"},
+                     {"state", "STATE"},
+                     {"image", "IMAGE"},
+                     {"vcpus", "VCPU", Align::Right},
+                     {"memory_mib", "MEMORY", Align::Right},
+                     {"disk_bytes", "DISK", Align::Right},
+                     {"address", "ADDRESS"},
+                     {"vmm", "VMM"},
+                     {"created", "AGE", Align::Right},
+                     {"id", ""},
+                     {"reason", ""}}};
+    for (const auto& row : rows) {
+        const auto& [id, name, state, image, vcpus, memory, disk, address, created, vmm, reason] = static_cast<
+            const std::tuple<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t,
+                             std::uint64_t, std::string, std::int64_t, std::string, std::string>&>(row);
+        listing.add({name, state, image, std::to_string(vcpus), (std::uint64_t{memory} * mib).to_string(),
+                     ByteSize{disk}.to_string(), address, vmm, age_of(created)},
+                    {name, state, image, vcpus, memory, disk, address, vmm, created, id, reason});
+    }
+    listing.print(command.listing);
+    return 0;
+}
+
+JsonValue describe(VmProxy& vm)
+{
+    const auto properties = translated([&] { return vm.properties(); });
+    JsonValue object;
+    for (const auto& [key, name] : {std::pair{"Name", "name"}, {"Id", "id"}, {"State", "state"}, {"Ready", "ready"}}) {
+        if (const auto at = properties.find(key); at != properties.end()) {
+            object[name] = to_json(at->second);
+        }
+    }
+    if (const auto details = properties.find("Details"); details != properties.end()) {
+        for (const auto& [key, value] : details->second.get<VariantMap>()) {
+            object[key] = to_json(value);
+        }
+    }
+    return object;
+}
+
+int show(const ShowCommand& command)
+{
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    Failures failures;
+    auto objects = JsonValue::array();
+    for (const auto& name : unique_names(command.names)) {
+        try {
+            objects.push_back(describe(*agent->find_vm(name)));
+        } catch (const Error& error) {
+            failures.add(error);
+        }
+    }
+    print_details(objects, command.listing, command.names.size());
+    return failures.exit_code();
+}
+
+}  // namespace
+
+void add_vm_list(CLI::App& parent, Context& context, const std::string& name)
+{
+    const auto command = std::make_shared<ListCommand>();
+    auto* app = add_command(parent, context, name, "List VMs", [command] { return list(*command); });
+    app->add_option("--state", command->state, "only those in this state")
+        ->check(CLI::IsMember({"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"}))
+        ->type_name("STATE");
+    app->add_option("PATTERN", command->pattern, "only names like this, with * and ?");
+    command->listing.add_to(*app, ListingOptions::Quiet::Offered);
+}
+
+void add_vm_show(CLI::App& vm, Context& context)
+{
+    const auto command = std::make_shared<ShowCommand>();
+    auto* app = add_command(vm, context, "show", "Tell all about VMs", [command] { return show(*command); });
+    app->add_option("NAME", command->names, "names or ids")->required();
+    command->listing.add_to(*app, ListingOptions::Quiet::No);
+}
+
+}  // namespace banger::cli

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/vm_logs.hpp"
+
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+
+#include "cli/commands/create_options.hpp"
+#include "cli/connect/agent.hpp"
+#include "cli/view/escape.hpp"
+#include "cli/view/log_reader.hpp"
+#include "cli/view/output.hpp"
+
+namespace banger::cli {
+namespace {
+
+struct LogsCommand {
+    std::string name;
+    std::string which{"console"};
+    std::string lines;
+    bool follow{false};
+    bool raw{false};
+};
+
+int logs(const LogsCommand& command)
+{
+    const auto lines = command.lines.empty() ? std::nullopt : std::optional{parse_count(command.lines, "--tail")};
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto vm = agent->find_vm(command.name);
+    auto [descriptor, path] = translated([&] { return vm->OpenLog(command.which); });
+    auto file = bus::take_fd(std::move(descriptor));
+    const auto start = lines ? start_of_tail(file.get(), *lines) : 0;
+    LogReader reader{std::move(file), path, start};
+    StreamEscaper escaper;
+    const bool escapes = is_terminal(STDOUT_FILENO) && !command.raw;
+    const auto show = [&](std::string_view bytes) { print(escapes ? escaper.feed(bytes) : std::string{bytes}); };
+    command.follow ? reader.follow(show) : reader.read(show);
+    print(escaper.finish());
+    return 0;
+}
+
+}  // namespace
+
+void add_vm_logs(CLI::App& vm, Context& context)
+{
+    const auto command = std::make_shared<LogsCommand>();
+    auto* app =
+        add_command(vm, context, "logs", "Print what a VM wrote on its console", [command] { return logs(*command); });
+    app->add_option("NAME", command->name, "the VM's name or id")->required();
+    app->add_flag("-f,--follow", command->follow, "go on as it grows");
+    app->add_option("-n,--tail", command->lines, "the last lines alone")->type_name("LINES");
+    app->add_option("--which", command->which, "console, or vmm: what the VMM itself said")
+        ->check(CLI::IsMember({"console", "vmm", "all"}))
+        ->type_name("LOG");
+    app->add_flag("--raw", command->raw,
+                  "control characters as they are, also on a terminal: the guest may then drive it");
+}
+
+}  // namespace banger::cli

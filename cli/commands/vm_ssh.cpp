@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/vm_ssh.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+
+#include "cli/commands/create_options.hpp"
+#include "cli/connect/agent.hpp"
+
+namespace banger::cli {
+namespace {
+
+struct ConnectCommand {
+    std::string name;
+    std::string port;
+};
+
+[[noreturn]] void become_ssh(std::vector<std::string> words)
+{
+    std::vector<char*> argv;
+    for (auto& word : words) {
+        argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    std::signal(SIGPIPE, SIG_DFL);
+    ::execvp("ssh", argv.data());
+    if (errno == ENOENT) {
+        throw Error{ErrorCode::HostLacks,
+                    "ssh is not installed; sudo apt-get install openssh-client; banger vm exec needs none"};
+    }
+    throw errno_error("can't run ssh", errno);
+}
+
+int ssh(const std::string& name, const std::vector<std::string>& tail)
+{
+    std::vector<std::string> words{"ssh"};
+    {
+        const auto agent = Agent::connect(WhenAbsent::Start);
+        const auto vm = agent->find_vm(name);
+        for (const auto& row : translated([&] { return vm->SshConfig(); })) {
+            words.emplace_back("-o");
+            words.push_back(row.get<0>() + "=" + row.get<1>());
+        }
+    }
+    words.push_back(name);
+    words.insert(words.end(), tail.begin(), tail.end());
+    become_ssh(std::move(words));
+}
+
+/// As ssh_config(5) has it under ProxyUseFdpass: a connected descriptor, sent over standard output.
+void pass_on(int stream)
+{
+    char byte = 0;
+    iovec data{&byte, 1};
+    std::array<char, CMSG_SPACE(sizeof(int))> space{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = space.data();
+    message.msg_controllen = space.size();
+    auto* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &stream, sizeof stream);
+    if (::sendmsg(STDOUT_FILENO, &message, MSG_NOSIGNAL) < 0) {
+        throw errno_error("can't pass the connection on; this command is ssh's ProxyCommand, with ProxyUseFdpass=yes",
+                          errno);
+    }
+}
+
+int connect(const ConnectCommand& command)
+{
+    const auto port = parse_count(command.port, "PORT");
+    constexpr std::uint32_t most = 65535;
+    if (port < 1 || port > most) {
+        throw Error{ErrorCode::InvalidArgument, "a port is 1 to 65535, not " + command.port};
+    }
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto vm = agent->find_vm(command.name);
+    const auto stream = bus::take_fd(translated([&] { return vm->Connect("", static_cast<std::uint16_t>(port)); }));
+    pass_on(stream.get());
+    return 0;
+}
+
+}  // namespace
+
+void add_vm_ssh(CLI::App& vm, Context& context)
+{
+    const auto name = std::make_shared<std::string>();
+    auto* app = add_command(
+        vm, context, "ssh", "Log in to a VM with OpenSSH, through banger's own channel",
+        [name, &context] { return ssh(*name, context.tail); }, Tail::Taken);
+    app->add_option("NAME", *name, "the VM's name or id")->required();
+    app->footer(
+        "Words after -- are ssh's: options of its own, then a command. Example:\n"
+        "  banger vm ssh calm-otter -- -L 8080:localhost:80");
+}
+
+void add_internal_connect(CLI::App& internal, Context& context)
+{
+    const auto command = std::make_shared<ConnectCommand>();
+    auto* app =
+        add_command(internal, context, "connect", "ssh's ProxyCommand", [command] { return connect(*command); });
+    app->add_option("NAME", command->name)->required();
+    app->add_option("PORT", command->port)->required();
+}
+
+}  // namespace banger::cli

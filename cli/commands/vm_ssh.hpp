@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "cli/commands/context.hpp"
+
+namespace banger::cli {
+
+void add_vm_ssh(CLI::App& vm, Context& context);
+/// `internal connect`, ssh's ProxyCommand.
+void add_internal_connect(CLI::App& internal, Context& context);
+
+}  // namespace banger::cli

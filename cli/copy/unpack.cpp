@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <archive.h>
+#include <archive_entry.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "cli/copy/archive.hpp"
+#include "cli/view/output.hpp"
+#include "common/c_ptr.hpp"
+#include "common/error.hpp"
+
+namespace banger::cli {
+namespace {
+
+using Reader = c_ptr<archive, archive_read_free>;
+using Writer = c_ptr<archive, archive_write_free>;
+
+constexpr std::size_t block_size = 256 * 1024;
+constexpr mode_t special_bits = S_ISUID | S_ISGID | S_ISVTX;
+
+std::string text(const char* value) { return value != nullptr ? value : ""; }
+
+[[noreturn]] void fail_to_read(archive* tar)
+{
+    throw Error{ErrorCode::CorruptData, "the copy from the guest can't be read: " + text(archive_error_string(tar))};
+}
+
+[[noreturn]] void fail_to_write(const std::string& path, archive* disk)
+{
+    const auto sentence = path + ": " + text(archive_error_string(disk));
+    if (const int problem = archive_errno(disk); problem > 0) {  // its own codes are negative
+        throw errno_error(sentence, problem);
+    }
+    throw Error{ErrorCode::Failed, sentence};
+}
+
+/// libarchive's own guards stand behind place_member(): what one misses the other has.
+Writer disk_writer(Owners owners)
+{
+    int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SPARSE |
+                ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
+                ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+    if (owners == Owners::Archive && ::geteuid() == 0) {
+        flags |= ARCHIVE_EXTRACT_OWNER;
+    }
+    Writer disk{archive_write_disk_new()};
+    archive_write_disk_set_options(disk.get(), flags);
+    return disk;
+}
+
+class Unpacker {
+public:
+    Unpacker(int fd, const Renaming& renaming, Owners owners, const Passed& passed)
+        : tar_{archive_read_new()}, disk_{disk_writer(owners)}, renaming_{&renaming}, owners_{owners}, passed_{&passed}
+    {
+        archive_read_support_format_tar(tar_.get());
+        // Names are bytes. Without this they would be converted to the character set of the C locale.
+        archive_read_set_options(tar_.get(), "hdrcharset=BINARY");
+        if (archive_read_open_fd(tar_.get(), fd, block_size) != ARCHIVE_OK) {
+            fail_to_read(tar_.get());
+        }
+    }
+
+    void run()
+    {
+        for (;;) {
+            archive_entry* entry = nullptr;
+            const int status = archive_read_next_header(tar_.get(), &entry);
+            if (status == ARCHIVE_EOF) {
+                break;
+            }
+            if (status < ARCHIVE_WARN) {
+                fail_to_read(tar_.get());
+            }
+            add(entry);
+        }
+        // Sets what had to wait: times and modes of folders.
+        if (archive_write_close(disk_.get()) < ARCHIVE_WARN) {
+            fail_to_write("the target", disk_.get());
+        }
+    }
+
+private:
+    std::string placed(const char* member) const
+    {
+        const auto path = place_member(text(member), *renaming_);
+        if (!path) {
+            throw Error{ErrorCode::CorruptData, "the guest sent a file named \"" + text(member).substr(0, 256) +
+                                                    "\", which does not belong to what was asked for"};
+        }
+        return *path;
+    }
+
+    void add(archive_entry* entry)
+    {
+        const auto path = placed(archive_entry_pathname(entry));
+        if (path == ".") {
+            return;  // the folder that is copied into keeps its own mode and times
+        }
+        archive_entry_copy_pathname(entry, path.c_str());
+        const char* link = archive_entry_hardlink(entry);
+        if (link != nullptr) {
+            archive_entry_copy_hardlink(entry, placed(link).c_str());
+        }
+        const auto kind = archive_entry_filetype(entry);
+        if (link == nullptr && kind != AE_IFREG && kind != AE_IFDIR && kind != AE_IFLNK) {
+            remark("left out: " + path + ", neither a file, a folder nor a link");
+            return;
+        }
+        restrict(entry);
+        if (archive_write_header(disk_.get(), entry) < ARCHIVE_WARN) {
+            fail_to_write(path, disk_.get());
+        }
+        if (archive_entry_size(entry) > 0) {
+            copy_contents(path);
+        }
+        if (archive_write_finish_entry(disk_.get()) < ARCHIVE_WARN) {
+            fail_to_write(path, disk_.get());
+        }
+    }
+
+    void restrict(archive_entry* entry) const
+    {
+        archive_entry_acl_clear(entry);
+        archive_entry_set_fflags(entry, 0, 0);
+        if (owners_ == Owners::Receiver) {
+            archive_entry_set_mode(entry, archive_entry_mode(entry) & ~special_bits);
+        }
+        keep_user_attributes(entry);
+    }
+
+    /// security.* and trusted.* mean something to this host's kernel.
+    static void keep_user_attributes(archive_entry* entry)
+    {
+        const c_ptr<archive_entry, archive_entry_free> all{archive_entry_clone(entry)};
+        archive_entry_xattr_clear(entry);
+        archive_entry_xattr_reset(all.get());
+        const char* name = nullptr;
+        const void* value = nullptr;
+        std::size_t size = 0;
+        while (archive_entry_xattr_next(all.get(), &name, &value, &size) == ARCHIVE_OK) {
+            if (std::string_view{name}.starts_with("user.")) {
+                archive_entry_xattr_add_entry(entry, name, value, size);
+            }
+        }
+    }
+
+    /// Holes are kept: blocks come with their offset.
+    void copy_contents(const std::string& path)
+    {
+        for (;;) {
+            const void* block = nullptr;
+            std::size_t size = 0;
+            la_int64_t offset = 0;
+            const int status = archive_read_data_block(tar_.get(), &block, &size, &offset);
+            if (status == ARCHIVE_EOF) {
+                return;
+            }
+            if (status < ARCHIVE_WARN) {
+                fail_to_read(tar_.get());
+            }
+            // A full disk is a warning there.
+            if (archive_write_data_block(disk_.get(), block, size, offset) != ARCHIVE_OK) {
+                fail_to_write(path, disk_.get());
+            }
+            (*passed_)(size);
+        }
+    }
+
+    Reader tar_;
+    Writer disk_;
+    const Renaming* renaming_;
+    Owners owners_;
+    const Passed* passed_;
+};
+
+}  // namespace
+
+void unpack(int fd, const std::string& folder, const Renaming& renaming, Owners owners, const Passed& passed)
+{
+    if (::chdir(folder.c_str()) < 0) {
+        throw errno_error(folder, errno);
+    }
+    Unpacker{fd, renaming, owners, passed}.run();
+}
+
+}  // namespace banger::cli

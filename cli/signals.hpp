@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "common/unique_fd.hpp"
+
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+
+#include <signal.h>
+
+namespace banger::cli {
+
+/// Takes signals as messages while it lives, so that none ends the program half-way. Those that the caller of banger ignores (nohup, a
+/// shell's background jobs) stay ignored.
+class SignalInbox {
+public:
+    explicit SignalInbox(std::initializer_list<int> signals);
+    SignalInbox(const SignalInbox&) = delete;
+    SignalInbox& operator=(const SignalInbox&) = delete;
+    /// Restores the signal mask; what nobody took then takes its usual course.
+    ~SignalInbox();
+
+    /// Readable when a signal waits.
+    int fd() const noexcept { return fd_.get(); }
+    std::optional<int> take() noexcept;
+
+private:
+    sigset_t before_;
+    UniqueFd fd_;
+};
+
+/// Ends with 128 + N, as a shell says it.
+constexpr int exit_code_of_signal(int signal) noexcept { return 128 + signal; }
+
+/// Shape: a number 1 to 64, or a name such as KILL, SIGKILL, kill, RTMIN+3. Throws InvalidArgument.
+int parse_signal(std::string_view text);
+
+}  // namespace banger::cli

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace banger::cli {
+
+/// Sizes and such come in the order in which they were set.
+using JsonValue = nlohmann::ordered_json;
+
+/// Opens /dev/null for those of the three standard streams that are closed, so that no other file gets their number.
+void hold_standard_streams() noexcept;
+
+/// Writes all of it to standard output. A reader that is gone ends the program as SIGPIPE does; throws Failed or NoSpace otherwise.
+void print(std::string_view text);
+void print_json(const JsonValue& value);
+/// A line on standard error: "banger: <text>", escaped for a terminal. Never throws.
+void complain(std::string_view text) noexcept;
+/// A line on standard error as it is, escaped.
+void remark(std::string_view text) noexcept;
+
+bool is_terminal(int fd) noexcept;
+/// Of the terminal on standard output; 0 when it is none.
+std::size_t terminal_width() noexcept;
+
+/// "3 min", "2 h", "5 d" since that moment; "" for 0.
+std::string age_of(std::int64_t seconds_since_1970);
+/// 2026-07-01 12:34:56 in local time; "" for 0.
+std::string date_of(std::int64_t seconds_since_1970);
+
+/// The program ends as if this signal had ended it; returns only where that can't be.
+void die_of(int signal) noexcept;
+
+}  // namespace banger::cli

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/command_line.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace banger::cli {
+namespace {
+
+struct Result {
+    int exit_code;
+    std::string output;
+    std::string errors;
+};
+
+/// Only lines that end before bangerd is needed.
+Result run(std::vector<std::string> words)
+{
+    std::vector<char*> argv;
+    for (auto& word : words) {
+        argv.push_back(word.data());
+    }
+    Context context;
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int code = run_command_line(context, argv);
+    return {code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+}
+
+void expect_refusal(const std::vector<std::string>& words, const std::string& part)
+{
+    const auto result = run(words);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_EQ(result.output, "");
+    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
+}
+
+TEST(CommandLine, SuggestsWhatWasMeant)
+{
+    expect_refusal({"vn"}, "did you mean vm?");
+    expect_refusal({"vm", "lst"}, "did you mean list?");
+    expect_refusal({"vm", "list", "--frmat", "json"}, "did you mean --format?");
+    expect_refusal({"vm", "run", "--memry=1G"}, "did you mean --memory?");
+}
+
+TEST(CommandLine, NamesTheHelpOfTheCommandThatWasReached)
+{
+    expect_refusal({"frobnicate"}, "see: banger --help");
+    expect_refusal({"vm"}, "see: banger vm --help");
+    expect_refusal({"vm", "show"}, "see: banger vm show --help");
+    expect_refusal({"image", "list", "--wrong"}, "see: banger image list --help");
+}
+
+TEST(CommandLine, SaysWhereACommandForTheGuestGoes) { expect_refusal({"vm", "exec", "calm-otter", "ls"}, "behind --"); }
+
+TEST(CommandLine, TakesNoTailWhereNoneBelongs) { expect_refusal({"version", "--", "x"}, "takes no words behind --"); }
+
+TEST(CommandLine, HelpsAtEveryLevel)
+{
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"--help"}, {"vm", "--help"}, {"vm", "run", "--help"}, {"image", "build", "-h"}}) {
+        const auto result = run(words);
+        EXPECT_EQ(result.exit_code, 0);
+        EXPECT_NE(result.output.find("Usage: "), std::string::npos) << result.output;
+        EXPECT_EQ(result.output.find("internal"), std::string::npos) << "what others call is hidden";
+    }
+}
+
+TEST(CommandLine, TellsItsVersion)
+{
+    EXPECT_EQ(run({"version"}).output, "banger " BANGER_VERSION "\n");
+    EXPECT_EQ(run({"--version"}).output, "banger " BANGER_VERSION "\n");
+}
+
+TEST(CommandLine, KeepsWordsForTheGuestAsTheyAre)
+{
+    std::vector<std::string> words{"internal", "complete", "--", "", "[a,b]", "--", "-x", "\xff"};
+    std::vector<char*> argv;
+    for (auto& word : words) {
+        argv.push_back(word.data());
+    }
+    Context context;
+    testing::internal::CaptureStdout();
+    run_command_line(context, argv);
+    testing::internal::GetCapturedStdout();
+    EXPECT_EQ(context.tail, (std::vector<std::string>{"", "[a,b]", "--", "-x", "\xff"}));
+}
+
+}  // namespace
+}  // namespace banger::cli
