@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How bangerd starts, ends, and takes what it finds on disk."""
+
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from harness import bus, wait
+from harness.bus import ROOT
+
+
+def test_quit_ends_it_cleanly(bangerd):
+    bangerd.start().manager.Quit()
+    assert bangerd.wait() == 0
+    wait.until(lambda: not bangerd.client.has_owner(), 5, "the name is free")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_signals_end_it_cleanly(bangerd, number):
+    bangerd.start()
+    assert bangerd.kill(number) == 0
+    bangerd.start().manager.ListImages()
+
+
+def test_it_starts_again_after_sigkill(bangerd):
+    for _ in range(5):
+        bangerd.start()
+        bangerd.kill()
+    assert list(bangerd.start().get(ROOT, "Manager", "Warnings")) == []
+
+
+def test_sigkill_while_it_starts_harms_nothing(bangerd):
+    bangerd.client = bus.Agent(bangerd.bus.address)
+    for milliseconds in (0, 2, 5, 10, 20, 40, 80):
+        process = bangerd.launch()
+        time.sleep(milliseconds / 1000)
+        process.kill()
+        process.wait()
+    bangerd.start()
+    assert list(bangerd.client.get(ROOT, "Manager", "Warnings")) == []
+
+
+def test_two_on_one_state_folder_are_one(bangerd, home):
+    client = bangerd.start()
+    first = bangerd.process
+    second = bangerd.launch()
+    code = second.wait(15)
+    assert code != 0 or "already" in bangerd.errors()
+    assert first.poll() is None
+    assert client.get(ROOT, "Manager", "Pid") == first.pid
+    bangerd.process = first
+
+
+def test_two_buses_one_state_folder_are_one(bangerd, home):
+    bangerd.start()
+    first = bangerd.process
+    folder = home.root / "other-bus"
+    folder.mkdir()
+    other = bus.SessionBus(folder, home.env)
+    home.env["DBUS_SESSION_BUS_ADDRESS"] = other.address
+    try:
+        second = bangerd.launch()
+        assert second.wait(15) != 0, "two writers on one database"
+        assert str(first.pid) in bangerd.errors() or "banger daemon stop" in bangerd.errors()
+    finally:
+        other.close()
+    bangerd.process = first
+
+
+@pytest.mark.parametrize("damage", [b"this is no database\n" * 100, b"SQLite format 3\0" + b"\xff" * 4096, b"x"],
+                         ids=["text", "a header and garbage", "one byte"])
+def test_a_corrupt_database_is_moved_aside_and_told(bangerd, home, damage):
+    home.database.parent.mkdir(parents=True)
+    home.database.write_bytes(damage)
+    client = bangerd.start()
+    warnings = list(client.get(ROOT, "Manager", "Warnings"))
+    aside = [path for path in home.database.parent.iterdir() if path.is_file() and path != home.database and path.read_bytes() == damage]
+    assert len(aside) == 1, "the damaged file is kept for a look"
+    assert any(str(aside[0]) in warning or aside[0].name in warning for warning in warnings), warnings
+    assert home.banger("vm", "list").returncode == 0
+
+
+def test_a_database_torn_in_the_middle_is_moved_aside_and_told(bangerd, home):
+    bangerd.start()
+    bangerd.kill(signal.SIGTERM)
+    whole = home.database.read_bytes()
+    home.database.write_bytes(whole[:100] + b"\xa5" * (len(whole) - 100))
+    client = bangerd.start()
+    assert list(client.get(ROOT, "Manager", "Warnings"))
+
+
+def test_a_database_of_a_newer_banger_is_refused_and_left_alone(bangerd, home):
+    bangerd.start()
+    bangerd.kill(signal.SIGTERM)
+    with sqlite3.connect(home.database) as database:
+        database.execute("PRAGMA user_version = 9999")
+    before = home.database.read_bytes()
+    process = bangerd.launch()
+    assert process.wait(15) != 0
+    assert "newer" in bangerd.errors()
+    assert home.database.read_bytes() == before
+
+
+def test_a_folder_that_is_no_vm_is_left_alone(bangerd, home):
+    (home.vms_folder / "aaaaaaaaaaaa").mkdir(parents=True)
+    (home.vms_folder / "aaaaaaaaaaaa" / "vm.json").write_text("{ half a file")
+    (home.vms_folder / "lost+found").mkdir()
+    client = bangerd.start()
+    assert list(client.manager.ListImages()) == []
+    assert (home.vms_folder / "aaaaaaaaaaaa" / "vm.json").exists()
+
+
+@pytest.mark.parametrize("text, words", [
+    ("log_levl = 'info'\n", ["config.toml:1", "log_levl", "did you mean log_level"]),
+    ("\nlog_level = 7\n", ["config.toml:2", "log_level", "string"]),
+    ("[vm_defaults]\nmemory = 512\n", ["config.toml:2", "memory", "did you mean memory_mib"]),
+    ("[vm_defaults]\nvcpu = 'two'\n", ["config.toml:2", "vcpu"]),
+    ("[vm_defaults]\nvcpu = 0\n", ["config.toml:2", "vcpu"]),
+    ("[vm_defaults]\ndisk_size = '16Q'\n", ["config.toml:2", "disk_size", "16Q"]),
+    ("log_level = \n", ["config.toml:1"]),
+    ("vm_defaults = 3\n", ["config.toml:1", "vm_defaults"]),
+], ids=repr)
+def test_a_config_with_a_mistake_names_file_line_and_mend(bangerd, home, text, words):
+    home.write_config(text)
+    process = bangerd.launch()
+    try:
+        code = process.wait(15)
+    except Exception:
+        pytest.fail(f"bangerd runs in spite of {text!r}")
+    assert code == 2
+    for word in words:
+        assert word in bangerd.errors()
+    done = home.banger("vm", "list")
+    assert done.returncode != 0 and words[0] in done.stderr, "the CLI passes the sentence on"
+
+
+def test_a_whole_config_is_taken(bangerd, home):
+    home.write_config("log_level = 'debug'\ndefault_image = 'mine'\n[vm_defaults]\nvcpu = 1\nmemory_mib = 256\ndisk_size = '1G'\n")
+    client = bangerd.start()
+    error, sentence = bus.error_of(client.create_vm, start=False)
+    assert error == "NotFound" and "mine" in sentence

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Dependencies run one way: system -> ports <- core <- service <- main; cli -> the Agent1 proxy. Read from the #include lines."""
+
+import re
+
+import pytest
+
+import tree
+
+BUS = r"sdbus-c\+\+/|agent1_(adaptor|proxy)|systemd1_(adaptor|proxy)|dbus/compat/"
+KERNEL = r"linux/|asm/|sys/(ioctl|mount|vfs|socket|un|epoll|syscall|prctl)\.h|net/"
+STORE = r"sqlite3\.h|SQLiteCpp/"
+LOG_SINKS = r"spdlog/sinks/"
+LOOP = r"systemd/"
+
+# (files, what they must not include, why)
+RULES = [
+    (r"(agent|broker)/core/", f"{BUS}|{KERNEL}|{STORE}|{LOG_SINKS}|{LOOP}", "core knows neither bus, kernel nor database"),
+    (r"(agent|broker)/core/", r"(agent|broker)/(system|service)/", "core reaches the outside through ports alone"),
+    (r"(agent|broker)/ports/", f"{BUS}|{STORE}|{LOG_SINKS}", "ports are abstract"),
+    (r"(agent|broker)/ports/", r"(agent|broker)/(system|service)/", "ports depend on nothing above or below them"),
+    (r"(agent|broker)/system/", r"(agent|broker)/service/", "system serves ports and knows no service"),
+    (r"(agent|broker)/service/", r"(agent|broker)/system/", "only main names concrete classes"),
+    (r"cli/", r"(agent|broker)/", "the CLI knows the Agent1 proxy alone"),
+    (r"cli/", r"agent1_adaptor|" + STORE, "the CLI is a client"),
+    (r"guest/", r"(agent|broker|cli|dbus)/", "the guest shares only the wire format, which is its own"),
+    (r"guest/", f"{BUS}|{STORE}|spdlog/|systemd/", "the guest is one small static program"),
+    (r"agent/", r"guest/(?!wire/)", "the agent shares only guest/wire with the guest"),
+    (r"agent/", r"cli/|broker/", "programs share common/ and dbus/compat alone"),
+    (r"broker/", r"(agent|cli|guest)/", "programs share common/ and dbus/compat alone"),
+    (r"common/", r"(agent|broker|cli|guest|dbus)/", "common has no opinion about VMs"),
+]
+
+
+@pytest.mark.parametrize("files, forbidden, why", RULES, ids=[f"{files}-{why}" for files, _, why in RULES])
+def test_layer(files, forbidden, why):
+    findings = []
+    for path in tree.sources(*tree.PROGRAM_FOLDERS):
+        if not re.match(files, str(path)):
+            continue
+        raw = dict(tree.lines(path))
+        findings += [f"{path}:{number}: includes {name}" for number, name in tree.includes(path)
+                     if re.match(forbidden, name) and "style: " not in raw[number]]
+    assert not findings, why + "\n" + "\n".join(findings)
+
+
+def test_public_headers_open_no_namespace():
+    findings = [f"{path}:{number}" for path in tree.sources(*tree.PROGRAM_FOLDERS, suffixes=(".hpp",))
+                for number, line in tree.code_lines(path) if re.search(r"\busing namespace\b", line)]
+    assert not findings, findings
