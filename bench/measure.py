@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The measurements behind bench/README.md. Started by bench/run. Each is a ratio, or a cost beside its target, taken in one run."""
+
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
+
+from harness import bus, processes, wait  # noqa: E402
+from harness.home import TESTS_CACHE, Home  # noqa: E402
+
+PROGRAMS = pathlib.Path(os.environ["BANGER_BENCH_PROGRAMS"])
+MEBI = 1 << 20
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, value, target=None, met=None):
+        verdict = "" if met is None else ("met" if met else "MISSED")
+        self.rows.append((what, value, target or "", verdict))
+        print(f"  {what}: {value}" + (f" (target {target}: {verdict})" if target else ""), file=sys.stderr, flush=True)
+
+    def print(self):
+        print("\n| what | measured | target | |\n|---|---|---|---|")
+        for row in self.rows:
+            print("| " + " | ".join(row) + " |")
+
+
+def milliseconds(run, count):
+    """The times of `count` runs, sorted."""
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - begin) * 1000)
+    return sorted(times)
+
+
+def shown(times):
+    return f"{statistics.median(times):.1f} ms (of {len(times)}: {times[0]:.1f} to {times[-1]:.1f})"
+
+
+def quiet(home, *words, **options):
+    return home.banger(*words, check=True, timeout=300, **options)
+
+
+class Vm:
+    """A VM for one measurement, gone afterwards."""
+
+    def __init__(self, home, name, *options):
+        self.home, self.name, self.options = home, name, options
+
+    def __enter__(self):
+        quiet(self.home, "vm", "create", "--name", self.name, "--memory", "512", "--disk-size", "8G", *self.options)
+        return self
+
+    def __exit__(self, *_):
+        self.home.banger("vm", "delete", "-f", self.name, timeout=60)
+
+
+def vmm_of(home, name):
+    """The VMM's own command line, as bangerd wrote it, and its folder."""
+    details = home.show(name)
+    words = pathlib.Path(f"/proc/{details['pid']}/cmdline").read_bytes().split(b"\0")[:-1]
+    return words, home.vms_folder / details["id"]
+
+
+def boot_by_hand(home, count):
+    """The same VMM, kernel, initrd, image and network card, without banger: ready and first command, in ms."""
+    times = []
+    with Vm(home, "by-hand", "--network", "none") as vm:
+        words, folder = vmm_of(home, vm.name)
+        quiet(home, "vm", "stop", vm.name)
+        for _ in range(count):
+            done = subprocess.run([str(PROGRAMS / "bench_hand_boot"), str(folder), *words], capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
+            times.append(json.loads(done.stdout))
+    return times
+
+
+def measure_boot(home, table, count=5):
+    def once(*options):
+        quiet(home, "vm", "run", "--name", "timed", "--memory", "512", "--disk-size", "8G", *options, "--", "/bin/true")
+
+    banger, networked = [], []
+    by_hand = []
+    for _ in range(count):  # taken in turn, so that a busy moment hits all alike
+        by_hand += boot_by_hand(home, 1)
+        banger += milliseconds(lambda: once("--network", "none"), 1)
+        quiet(home, "vm", "delete", "-f", "timed")
+        networked += milliseconds(once, 1)
+        quiet(home, "vm", "delete", "-f", "timed")
+    hand = statistics.median(time["ready_ms"] for time in by_hand)
+    ratio = statistics.median(banger) / hand
+    table.add("the VMM started by hand, to guest-ready", f"{hand:.0f} ms")
+    table.add("the same, to the end of a first command", f"{statistics.median(time['first_command_ms'] for time in by_hand):.0f} ms")
+    table.add("create → first command done, no network", shown(sorted(banger)))
+    table.add("create → first command done, user network", shown(sorted(networked)))
+    table.add("create → first command / by hand to ready", f"{ratio:.2f}", "≤ 1.15", ratio <= 1.15)
+
+
+def spawn_time(agent, vm, count):
+    import dbus
+    answer = json.loads(agent.call(vm, "Vm", "Query", "say", ("spawn-time", dbus.ByteArray(str(count).encode())), 120.0))
+    value = next(value for key, value in answer.items() if "median" in key)
+    return value / 1e6
+
+
+def children_cpu():
+    times = os.times()
+    return (times.children_user + times.children_system) * 1000
+
+
+def measure_exec(home, table, count=100):
+    with Vm(home, "exec") as vm:
+        agent = bus.Agent(home.agent_address())
+        path = agent.manager.FindVm(vm.name)
+        run = lambda: quiet(home, "vm", "exec", vm.name, "--", "true")  # noqa: E731
+        milliseconds(run, 5)
+        spawn = spawn_time(agent, path, 51)
+        pid = home.agent_pids()[0]
+        bangerd_before, cli_before = processes.cpu_seconds(pid), children_cpu()
+        times = milliseconds(run, count)
+        bangerd = (processes.cpu_seconds(pid) - bangerd_before) * 1000 / count
+        cli = (children_cpu() - cli_before) / count
+        version_before = children_cpu()
+        start = milliseconds(lambda: quiet(home, "--version"), count)
+        version = (children_cpu() - version_before) / count
+        spawn = statistics.median([spawn, spawn_time(agent, path, 51)])
+        agent.close()
+    over = statistics.median(times) - spawn
+    table.add("the guest's own spawn and wait of true", f"{spawn:.1f} ms")
+    table.add("`vm exec -- true`", shown(times))
+    table.add("over the guest's own", f"{over:.1f} ms", "≤ 8 ms", over <= 8)
+    table.add("bangerd's CPU for one", f"{bangerd:.2f} ms", "≤ 1 ms", bangerd <= 1)
+    table.add("banger's CPU for one, beyond `banger --version`", f"{cli - version:.2f} ms", "≤ 3 ms", cli - version <= 3)
+    table.add("`banger --version`, wall", shown(start))
+
+
+def define_vms(home, count):
+    """VMs that were never started. Through the front door, so that the rows are what they really are."""
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: quiet(home, "vm", "create", "--no-start", "--name", f"many-{number}", "--disk-size", "64M"), range(count)))
+
+
+def memory(pid):
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    values = {line.split(":")[0]: int(line.split()[1]) for line in rollup if line.count(":") == 1 and line.endswith("kB")}
+    return values["Private_Dirty"] / 1024, values["Rss"] / 1024
+
+
+def bus_calls(home, *words):
+    """How many method calls to bangerd a command makes, seen by the bus."""
+    monitor = subprocess.Popen(["dbus-monitor", "--address", home.agent_address(), "type=method_call,destination=dev.banger.Agent1"],
+                               stdout=subprocess.PIPE, text=True)
+    time.sleep(1)  # dbus-monitor doesn't say when it listens
+    quiet(home, *words)
+    time.sleep(1)
+    monitor.terminate()
+    return sum("interface=dev.banger" in line for line in monitor.communicate()[0].splitlines())
+
+
+def restart_bangerd(home):
+    quiet(home, "daemon", "stop")
+    wait.until(lambda: not home.agent_pids(), 20, "bangerd is gone")
+    quiet(home, "vm", "list")
+    return home.agent_pids()[0]
+
+
+def measure_list(home, table, count=1000):
+    idle = memory(restart_bangerd(home))
+    table.add("bangerd idle: private dirty", f"{idle[0]:.1f} MiB (resident {idle[1]:.1f})", "≤ 6 MiB", idle[0] <= 6)
+    print(f"  defining {count} VMs…", file=sys.stderr, flush=True)
+    define_vms(home, count)
+    pid = restart_bangerd(home)
+    many = memory(pid)
+    table.add(f"bangerd with {count} VMs defined: private dirty", f"{many[0]:.1f} MiB (resident {many[1]:.1f})", "≤ 24 MiB", many[0] <= 24)
+    times = milliseconds(lambda: quiet(home, "vm", "list"), 30)
+    table.add(f"`vm list` of {count}, cold CLI", shown(times), "≤ 25 ms", statistics.median(times) <= 25)
+    after = memory(pid)
+    table.add("bangerd after 30 of these", f"{after[0]:.1f} MiB (resident {after[1]:.1f})")
+    calls = bus_calls(home, "vm", "list")
+    table.add("bus calls for one", str(calls), "1", calls == 1)
+    agent = bus.Agent(home.agent_address())
+    import dbus
+    times = milliseconds(lambda: agent.manager.ListVms(dbus.Dictionary({}, signature="ss")), 30)
+    table.add("the ListVms call alone (from Python)", shown(times))
+    agent.close()
+
+
+def transfer_seconds(home, name, bytes_wanted):
+    begin = time.perf_counter()
+    done = subprocess.run(home.command("vm", "exec", name, "--", "head", "-c", str(bytes_wanted), "/dev/zero"), env=home.env,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=600)
+    assert done.returncode == 0
+    return time.perf_counter() - begin
+
+
+def measure_streams(home, table):
+    gibi = 1 << 30
+    with Vm(home, "streams", "--vcpu", "2") as vm:
+        transfer_seconds(home, vm.name, gibi // 8)
+        alone = [transfer_seconds(home, vm.name, gibi)]
+        stalled = home.start("vm", "exec", vm.name, "--", "cat", "/dev/zero")
+        time.sleep(2)  # until its windows are full and it stands
+        beside = [transfer_seconds(home, vm.name, gibi), transfer_seconds(home, vm.name, gibi)]
+        stalled.kill()
+        stalled.communicate()
+        alone.append(transfer_seconds(home, vm.name, gibi))
+    ratio = min(beside) / min(alone)
+    table.add("1 GiB from the guest", f"{min(alone):.1f} s ({1024 / min(alone):.0f} MiB/s)")
+    table.add("1 GiB with another stream stopped", f"{min(beside):.1f} s", )
+    table.add("stopped beside / alone", f"{ratio:.2f}", "≤ 1.05", ratio <= 1.05)
+
+
+def measure_copy(home, table, mebibytes=256):
+    source = home.root / "payload"
+    with open(source, "wb") as file:
+        for _ in range(mebibytes):
+            file.write(os.urandom(MEBI))
+    with Vm(home, "copy", "--vcpu", "2") as vm:
+        options = [word for option, value in ssh_options(home, vm.name) for word in ("-o", f"{option}={value}")]
+
+        def scp(*words):
+            subprocess.run(["scp", "-q", *options, *words], env=home.env, check=True, timeout=600, stdin=subprocess.DEVNULL)
+
+        pairs = (("in", lambda: quiet(home, "vm", "cp", source, f"{vm.name}:/root/a"), lambda: scp(str(source), f"root@{vm.name}:/root/b")),
+                 ("out", lambda: quiet(home, "vm", "cp", f"{vm.name}:/root/a", home.root / "a"),
+                  lambda: scp(f"root@{vm.name}:/root/a", str(home.root / "b"))))
+        for direction, ours, theirs in pairs:
+            cp, other = milliseconds(ours, 3), milliseconds(theirs, 3)
+            table.add(f"{mebibytes} MiB {direction}: vm cp", f"{mebibytes * 1000 / cp[1]:.0f} MiB/s")
+            table.add(f"{mebibytes} MiB {direction}: scp through the same channel", f"{mebibytes * 1000 / other[1]:.0f} MiB/s")
+            table.add(f"vm cp / scp, {direction}", f"{other[1] / cp[1]:.2f} times as fast")
+
+
+def ssh_options(home, name):
+    agent = bus.Agent(home.agent_address())
+    options = [(str(option), str(value)) for option, value in
+               agent.call(agent.manager.FindVm(name), "Vm", "SshConfig", "", (), 60.0)]
+    agent.close()
+    return options
+
+
+def measure_wire(_, table):
+    done = subprocess.run([str(PROGRAMS / "bench_wire"), "--benchmark_format=json"], capture_output=True, text=True, check=True)
+    for row in json.loads(done.stdout)["benchmarks"]:
+        table.add(f"mux alone, {row['name']} streams", f"{row['bytes_per_second'] / MEBI:.0f} MiB/s")
+
+
+MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy,
+                "wire": measure_wire}
+
+
+def conditions():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    load = os.getloadavg()[0]
+    release = next((line.split("=", 1)[1].strip().strip('"') for line in open("/etc/os-release") if line.startswith("PRETTY_NAME")), "?")
+    return f"{os.cpu_count()} cores, {model}; {release}, kernel {platform.release()}; load before: {load:.1f}"
+
+
+def main():
+    names = sys.argv[1:] or list(MEASUREMENTS)
+    unknown = [name for name in names if name not in MEASUREMENTS]
+    if unknown:
+        sys.exit(f"bench/run: no measurement {unknown[0]}; there are {' '.join(MEASUREMENTS)}")
+    about = conditions()
+    table = Table()
+    home = Home("bench", cache=TESTS_CACHE / "bench")
+    try:
+        quiet(home, "vm", "list")
+        home.banger("kernel", "import", check=True, timeout=1200)
+        home.banger("image", "build", check=True, timeout=1200)
+        for name in names:
+            print(f"== {name}", file=sys.stderr, flush=True)
+            MEASUREMENTS[name](home, table)
+        home.banger("daemon", "stop")
+    finally:
+        home.close()
+    print(f"\n{about}")
+    table.print()
+
+
+main()
