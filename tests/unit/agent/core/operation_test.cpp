@@ -141,8 +141,8 @@ TEST(ToErrorTest, KeepsOursAndHidesOthers)
 TEST(ToErrorTest, TellsAFullDiskInWhateverFormItComes)
 {
     const auto of = [](int problem) {
-        return to_error(std::make_exception_ptr(std::filesystem::filesystem_error{
-            "can't copy", std::error_code{problem, std::generic_category()}}));
+        return to_error(std::make_exception_ptr(
+            std::filesystem::filesystem_error{"can't copy", std::error_code{problem, std::generic_category()}}));
     };
     EXPECT_EQ(of(ENOSPC).code(), ErrorCode::NoSpace);
     EXPECT_EQ(of(EDQUOT).code(), ErrorCode::NoSpace);

@@ -78,7 +78,9 @@ TEST_F(TaskTest, ATaskThatNobodyStartsDoesNothing)
         co_return;
     };
     bool ran = false;
-    { const auto unused = work(&ran); }
+    {
+        const auto unused = work(&ran);
+    }
     EXPECT_FALSE(ran);
 }
 

@@ -26,9 +26,9 @@ protected:
                                 std::int64_t created = 1)
     {
         std::filesystem::create_directories(place);
-        std::ofstream{place / "image.json"} << nlohmann::json{{"name", name},   {"digest", digest},
-                                                              {"size", 1000},   {"allocated", 500},
-                                                              {"origin", "debian bookworm"}, {"created", created}};
+        std::ofstream{place / "image.json"} << nlohmann::json{
+            {"name", name},      {"digest", digest}, {"size", 1000}, {"allocated", 500}, {"origin", "debian bookworm"},
+            {"created", created}};
         return place;
     }
     std::filesystem::path draft(const std::string& name, const std::string& digest, std::int64_t created = 1)

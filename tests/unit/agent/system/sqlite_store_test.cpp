@@ -101,7 +101,9 @@ protected:
 TEST_F(SqliteStoreTest, ARowIsReadBackAsItWasAlsoByTheNextOne)
 {
     const auto row = record("calm-otter");
-    { SqliteStore{file}.insert(row); }
+    {
+        SqliteStore{file}.insert(row);
+    }
     const auto rows = SqliteStore{file}.load();
     ASSERT_EQ(rows.size(), 1U);
     const auto& back = rows[0];
@@ -234,9 +236,12 @@ TEST_F(SqliteStoreTest, AnEmptyFileIsANewDatabase)
 
 TEST_F(SqliteStoreTest, DamagedRowsAreCorruptData)
 {
-    for (const std::string change : {"state = 'asleep'", "spec = '{ half'", "spec = '[]'", "id = '../x'", "spec = replace(spec, 'calm', 'CALM')"}) {
+    for (const std::string change : {"state = 'asleep'", "spec = '{ half'", "spec = '[]'", "id = '../x'",
+                                     "spec = replace(spec, 'calm', 'CALM')"}) {
         std::filesystem::remove(file);
-        { SqliteStore{file}.insert(record("calm-otter")); }
+        {
+            SqliteStore{file}.insert(record("calm-otter"));
+        }
         sql("UPDATE vms SET " + change);
         try {
             SqliteStore{file}.load();
@@ -316,7 +321,9 @@ TEST_F(SqliteStoreTest, ADamagedDatabaseIsMovedAsideWithItsWalAndTold)
 
 TEST_F(SqliteStoreTest, ADatabaseWithADamagedRowIsMovedAside)
 {
-    { SqliteStore{file}.insert(record("calm-otter")); }
+    {
+        SqliteStore{file}.insert(record("calm-otter"));
+    }
     sql("UPDATE vms SET state = 'asleep'");
     EXPECT_THAT(open_or_replace_store(file).warning, HasSubstr("damaged"));
 }

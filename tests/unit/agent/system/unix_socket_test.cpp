@@ -34,7 +34,9 @@ TEST(UnixSocketTest, ConnectsBelowAFolderThatIsDeeperThanASocketAddressIsLong)
 TEST(UnixSocketTest, ListeningTakesThePlaceOfAStaleSocket)
 {
     const test::TemporaryFolder root;
-    { const auto stale = listen_in(root.path, "s"); }
+    {
+        const auto stale = listen_in(root.path, "s");
+    }
     EXPECT_THROW(connect_in(root.path, "s"), Error);
     const auto server = listen_in(root.path, "s");
     EXPECT_TRUE(connect_in(root.path, "s"));

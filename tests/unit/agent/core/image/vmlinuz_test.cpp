@@ -15,7 +15,10 @@ using Bytes = std::vector<std::uint8_t>;
 Bytes elf()
 {
     Bytes bytes(64);
-    const std::string_view magic{"\x7f" "ELF\x02", 5};
+    const std::string_view magic{
+        "\x7f"
+        "ELF\x02",
+        5};
     std::copy(magic.begin(), magic.end(), bytes.begin());
     bytes[18] = 62;
     return bytes;
@@ -99,7 +102,8 @@ TEST(VmlinuzTest, ACutOffFileIsRefusedAtEachLength)
 
 TEST(VmlinuzTest, LengthsThatWouldOverflowAreRefused)
 {
-    for (const auto& [offset, length] : {std::pair{0xffffffffU, 1U}, {0U, 0xffffffffU}, {0xffffffffU, 0xffffffffU}, {0U, 0U}}) {
+    for (const auto& [offset, length] :
+         {std::pair{0xffffffffU, 1U}, {0U, 0xffffffffU}, {0xffffffffU, 0xffffffffU}, {0U, 0U}}) {
         EXPECT_THAT(refusal(bz_image(offset, length, 8192)), HasSubstr("shorter than its header says"));
     }
 }

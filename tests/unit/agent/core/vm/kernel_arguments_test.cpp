@@ -16,7 +16,8 @@ TEST(KernelArgumentsTest, NameEachDiskTheChannelAndTheHostOnce)
     for (std::string word; words >> word;) {
         EXPECT_TRUE(seen.insert(word.substr(0, word.find('='))).second) << word << " is there twice";
     }
-    for (const auto* key : {"console", "panic", "banger.root", "banger.work", "banger.modules", "banger.channel", "banger.hostname"}) {
+    for (const auto* key :
+         {"console", "panic", "banger.root", "banger.work", "banger.modules", "banger.channel", "banger.hostname"}) {
         EXPECT_TRUE(seen.contains(key)) << key;
     }
 }

@@ -29,7 +29,9 @@ TEST(NameMakerTest, TenThousandDifferentNamesCanBeHad)
 
 TEST(NameMakerTest, WhenTheWordsAreTakenANumberFollows)
 {
-    const auto only_numbers = [](const VmName& name) { return !std::isdigit(static_cast<unsigned char>(name.str().back())); };
+    const auto only_numbers = [](const VmName& name) {
+        return !std::isdigit(static_cast<unsigned char>(name.str().back()));
+    };
     EXPECT_EQ(make_name(only_numbers, [](std::size_t) { return 0U; }).str(), "able-ant-0");
 }
 

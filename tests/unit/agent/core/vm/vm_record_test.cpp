@@ -49,7 +49,8 @@ TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
 {
     const auto good = to_json(spec());
     for (const auto& [key, value] : good.items()) {
-        for (const nlohmann::json& bad : {nlohmann::json{}, nlohmann::json{nlohmann::json::array()}, nlohmann::json{"\xff../x"}}) {
+        for (const nlohmann::json& bad :
+             {nlohmann::json{}, nlohmann::json{nlohmann::json::array()}, nlohmann::json{"\xff../x"}}) {
             auto json = good;
             if (bad.is_null()) {
                 json.erase(key);
@@ -64,7 +65,8 @@ TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
             }
         }
     }
-    for (const nlohmann::json& bad : {nlohmann::json{}, nlohmann::json{7}, nlohmann::json::array(), nlohmann::json{"x"}}) {
+    for (const nlohmann::json& bad :
+         {nlohmann::json{}, nlohmann::json{7}, nlohmann::json::array(), nlohmann::json{"x"}}) {
         EXPECT_THROW(vm_spec_of(bad), Error);
     }
 }
