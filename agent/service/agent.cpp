@@ -40,12 +40,9 @@ std::vector<std::string> users_of(const VmManager& vms, Digests&& uses)
 }  // namespace
 
 Agent::Agent(AgentPorts ports, Paths paths, StoreFindings findings)
-    : ports_{std::move(ports)},
-      paths_{std::move(paths)},
-      adopt_folders_{!findings.warning.empty()},
-      operations_{ports_.loop}
+    : ports_{std::move(ports)}, paths_{std::move(paths)}, operations_{ports_.loop}
 {
-    if (adopt_folders_) {
+    if (!findings.warning.empty()) {
         warnings_.push_back(findings.warning);
         json_log::write(json_log::Level::Error, findings.warning);
     }
@@ -95,7 +92,7 @@ Task<void> Agent::recover()
     auto load = [&store] { return store.load(); };
     auto rows = co_await run_on(ports_.loop, store_lane_, std::move(load));
     co_await clear_drafts();
-    co_await vms_->recover(std::move(rows), adopt_folders_);
+    co_await vms_->recover(std::move(rows));
 }
 
 /// A draft that is there before we serve is nobody's. A new banger has a new banger-guest, which older kernels get, too.

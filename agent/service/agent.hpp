@@ -106,7 +106,6 @@ private:
     AgentPorts ports_;
     Paths paths_;
     std::vector<std::string> warnings_;
-    bool adopt_folders_;
     Lane store_lane_{1};
     Lane work_lane_{4};
     Lane making_lane_{2};  ///< images and kernels take minutes, which no VM's disk shall wait for

@@ -141,7 +141,7 @@ Outcome Bangerd::run(Task<void> work)
     return *outcome;
 }
 
-Outcome Bangerd::recover(bool adopt_folders) { return run(manager->recover(store.load(), adopt_folders)); }
+Outcome Bangerd::recover() { return run(manager->recover(store.load())); }
 
 OperationPtr Bangerd::operation(const std::string& kind) { return std::make_shared<Operation>(1, kind, "a test"); }
 

@@ -31,7 +31,7 @@ public:
     ~Bangerd();
 
     /// Takes over what the world holds.
-    Outcome recover(bool adopt_folders = false);
+    Outcome recover();
 
     VmRequest request(const std::string& name) const;
     /// Creates a VM and waits for the operation's end.

@@ -157,4 +157,3 @@ def test_logs_show_the_console_and_follow(world, make_vm):
     finally:
         follow.kill()
     assert "a-marker-on-the-console" in world.banger("vm", "logs", vm.name, check=True).stdout
-        follow.communicate()

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agent/core/vm/vm_folder.hpp"
 #include "common/error.hpp"
@@ -102,11 +103,15 @@ void write_run_notes(const std::filesystem::path& folder, const VmRecord& record
     write_whole(folder / vm_folder::run_notes, notes);
 }
 
-std::vector<VmRecord> described_vms(const std::filesystem::path& vms)
+std::vector<VmRecord> described_vms(const std::filesystem::path& vms, const std::vector<std::string>& known_ids)
 {
+    const std::set<std::string> known{known_ids.begin(), known_ids.end()};
     std::vector<VmRecord> found;
     std::error_code problem;
     for (const auto& entry : std::filesystem::directory_iterator{vms, problem}) {
+        if (known.contains(entry.path().filename().string())) {
+            continue;
+        }
         const auto path = entry.path() / vm_folder::description;
         struct stat status {};
         try {
@@ -141,12 +146,12 @@ void remove_folder(const std::filesystem::path& folder)
 
 void remove_leftover_folders(const std::filesystem::path& vms, const std::vector<std::string>& known_ids)
 {
+    const std::set<std::string> known{known_ids.begin(), known_ids.end()};
     std::error_code problem;
     for (const auto& entry : std::filesystem::directory_iterator{vms, problem}) {
         const auto name = entry.path().filename().string();
-        const bool known = std::find(known_ids.begin(), known_ids.end(), name) != known_ids.end();
         const bool described = std::filesystem::exists(entry.path() / vm_folder::description, problem);
-        if (is_named_by_id(name) && !known && (name.ends_with(removed_suffix) || !described)) {
+        if (is_named_by_id(name) && !known.contains(name) && (name.ends_with(removed_suffix) || !described)) {
             std::filesystem::remove_all(entry.path(), problem);
         }
     }

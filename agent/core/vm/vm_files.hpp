@@ -20,8 +20,8 @@ void write_description(const std::filesystem::path& folder, const nlohmann::json
 /// Writes run.json: what is about to run the VM (vmm, network, address). Throws NoSpace, Failed.
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record);
 
-/// A stopped row for each folder that holds a whole VM, with what its run notes say; damaged folders are passed over.
-std::vector<VmRecord> described_vms(const std::filesystem::path& vms);
+/// A stopped row for each folder that holds a whole VM, with what its run notes say; damaged folders and `known_ids` are passed over.
+std::vector<VmRecord> described_vms(const std::filesystem::path& vms, const std::vector<std::string>& known_ids);
 
 /// Renames it out of the way first, so that a half-removed one is never taken for a VM. One that isn't there is fine. Throws Failed.
 void remove_folder(const std::filesystem::path& folder);

@@ -40,8 +40,8 @@ class VmManager {
 public:
     VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std::uint32_t host_cpus, VmObserver observer);
 
-    /// Reads the rows and takes over what runs. `adopt_folders`: the database was lost, so rows are made from the folders.
-    Task<void> recover(std::vector<VmRecord> rows, bool adopt_folders);
+    /// Reads the rows and takes over what runs. Folders that no row knows become rows: the database was lost, or is an old one.
+    Task<void> recover(std::vector<VmRecord> rows);
 
     /// Sorted by name.
     std::vector<VmPtr> list() const;

@@ -8,16 +8,14 @@
 
 namespace banger::agent {
 
-Task<void> VmManager::recover(std::vector<VmRecord> rows, bool adopt_folders)
+Task<void> VmManager::recover(std::vector<VmRecord> rows)
 {
-    if (adopt_folders) {
-        const auto found = rows_of_folders(rows);
-        for (const auto& row : found) {
-            auto& store = ports_.store;
-            auto insert = [&store, row] { store.insert(row); };
-            co_await run_on(ports_.loop, ports_.store_lane, std::move(insert));
-            rows.push_back(row);
-        }
+    const auto found = rows_of_folders(rows);
+    for (const auto& row : found) {
+        auto& store = ports_.store;
+        auto insert = [&store, row] { store.insert(row); };
+        co_await run_on(ports_.loop, ports_.store_lane, std::move(insert));
+        rows.push_back(row);
     }
     std::vector<VmPtr> vms;
     vms.reserve(rows.size());
@@ -62,7 +60,12 @@ std::vector<VmRecord> VmManager::rows_of_folders(const std::vector<VmRecord>& kn
         return std::any_of(some.begin(), some.end(),
                            [&](const VmRecord& row) { return row.id == one.id || row.spec.name == one.spec.name; });
     };
-    for (auto& found : described_vms(vms_folder_)) {
+    std::vector<std::string> ids;
+    ids.reserve(known.size());
+    for (const auto& row : known) {
+        ids.push_back(row.id.str());
+    }
+    for (auto& found : described_vms(vms_folder_, ids)) {
         if (!is_among(known, found) && !is_among(rows, found)) {
             rows.push_back(std::move(found));
         }

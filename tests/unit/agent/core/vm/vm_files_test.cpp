@@ -64,7 +64,7 @@ TEST_F(VmFilesTest, ADescriptionIsReplacedWhole)
 {
     const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
     write_description(folder, to_json(record("aaaaaaaaaaaa", "brave-eel").spec));
-    const auto found = described_vms(vms);
+    const auto found = described_vms(vms, {});
     ASSERT_EQ(found.size(), 1U);
     EXPECT_EQ(found[0].spec.name.str(), "brave-eel");
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator{folder}, {}), 1) << "no draft is left";
@@ -78,7 +78,7 @@ TEST_F(VmFilesTest, DescribedVmsHaveTheirRunNotes)
     row.address = "192.0.2.7";
     write_run_notes(make(row), row);
     make(record("bbbbbbbbbbbb", "brave-eel"));
-    for (const auto& found : described_vms(vms)) {
+    for (const auto& found : described_vms(vms, {})) {
         const bool ran = found.spec.name.str() == "calm-otter";
         EXPECT_EQ(found.vmm, ran ? "qemu-tcg" : "");
         EXPECT_EQ(found.network, ran ? "user" : "");
@@ -88,9 +88,18 @@ TEST_F(VmFilesTest, DescribedVmsHaveTheirRunNotes)
     }
 }
 
+TEST_F(VmFilesTest, KnownVmsAreNotReadAgain)
+{
+    make(record("aaaaaaaaaaaa", "calm-otter"));
+    make(record("bbbbbbbbbbbb", "brave-eel"));
+    const auto found = described_vms(vms, {"aaaaaaaaaaaa"});
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].spec.name.str(), "brave-eel");
+}
+
 TEST_F(VmFilesTest, NoFolderIsNoVms)
 {
-    EXPECT_TRUE(described_vms(root.path / "nowhere").empty());
+    EXPECT_TRUE(described_vms(root.path / "nowhere", {}).empty());
     remove_leftover_folders(root.path / "nowhere", {});
 }
 

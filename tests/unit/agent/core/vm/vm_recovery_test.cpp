@@ -17,11 +17,11 @@ using ::testing::IsEmpty;
 class VmRecoveryTest : public ::testing::Test {
 protected:
     /// Ends the bangerd that is, if any, and starts the next one over the same world.
-    Bangerd& restart(bool adopt_folders = false)
+    Bangerd& restart()
     {
         bangerd.reset();
         bangerd = std::make_unique<Bangerd>(world);
-        const auto outcome = bangerd->recover(adopt_folders);
+        const auto outcome = bangerd->recover();
         EXPECT_TRUE(outcome.ok()) << outcome.what();
         bangerd->settle();
         return *bangerd;
@@ -52,7 +52,7 @@ TEST_F(VmRecoveryTest, AVmThatRebootsJustAfterATakeOverComesBack)
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
     bangerd.reset();
     bangerd = std::make_unique<Bangerd>(world);
-    const auto recovering = bangerd->begin(bangerd->manager->recover(bangerd->store.load(), false));
+    const auto recovering = bangerd->begin(bangerd->manager->recover(bangerd->store.load()));
     ASSERT_TRUE(bangerd->drive([&] { return bangerd->vm("calm-otter") && bangerd->vm("calm-otter")->running; }));
     bangerd->end_guest("calm-otter", GuestEnd::Reset);
     EXPECT_TRUE(bangerd->drive([&] { return recovering->ended && bangerd->vm("calm-otter")->ready(); }));
@@ -159,7 +159,7 @@ TEST_F(VmRecoveryTest, WithoutADatabaseVmsComeBackFromTheirFoldersAlsoThoseThatR
     ASSERT_TRUE(bangerd->create("brave-eel", AfterCreate::Leave).ok());
     const auto id = bangerd->vm("calm-otter")->record.id;
     world.rows.clear();
-    auto& next = restart(true);
+    auto& next = restart();
     ASSERT_EQ(next.manager->list().size(), 2U);
     EXPECT_EQ(next.vm("calm-otter")->record.id, id);
     EXPECT_EQ(next.state("calm-otter"), VmState::Running);
@@ -177,7 +177,7 @@ TEST_F(VmRecoveryTest, WithoutADatabaseDamagedFoldersArePassedOverAndKept)
     for (const std::string text : {"{ half", "[]", "{}", R"({"name": 7})", R"({"name": "../x"})", ""}) {
         world.rows.clear();
         std::ofstream{folder / "vm.json"} << text;
-        EXPECT_THAT(restart(true).manager->list(), IsEmpty()) << text;
+        EXPECT_THAT(restart().manager->list(), IsEmpty()) << text;
         EXPECT_TRUE(std::filesystem::exists(folder / "root.img")) << text;
     }
 }
@@ -188,7 +188,7 @@ TEST_F(VmRecoveryTest, WithoutADatabaseOneNameGivesOneVm)
     const auto folder = bangerd->vm("calm-otter")->folder;
     std::filesystem::copy(folder, world.vms() / "aaaaaaaaaaaa", std::filesystem::copy_options::recursive);
     world.rows.clear();
-    EXPECT_EQ(restart(true).manager->list().size(), 1U);
+    EXPECT_EQ(restart().manager->list().size(), 1U);
 }
 
 TEST_F(VmRecoveryTest, DamagedRunNotesMeanAVmThatCantBeSpokenTo)
@@ -196,7 +196,7 @@ TEST_F(VmRecoveryTest, DamagedRunNotesMeanAVmThatCantBeSpokenTo)
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
     std::ofstream{bangerd->vm("calm-otter")->folder / "run.json"} << R"({"vmm": 7, "network": []})";
     world.rows.clear();
-    EXPECT_EQ(restart(true).state("calm-otter"), VmState::Failed);
+    EXPECT_EQ(restart().state("calm-otter"), VmState::Failed);
 }
 
 // SIGKILL at each step of each operation, just before the step and just after it.

@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace banger::agent {
 namespace {
@@ -69,6 +73,46 @@ TEST(VmStatesTest, HaveOneRowForEachPair)
     for (const auto& row : vm_transitions()) {
         EXPECT_EQ(++count[std::pair(row.from, row.event)], 1) << to_string(row.from) << " " << to_string(row.event);
     }
+}
+
+/// The cells of a line "| a | b |", without the outer bars.
+std::vector<std::string> cells_of(const std::string& line)
+{
+    std::vector<std::string> cells;
+    std::istringstream rest{line.substr(1)};
+    for (std::string cell; std::getline(rest, cell, '|');) {
+        const auto begin = cell.find_first_not_of(' ');
+        cells.push_back(begin == std::string::npos ? "" : cell.substr(begin, cell.find_last_not_of(' ') - begin + 1));
+    }
+    return cells;
+}
+
+TEST(VmStatesTest, StandInTheReadmeAsTheyAreInTheCode)
+{
+    std::ifstream readme{BANGER_SOURCE_DIR "/agent/README.md"};
+    std::vector<std::string> columns;
+    std::size_t rows = 0;
+    for (std::string line; std::getline(readme, line);) {
+        if (line.starts_with("| event |")) {
+            columns = cells_of(line);
+        } else if (!columns.empty() && !line.starts_with("|")) {
+            break;
+        } else if (!columns.empty() && !line.starts_with("|-")) {
+            const auto cells = cells_of(line);
+            ASSERT_EQ(cells.size(), columns.size()) << line;
+            const auto event = std::find_if(events.begin(), events.end(),
+                                            [&](VmEvent one) { return to_string(one) == cells.front(); });
+            ASSERT_NE(event, events.end()) << line;
+            for (std::size_t column = 1; column < columns.size(); ++column) {
+                const auto from = vm_state_of(columns[column]);
+                ASSERT_TRUE(from) << columns[column];
+                const auto next = next_state(*from, *event);
+                EXPECT_EQ(next ? to_string(*next) : "", cells[column]) << line << " from " << columns[column];
+            }
+            ++rows;
+        }
+    }
+    EXPECT_EQ(rows, events.size());
 }
 
 TEST(VmStatesTest, EachStateButDeletingCanBeDeletedAndEachCanBeFoundAgain)
