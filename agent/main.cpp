@@ -22,6 +22,7 @@
 #include "agent/system/sqlite_store.hpp"
 #include "agent/system/ssh_key.hpp"
 #include "agent/system/systemd_process_host.hpp"
+#include "agent/system/vm_shutdown.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace {
@@ -33,6 +34,7 @@ struct Arguments {
     bool private_bus{false};
     int ready_fd{-1};
     int idle_limit{600};
+    std::string shut_down_vm{};
 };
 
 std::optional<std::string> environment(const char* name)
@@ -68,6 +70,16 @@ void block_signals()
     sigaddset(&ours, SIGINT);
     pthread_sigmask(SIG_BLOCK, &ours, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+}
+
+/// systemd gives the VMM's pid in $MAINPID, unless it has ended already.
+int end_vm(const std::string& folder)
+{
+    const auto pid = environment("MAINPID");
+    if (pid && !pid->empty()) {
+        shut_down_vm(folder, std::stoi(*pid));
+    }
+    return EXIT_SUCCESS;
 }
 
 /// The one place that names concrete classes.
@@ -145,11 +157,14 @@ int main(int argc, char** argv)
     app.add_option("--idle-limit", arguments.idle_limit,
                    "seconds without a call or a running VM after which it leaves (600)")
         ->check(CLI::PositiveNumber);
+    app.add_option("--shut-down-vm", arguments.shut_down_vm,
+                   "ends the VM in this folder in order; for its unit's ExecStop")
+        ->group("");
     CLI11_PARSE(app, argc, argv);
     ::umask(077);
     block_signals();
     try {
-        return run(arguments);
+        return arguments.shut_down_vm.empty() ? run(arguments) : end_vm(arguments.shut_down_vm);
     } catch (const Error& failure) {
         json_log::write(json_log::Level::Error, failure.what());
         std::fprintf(stderr, "bangerd: %s\n", failure.what());

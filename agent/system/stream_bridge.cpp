@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t read_size = std::size_t{64} << 10U;
 constexpr std::size_t packet_limit = 4096;
+constexpr std::size_t chunk_limit = wire::max_payload;
 
 bool would_block(int errno_value) { return errno_value == EAGAIN || errno_value == EINTR; }
 
@@ -53,7 +54,11 @@ void FdSink::write(wire::ByteView data)
         }
     }
     if (!data.empty()) {
-        queue_.emplace_back(data.begin(), data.end());
+        // Into the last chunk as long as it is small: a guest may send its window byte by byte, and a chunk each would cost 60 times that.
+        if (queue_.empty() || queue_.back().size() + data.size() > chunk_limit) {
+            queue_.emplace_back();
+        }
+        queue_.back().insert(queue_.back().end(), data.begin(), data.end());
         source_.set_io_events(EPOLLOUT);
     }
 }

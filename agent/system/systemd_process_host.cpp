@@ -57,6 +57,16 @@ sdbus::UnixFd shared_fd(const UniqueFd& fd, int flags, const std::filesystem::pa
     return bus::give_fd(std::move(opened));
 }
 
+constexpr std::uint64_t stop_limit_us = 15'000'000;  // more than ExecStop takes
+
+/// A session that ends would otherwise kill the VMM with what its guest has not synced. systemd runs this, too, when the VMM ended by
+/// itself; then there is no $MAINPID and it leaves at once.
+Command farewell(const ProcessSpec& spec)
+{
+    const auto bangerd = std::filesystem::read_symlink("/proc/self/exe").string();
+    return Command{bangerd, {bangerd, "--shut-down-vm", spec.directory.string()}, true};
+}
+
 /// systemd.service(5), systemd.exec(5); the descriptors' names are those of its D-Bus interface (v243 and later).
 Properties properties_of(const ProcessSpec& spec)
 {
@@ -69,6 +79,10 @@ Properties properties_of(const ProcessSpec& spec)
     set("Description", sdbus::Variant{"banger VM " + spec.vm.str() + ", " + spec.role});
     set("Type", sdbus::Variant{std::string{forks ? "forking" : "exec"}});
     set("ExecStart", sdbus::Variant{std::vector<Command>{Command{spec.argv[0], spec.argv, false}}});
+    if (spec.role == "vmm") {
+        set("ExecStop", sdbus::Variant{std::vector<Command>{farewell(spec)}});
+        set("TimeoutStopUSec", sdbus::Variant{stop_limit_us});
+    }
     set("WorkingDirectory", sdbus::Variant{spec.directory.string()});
     set("CollectMode", sdbus::Variant{std::string{"inactive-or-failed"}});  // no failed unit stays behind
     set("StandardInputFileDescriptor", sdbus::Variant{shared_fd(spec.standard_input, O_RDONLY, "/dev/null")});

@@ -51,18 +51,22 @@ std::uint32_t parse_count(const std::string& text, const std::string& what)
 void CreateOptions::add_to(CLI::App& command)
 {
     add_text(command, "--name", name, "a name; else two words are made up")->type_name("NAME");
-    add_text(command, "--image", image, "an image's name or digest")->type_name("IMAGE");
-    add_text(command, "--kernel", kernel, "a kernel's name")->type_name("KERNEL");
-    add_text(command, "--vcpu,--cpus", vcpus, "virtual CPUs")->type_name("N");
-    add_text(command, "--memory", memory, "memory, in MiB or like 2G")->type_name("SIZE");
-    add_text(command, "--disk-size", disk, "the disk at /root, like 16G")->type_name("SIZE");
+    add_text(command, "--image", image, "an image's name or digest")->envname("BANGER_IMAGE")->type_name("IMAGE");
+    add_text(command, "--kernel", kernel, "a kernel's name")->envname("BANGER_KERNEL")->type_name("KERNEL");
+    add_text(command, "--vcpu,--cpus", vcpus, "virtual CPUs")->envname("BANGER_VCPU")->type_name("N");
+    add_text(command, "--memory", memory, "memory, in MiB or like 2G")->envname("BANGER_MEMORY")->type_name("SIZE");
+    add_text(command, "--disk-size", disk, "the disk at /root, like 16G")
+        ->envname("BANGER_DISK_SIZE")
+        ->type_name("SIZE");
     add_text(command, "--network", network, "auto, user or none")
         ->check(CLI::IsMember({"auto", "user", "none"}))
+        ->envname("BANGER_NETWORK")
         ->type_name("KIND");
     command.add_flag("--allow-host-loopback", allow_host_loopback,
                      "let the guest reach this host's own addresses where that can't be shut off");
     add_text(command, "--vmm", vmm, "auto, qemu-kvm or qemu-tcg")
         ->check(CLI::IsMember({"auto", "qemu-kvm", "qemu-tcg"}))
+        ->envname("BANGER_VMM")
         ->type_name("VMM");
     add_text(command, "--timeout", timeout, "seconds that the guest may take to get ready (120); 0: no limit")
         ->type_name("SECONDS");

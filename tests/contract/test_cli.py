@@ -56,6 +56,15 @@ def test_bad_values_are_usage_errors_that_repeat_the_value(cli, option, value):
     assert cli("vm", "list", "--json").stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("variable, value", [("BANGER_MEMORY", "12"), ("BANGER_VCPU", "1.5"), ("BANGER_DISK_SIZE", "16Q"), ("BANGER_NETWORK", "bridge"),
+                                             ("BANGER_VMM", "xen")])
+def test_variables_stand_for_options_that_are_not_given(cli, variable, value):
+    done = cli("vm", "create", "--no-start", "--no-build", env={variable: value})
+    assert done.returncode == 2 and value in done.stderr, done.stderr
+    assert cli("vm", "create", "--no-start", "--image", "no-such", env={"BANGER_IMAGE": "other"}).stderr.count("no-such") == 1
+    assert "no-such" in cli("vm", "create", "--no-start", env={"BANGER_IMAGE": "no-such"}).stderr
+
+
 def test_a_mistyped_verb_gets_a_suggestion(cli):
     assert "list" in cli("vm", "lst").stderr
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VMs under a systemd user manager: units of their own, which outlive bangerd and end in order with the session."""
+
+import os
+import signal
+
+import pytest
+
+from harness import processes, wait
+from harness.home import Home
+from harness.user_manager import UserManager
+
+pytestmark = pytest.mark.limit(400)
+
+
+@pytest.fixture
+def session(cache):
+    home = Home("units", cache=cache)
+    manager = None
+    try:
+        manager = UserManager(home)
+        yield manager
+    finally:
+        if manager:
+            manager.close()
+        home.close()
+
+
+def create(home, name):
+    home.banger("vm", "create", "--name", name, "--memory", "256", "--disk-size", "1G", check=True, timeout=240)
+    return home.show(name)
+
+
+def test_a_vm_is_a_unit_that_outlives_bangerd_and_goes_with_the_vm(session):
+    home = session.home
+    shown = create(home, "unit")
+    assert f"banger-{shown['id']}-vmm.service" in session.units()
+    assert session.systemctl("show", "-P", "MainPID", f"banger-{shown['id']}-vmm.service").strip() == str(shown["pid"])
+    for pid in home.agent_pids():
+        os.kill(pid, signal.SIGKILL)
+    wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+    assert home.show("unit")["pid"] == shown["pid"], "found again by its unit"
+    assert home.banger("vm", "exec", "unit", "--", "echo", "hi", check=True).stdout == "hi\n"
+    home.banger("vm", "stop", "unit", check=True, timeout=60)
+    wait.until(lambda: not session.units(), 20, "no unit is left, failed ones neither")
+    home.banger("vm", "start", "unit", check=True, timeout=240)
+    home.banger("vm", "delete", "-f", "unit", check=True, timeout=60)
+    wait.until(lambda: not session.units(), 20, "no unit is left, failed ones neither")
+
+
+@pytest.mark.parametrize("bangerd", ["there", "dead"])
+def test_a_stopped_unit_shuts_the_guest_down_in_order(session, bangerd):
+    """systemctl stop, with bangerd and without: what the guest had not synced is there at the next start."""
+    home = session.home
+    shown = create(home, "unit")
+    home.banger("vm", "exec", "unit", "--", "sh", "-c", "echo kept > /root/kept; echo kept > /kept", check=True)
+    if bangerd == "dead":
+        for pid in home.agent_pids():
+            os.kill(pid, signal.SIGKILL)
+        wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+    session.systemctl("stop", f"banger-{shown['id']}-vmm.service")
+    assert processes.find(shown["pid"]) is None
+    assert home.show("unit")["state"] == "stopped"
+    home.banger("vm", "start", "unit", check=True, timeout=240)
+    assert home.banger("vm", "exec", "unit", "--", "cat", "/root/kept", "/kept", check=True).stdout == "kept\nkept\n"
+
+
+def test_a_session_s_end_loses_nothing(session):
+    home = session.home
+    shown = create(home, "unit")
+    home.banger("vm", "exec", "unit", "--", "sh", "-c", "echo kept > /root/kept; echo kept > /kept", check=True)
+    session.end_session()
+    wait.until(lambda: processes.find(shown["pid"]) is None, 30, "the VMM ends with its session")
+    del home.env["DBUS_SESSION_BUS_ADDRESS"]
+    home.banger("vm", "start", "unit", check=True, timeout=240)
+    assert home.banger("vm", "exec", "unit", "--", "cat", "/root/kept", "/kept", check=True).stdout == "kept\nkept\n"
+    home.banger("daemon", "stop", check=True)
