@@ -23,6 +23,9 @@ public:
                            const std::stop_token& stop) = 0;
     /// An empty ext4 FOLDER/work.img, sparse. Throws NoSpace, InvalidArgument (larger than the file system can hold).
     virtual void make_work(const std::filesystem::path& folder, ByteSize size) = 0;
+    /// Makes FOLDER/work.img and its file system larger, whole or not at all. No VMM may have it open.
+    /// Throws NoSpace, InvalidArgument (as make_work, or smaller than it is), CorruptData (its file system needs a look), Cancelled.
+    virtual void grow_work(const std::filesystem::path& folder, ByteSize size, const std::stop_token& stop) = 0;
     /// Bytes that a file really takes; 0 when it isn't there.
     virtual std::uint64_t allocated(const std::filesystem::path& file) const noexcept = 0;
 };

@@ -9,6 +9,7 @@
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/operation_object.hpp"
+#include "agent/service/options.hpp"
 #include "common/text.hpp"
 
 namespace banger::agent {
@@ -146,6 +147,20 @@ sdbus::ObjectPath VmObject::Restart(const std::uint32_t& timeout_ms)
         return run("restart", [&](const OperationPtr& operation) {
             return agent_->vms().restart(vm_, operation, limit_or(timeout_ms, default_stop_limit));
         });
+    });
+}
+
+sdbus::ObjectPath VmObject::Set(const VariantMap& map)
+{
+    return answer("Set", [&] {
+        const Options options{map, {"vcpus", "memory_mib", "disk_bytes"}};
+        VmChange change{.vcpus = options.get<std::uint32_t>("vcpus"),
+                        .memory_mib = options.get<std::uint32_t>("memory_mib")};
+        if (const auto bytes = options.get<std::uint64_t>("disk_bytes")) {
+            change.disk = ByteSize{*bytes};
+        }
+        agent_->vms().check_change(vm_, change);
+        return run("set", [&](const OperationPtr& operation) { return agent_->vms().change(vm_, operation, change); });
     });
 }
 

@@ -26,6 +26,7 @@ private:
     sdbus::ObjectPath Start(const std::uint32_t& ready_timeout_s) override;
     sdbus::ObjectPath Stop(const std::uint32_t& timeout_ms) override;
     sdbus::ObjectPath Restart(const std::uint32_t& timeout_ms) override;
+    sdbus::ObjectPath Set(const VariantMap& map) override;
     void Kill(const std::int32_t& signal) override;
     sdbus::ObjectPath Delete(const bool& force) override;
     void Exec(Result<Fd, Fd, Fd, Fd>&& result, std::vector<ByteList> argv, std::vector<ByteList> env, ByteList cwd,

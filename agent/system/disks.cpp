@@ -121,6 +121,16 @@ void refuse_larger_than_file_system(const std::filesystem::path& folder, ByteSiz
     }
 }
 
+/// As resize2fs wants it. e2fsck(8): 0 is clean, 1 mended; more is for people.
+void check_file_system(const std::filesystem::path& disk, const std::filesystem::path& original)
+{
+    const auto checked = run_program({.argv = {find_program("e2fsck").string(), "-f", "-p", disk.string()}});
+    if (checked.exit_code != 0 && checked.exit_code != 1) {
+        throw Error{ErrorCode::CorruptData, "the disk's file system has errors; e2fsck -f " + original.string() +
+                                                " mends them: " + checked.tail};
+    }
+}
+
 }  // namespace
 
 std::uint64_t allocated_bytes(const std::filesystem::path& file) noexcept
@@ -182,6 +192,39 @@ void FileDisks::make_work(const std::filesystem::path& folder, ByteSize size)
     if (!made.ok()) {
         const bool full = made.tail.find("No space left") != std::string::npos;
         throw Error{full ? ErrorCode::NoSpace : ErrorCode::Failed, "the work disk can't be made: " + made.tail};
+    }
+    rollback.commit();
+}
+
+void FileDisks::grow_work(const std::filesystem::path& folder, ByteSize size, const std::stop_token& stop)
+{
+    const auto path = folder / vm_folder::work_disk;
+    refuse_larger_than_file_system(folder, size);
+    std::error_code problem;
+    const ByteSize now{std::filesystem::file_size(path, problem)};
+    if (problem || size < now) {
+        throw Error{problem ? ErrorCode::NotFound : ErrorCode::InvalidArgument,
+                    problem ? path.string() + ": " + problem.message()
+                            : "the disk has " + now.to_string() + " and can't shrink to " + size.to_string()};
+    }
+    // On a copy (free where blocks are shared): a resize2fs that is killed half-way leaves a file system that may be beyond repair.
+    const auto larger = folder / "work.img.new";
+    std::filesystem::remove(larger);
+    clone_or_copy(path, larger, stop);
+    Rollback rollback;
+    rollback.add([&larger] { std::filesystem::remove(larger); });
+    check_file_system(larger, path);
+    if (::truncate(larger.c_str(), static_cast<off_t>(size.bytes())) < 0) {
+        throw errno_error("can't make " + path.string() + " larger", errno);
+    }
+    const auto grown = run_program({.argv = {find_program("resize2fs").string(), larger.string()}, .stop = stop});
+    if (!grown.ok()) {
+        const bool full = grown.tail.find("No space left") != std::string::npos;
+        throw Error{full ? ErrorCode::NoSpace : ErrorCode::Failed, "the disk can't grow: " + grown.tail};
+    }
+    const UniqueFd file{::open(larger.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!file || ::fsync(file.get()) < 0 || ::rename(larger.c_str(), path.c_str()) < 0) {
+        throw errno_error("can't put the larger disk in the place of " + path.string(), errno);
     }
     rollback.commit();
 }

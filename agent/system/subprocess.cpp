@@ -34,6 +34,8 @@ struct PackageRow {
 constexpr std::array packages{
     PackageRow{"qemu-system-x86_64", "qemu-system-x86"},
     PackageRow{"mke2fs", "e2fsprogs"},
+    PackageRow{"e2fsck", "e2fsprogs"},
+    PackageRow{"resize2fs", "e2fsprogs"},
     PackageRow{"newuidmap", "uidmap"},
     PackageRow{"ssh", "openssh-client"},
     PackageRow{"ssh-keygen", "openssh-client"},

@@ -19,14 +19,6 @@ std::uint32_t memory_mib(const std::string& text)
     return static_cast<std::uint32_t>(size.mib());
 }
 
-/// Not CLI11's own std::optional, for which an empty word counts as none.
-CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional<std::string>& target,
-                      const std::string& description)
-{
-    return command.add_option_function<std::string>(
-        names, [&target](const std::string& text) { target = text; }, description);
-}
-
 /// A name is short and plain; one that isn't would be refused by bangerd too, but only after a look for the others.
 std::string non_empty(const std::string& text, const std::string& what)
 {
@@ -46,6 +38,29 @@ std::uint32_t parse_count(const std::string& text, const std::string& what)
         throw Error{ErrorCode::InvalidArgument, what + " must be a whole number, not \"" + text.substr(0, 64) + "\""};
     }
     return number;
+}
+
+CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional<std::string>& target,
+                      const std::string& description)
+{
+    return command.add_option_function<std::string>(
+        names, [&target](const std::string& text) { target = text; }, description);
+}
+
+VariantMap change_of(const std::optional<std::string>& vcpus, const std::optional<std::string>& memory,
+                     const std::optional<std::string>& disk)
+{
+    VariantMap map;
+    if (vcpus) {
+        map.emplace("vcpus", sdbus::Variant{parse_count(*vcpus, "--vcpu")});
+    }
+    if (memory) {
+        map.emplace("memory_mib", sdbus::Variant{memory_mib(*memory)});
+    }
+    if (disk) {
+        map.emplace("disk_bytes", sdbus::Variant{ByteSize::parse(*disk).bytes()});
+    }
+    return map;
 }
 
 void CreateOptions::add_to(CLI::App& command)
@@ -77,7 +92,7 @@ void CreateOptions::add_to(CLI::App& command)
 
 VariantMap CreateOptions::to_map() const
 {
-    VariantMap map;
+    auto map = change_of(vcpus, memory, disk);
     const auto put_text = [&map](const char* key, const std::optional<std::string>& value, const std::string& what) {
         if (value) {
             map.emplace(key, sdbus::Variant{non_empty(*value, what)});
@@ -88,15 +103,6 @@ VariantMap CreateOptions::to_map() const
     put_text("kernel", kernel, "--kernel");
     put_text("network", network, "--network");
     put_text("vmm", vmm, "--vmm");
-    if (vcpus) {
-        map.emplace("vcpus", sdbus::Variant{parse_count(*vcpus, "--vcpu")});
-    }
-    if (memory) {
-        map.emplace("memory_mib", sdbus::Variant{memory_mib(*memory)});
-    }
-    if (disk) {
-        map.emplace("disk_bytes", sdbus::Variant{ByteSize::parse(*disk).bytes()});
-    }
     if (timeout) {
         map.emplace("ready_timeout_s", sdbus::Variant{parse_count(*timeout, "--timeout")});
     }

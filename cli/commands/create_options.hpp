@@ -30,6 +30,14 @@ struct CreateOptions {
     VariantMap to_map() const;
 };
 
+/// Not CLI11's own std::optional, for which an empty word counts as none.
+CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional<std::string>& target,
+                      const std::string& description);
+
+/// These three as Manager.CreateVm and Vm.Set take them. Throws InvalidArgument.
+VariantMap change_of(const std::optional<std::string>& vcpus, const std::optional<std::string>& memory,
+                     const std::optional<std::string>& disk);
+
 /// Shape: digits. Throws InvalidArgument; `what` names it there.
 std::uint32_t parse_count(const std::string& text, const std::string& what);
 

@@ -7,6 +7,7 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 
 namespace banger::cli {
 namespace {
@@ -84,6 +85,22 @@ int remove(const LifeCommand& command)
     return for_each_vm(command, [force = command.force](VmProxy& vm) { return vm.Delete(force); });
 }
 
+struct SetCommand {
+    LifeCommand life;
+    std::optional<std::string> vcpus;
+    std::optional<std::string> memory;
+    std::optional<std::string> disk;
+};
+
+int set(const SetCommand& command)
+{
+    const auto change = change_of(command.vcpus, command.memory, command.disk);
+    if (change.empty()) {
+        throw Error{ErrorCode::InvalidArgument, "vm set wants --vcpu, --memory or --disk-size"};
+    }
+    return for_each_vm(command.life, [&change](VmProxy& vm) { return vm.Set(change); });
+}
+
 int kill(const LifeCommand& command)
 {
     const int signal = parse_signal(command.signal);
@@ -129,6 +146,16 @@ void add_vm_life(CLI::App& vm, Context& context)
     timed("stop", "Shut VMs down; nothing that was written is lost",
           "seconds that a guest may take, then it is ended (10)", stop);
     timed("restart", "Stop VMs and start them again", "seconds that a guest may take to shut down (10)", restart);
+
+    const auto setting = std::make_shared<SetCommand>();
+    auto* set_app =
+        add_command(vm, context, "set", "Change what stopped VMs have", [setting] { return set(*setting); });
+    set_app->add_option("NAME", setting->life.names, "names or ids")->required();
+    add_text(*set_app, "--vcpu,--cpus", setting->vcpus, "virtual CPUs")->type_name("N");
+    add_text(*set_app, "--memory", setting->memory, "memory, in MiB or like 2G")->type_name("SIZE");
+    add_text(*set_app, "--disk-size", setting->disk, "the disk at /root, like 16G; it grows and never shrinks")
+        ->type_name("SIZE");
+    add_progress_options(*set_app, setting->life);
 
     const auto killing = std::make_shared<LifeCommand>();
     auto* kill_app = add(vm, context, killing, "kill", "Send a signal to VMs' processes, for when stop fails", kill);

@@ -103,6 +103,11 @@ void FakeDisks::make_work(const std::filesystem::path& folder, ByteSize)
     make("disks.work", folder / "work.img", {});
 }
 
+void FakeDisks::grow_work(const std::filesystem::path& folder, ByteSize, const std::stop_token& stop)
+{
+    make("disks.grow", folder / "work.img", stop);
+}
+
 Task<GuestNetwork> FakeNetwork::start(VmId vm, std::filesystem::path folder)
 {
     const auto fault = world_->take("network.start");

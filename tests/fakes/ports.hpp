@@ -38,6 +38,7 @@ public:
     void make_root(const std::filesystem::path& image, const std::filesystem::path& folder,
                    const std::stop_token& stop) override;
     void make_work(const std::filesystem::path& folder, ByteSize size) override;
+    void grow_work(const std::filesystem::path& folder, ByteSize size, const std::stop_token& stop) override;
     std::uint64_t allocated(const std::filesystem::path&) const noexcept override { return 0; }
 
 private:

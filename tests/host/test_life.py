@@ -157,3 +157,19 @@ def test_logs_show_the_console_and_follow(world, make_vm):
     finally:
         follow.kill()
     assert "a-marker-on-the-console" in world.banger("vm", "logs", vm.name, check=True).stdout
+
+
+def test_a_disk_grows_and_never_shrinks(world, make_vm):
+    vm = make_vm(disk="256M")
+    vm.exec("echo kept > /root/kept")
+    done = world.banger("vm", "set", "--disk-size", "512M", vm.name)
+    assert done.returncode == 6 and f"banger vm stop {vm.name}" in done.stderr
+    vm.do("stop")
+    done = world.banger("vm", "set", "--disk-size", "128M", vm.name)
+    assert done.returncode == 2 and "256M" in done.stderr and "shrink" in done.stderr
+    world.banger("vm", "set", "--disk-size", "512M", "--memory", "384", "--vcpu", "2", vm.name, check=True)
+    shown = vm.show()
+    assert (shown["vcpus"], shown["memory_mib"], shown["disk_bytes"]) == (2, 384, 512 << 20)
+    vm.do("start")
+    assert vm.exec("cat /root/kept; nproc") == "kept\n2"
+    assert int(vm.exec("df --output=size -k /root | tail -1")) > 400 * 1024

@@ -37,7 +37,8 @@ std::string tail_of_log(const std::filesystem::path& log)
     }
     text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());
     std::replace_if(
-        text.begin(), text.end(), [](char c) { return (c < ' ' && c != '\n' && c != '\t') || c == '\x7f'; }, '?');
+        text.begin(), text.end(), [](unsigned char c) { return (c < ' ' && c != '\n' && c != '\t') || c == '\x7f'; },
+        '?');
     while (!text.empty() && text.back() == '\n') {
         text.pop_back();
     }

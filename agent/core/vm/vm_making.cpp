@@ -3,18 +3,12 @@
 #include "agent/core/vm/name_maker.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/core/vm/vm_limits.hpp"
 #include "agent/core/vm/vm_manager.hpp"
 #include "common/text.hpp"
 
 namespace banger::agent {
 namespace {
-
-constexpr std::uint32_t least_memory_mib = 128;
-constexpr std::uint32_t most_memory_mib = 1U << 20U;  // 1 TiB
-constexpr auto least_disk = 64 * mib;
-constexpr auto most_disk = 16 * 1024 * gib;  // ext4 with 4 KiB blocks holds 16 TiB
-
-[[noreturn]] void refuse(const std::string& sentence) { throw Error{ErrorCode::InvalidArgument, sentence}; }
 
 const Artifact& found(const std::optional<Artifact>& artifact, const std::string& what, const std::string& name,
                       const std::string& mend)
@@ -35,16 +29,9 @@ VmSpec VmManager::check(const VmRequest& request) const
         throw Error{ErrorCode::AlreadyExists,
                     "a VM named \"" + name.str() + "\" exists already; banger vm delete " + name.str() + " removes it"};
     }
-    if (request.vcpus < 1 || request.vcpus > host_cpus_) {
-        refuse("vcpu must be 1 to " + std::to_string(host_cpus_) + " on this host, not " +
-               std::to_string(request.vcpus));
-    }
-    if (request.memory_mib < least_memory_mib || request.memory_mib > most_memory_mib) {
-        refuse("memory must be 128 MiB to 1 TiB, not " + std::to_string(request.memory_mib) + " MiB");
-    }
-    if (request.disk < least_disk || request.disk > most_disk) {
-        refuse("disk-size must be 64M to 16T, not " + request.disk.to_string());
-    }
+    check_vcpus(request.vcpus, host_cpus_);
+    check_memory(request.memory_mib);
+    check_disk(request.disk);
     const auto image = ports_.images.find(request.image);
     const auto kernel = ports_.kernels.find(request.kernel);
     const auto image_found =
@@ -79,7 +66,8 @@ VmPtr VmManager::reserve(VmSpec spec, UniqueFd lease)
     } catch (const Error&) {
         by_name_.erase(vm->name());
         observer_.removed(vm);
-        refuse("the lease must be a pipe or a socket, whose other end closes when the client goes");
+        throw Error{ErrorCode::InvalidArgument,
+                    "the lease must be a pipe or a socket, whose other end closes when the client goes"};
     }
     return vm;
 }

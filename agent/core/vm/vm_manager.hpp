@@ -27,6 +27,13 @@ struct VmRequest {
     StopPolicy on_stop{StopPolicy::Keep};
 };
 
+/// What is to become different of a stopped VM; what isn't there stays.
+struct VmChange {
+    std::optional<std::uint32_t> vcpus{};
+    std::optional<std::uint32_t> memory_mib{};
+    std::optional<ByteSize> disk{};  ///< the work disk; it grows only
+};
+
 inline constexpr std::chrono::milliseconds default_stop_limit{10'000};
 inline constexpr std::chrono::milliseconds default_ready_limit{120'000};
 
@@ -65,6 +72,11 @@ public:
     /// Throws WrongState when it runs or is being made and `force` is No; ask check_removable() first to say so at once.
     Task<void> remove(VmPtr vm, OperationPtr operation, Force force);
     static void check_removable(const VmPtr& vm, Force force);
+
+    /// Between two runs. Throws InvalidArgument (also for a smaller disk), WrongState (not stopped), NoSpace, CorruptData (of the disk);
+    /// ask check_change() first to say so at once.
+    Task<void> change(VmPtr vm, OperationPtr operation, VmChange change);
+    void check_change(const VmPtr& vm, const VmChange& change) const;
 
     /// The channel to a running guest. Throws WrongState.
     static GuestLink& link(const VmPtr& vm);

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "agent/core/vm/vm_folder.hpp"
 #include "tests/fakes/bangerd.hpp"
 
 namespace banger::agent::test {
