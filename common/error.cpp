@@ -43,7 +43,7 @@ std::optional<ErrorCode> error_code_of(std::string_view dbus_name) noexcept
     return std::nullopt;
 }
 
-Error errno_error(const std::string& sentence, int errno_value, ErrorCode code, std::source_location where)
+Error errno_error(const std::string& sentence, int errno_value, ErrorCode code, SourceLocation where)
 {
     const std::error_code cause{errno_value, std::generic_category()};
     if (code == ErrorCode::Failed) {

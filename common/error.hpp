@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <source_location>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -45,29 +44,46 @@ const ErrorInfo& error_info(ErrorCode code) noexcept;
 /// The code with this D-Bus name; nullopt for a name of somebody else.
 std::optional<ErrorCode> error_code_of(std::string_view dbus_name) noexcept;
 
+/// Where an Error was made. std::source_location is not to be had with clang 14, Debian 12's, which fuzzing and clang-tidy need.
+class SourceLocation {
+public:
+    static constexpr SourceLocation current(const char* file = __builtin_FILE(),
+                                            unsigned line = __builtin_LINE()) noexcept
+    {
+        return {file, line};
+    }
+    constexpr const char* file_name() const noexcept { return file_; }
+    constexpr unsigned line() const noexcept { return line_; }
+
+private:
+    constexpr SourceLocation(const char* file, unsigned line) noexcept : file_{file}, line_{line} {}
+    const char* file_;
+    unsigned line_;
+};
+
 /// The one exception type. what() is a sentence that is safe to show to this caller: what was wrong, why, and where there
 /// is one the command that mends it.
 class Error : public std::runtime_error {
 public:
     Error(ErrorCode code, const std::string& sentence, std::optional<std::error_code> cause = std::nullopt,
-          std::source_location where = std::source_location::current())
+          SourceLocation where = SourceLocation::current())
         : std::runtime_error{sentence}, code_{code}, cause_{cause}, where_{where}
     {
     }
 
     ErrorCode code() const noexcept { return code_; }
     const std::optional<std::error_code>& cause() const noexcept { return cause_; }
-    const std::source_location& where() const noexcept { return where_; }
+    const SourceLocation& where() const noexcept { return where_; }
 
 private:
     ErrorCode code_;
     std::optional<std::error_code> cause_;
-    std::source_location where_;
+    SourceLocation where_;
 };
 
 /// An Error from errno: "<sentence>: <strerror>". ENOSPC and EDQUOT become NoSpace, ENOENT NotFound where
 /// `code` is Failed.
 [[nodiscard]] Error errno_error(const std::string& sentence, int errno_value, ErrorCode code = ErrorCode::Failed,
-                                std::source_location where = std::source_location::current());
+                                SourceLocation where = SourceLocation::current());
 
 }  // namespace banger

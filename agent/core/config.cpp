@@ -93,7 +93,8 @@ std::vector<std::string_view> names_of(const std::vector<Key>& keys)
 void apply_table(Config& config, const toml::table& table, const std::vector<Key>& keys, std::string_view file)
 {
     for (const auto& [name, node] : table) {
-        const auto key = std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == name.str(); });
+        const auto key =
+            std::find_if(keys.begin(), keys.end(), [word = name.str()](const Key& k) { return k.name == word; });
         if (key == keys.end()) {
             if (node.is_table() && name.str() == "vm_defaults" && &keys == &top_keys()) {
                 apply_table(config, *node.as_table(), vm_keys(), file);
