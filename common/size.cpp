@@ -81,7 +81,7 @@ std::string ByteSize::to_string() const
         if (bytes_ % unit == 0) {
             return std::to_string(bytes_ / unit) + units[index - 1];
         }
-        const auto tenths = (bytes_ * 10 + unit / 2) / unit;  // bytes_ < 2^63 / 10 holds for every disk there is
+        const auto tenths = bytes_ / unit * 10 + (bytes_ % unit * 10 + unit / 2) / unit;  // bytes_ * 10 may overflow
         return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + units[index - 1];
     }
     return std::to_string(bytes_) + "B";
