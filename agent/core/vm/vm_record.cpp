@@ -3,6 +3,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "common/error.hpp"
 #include "common/text.hpp"
@@ -25,6 +26,18 @@ Choice parse_choice(std::string_view what, std::string_view text, const std::arr
     }
     throw Error{ErrorCode::InvalidArgument,
                 "\"" + shown(text) + "\" is not a " + std::string{what} + "; there are " + known};
+}
+
+/// get<T>() would make something of fractions, truth values and numbers beyond its range.
+template <typename T>
+T whole_number(const nlohmann::json& json, const char* member)
+{
+    const auto& value = json.at(member);
+    const bool is_natural = value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
+    if (!is_natural || !std::in_range<T>(value.get<std::uint64_t>())) {
+        throw Error{ErrorCode::CorruptData, std::string{member} + " is not a whole number in its range"};
+    }
+    return value.get<T>();
 }
 
 }  // namespace
@@ -62,9 +75,9 @@ VmSpec vm_spec_of(const nlohmann::json& json)
             .image_digest = Digest::parse(json.at("image_digest").get<std::string>()),
             .kernel = json.at("kernel").get<std::string>(),
             .kernel_digest = Digest::parse(json.at("kernel_digest").get<std::string>()),
-            .vcpus = json.at("vcpus").get<std::uint32_t>(),
-            .memory_mib = json.at("memory_mib").get<std::uint32_t>(),
-            .disk = ByteSize{json.at("disk_bytes").get<std::uint64_t>()},
+            .vcpus = whole_number<std::uint32_t>(json, "vcpus"),
+            .memory_mib = whole_number<std::uint32_t>(json, "memory_mib"),
+            .disk = ByteSize{whole_number<std::uint64_t>(json, "disk_bytes")},
             .vmm = parse_vmm(json.at("vmm").get<std::string>()),
             .network = parse_network(json.at("network").get<std::string>()),
             .loopback = json.at("allow_host_loopback").get<bool>() ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded,
