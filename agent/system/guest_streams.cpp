@@ -220,6 +220,12 @@ void GuestSession::on_message(wire::StreamId stream, wire::ByteView payload)
 
 void GuestSession::on_closed(wire::StreamId stream, wire::CloseReason reason)
 {
+    const auto unanswered = opening_.find(stream);
+    if (unanswered != opening_.end()) {
+        const Error error{ErrorCode::Unavailable, "the guest ended the stream before it answered"};
+        loop_->post([opened = unanswered->second.opened, error] { opened.fail(std::make_exception_ptr(error)); });
+        opening_.erase(unanswered);
+    }
     const auto bridge = bridge_of(stream);
     if (bridge && !primary_of_.contains(stream)) {
         bridge->on_closed(reason);
