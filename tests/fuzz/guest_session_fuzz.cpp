@@ -271,7 +271,7 @@ void client_step(World& world, Choices& choices)
             break;
         default: {
             const auto packet = choices.text();
-            if (call.control) {
+            if (call.control && !packet.empty()) {  // an empty one is a hang-up
                 ::send(call.control.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
             }
             if (call.input) {
