@@ -51,6 +51,7 @@ private:
     Match match_ack(ByteView candidate);
 
     bool for_ack_{false};
+    std::size_t skip_{1};  ///< to go on behind a candidate that is none
     Bytes needle_;
     Bytes buffer_;
     Sync sync_;
