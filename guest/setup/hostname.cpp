@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <locale>
 #include <sstream>
 
 #include "common/error.hpp"
@@ -18,7 +19,8 @@ std::string hosts_with_name(const std::string& hosts, const std::string& name)
     bool done = false;
     std::istringstream lines{hosts};
     for (std::string line; std::getline(lines, line);) {
-        if (line.starts_with(own)) {
+        if (line.starts_with(own) &&
+            (line.size() == own.size() || std::isspace(line[own.size()], std::locale::classic()))) {
             result += done ? "" : wanted;
             done = true;
         } else {

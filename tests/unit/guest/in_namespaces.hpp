@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+namespace banger::guest::test {
+
+/// Thrown by the work when the kernel here lacks something: the test is skipped.
+struct Impossible : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Runs `work` in a child with new namespaces (CLONE_NEW… flags; 0: only a child), in which it is root. What it EXPECTs, or throws, fails
+/// this test; where a user may have no such namespaces the test is skipped. Call it last.
+void pass_in_namespaces(int flags, const std::function<void()>& work);
+
+/// Inside of a new mount namespace: a tmpfs of so many bytes. Throws.
+void mount_small_disk(const std::string& path, std::size_t bytes);
+
+}  // namespace banger::guest::test
