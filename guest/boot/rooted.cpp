@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "common/error.hpp"
+#include "common/rollback.hpp"
 
 namespace banger::guest {
 namespace {
@@ -90,21 +91,23 @@ UniqueFd Rooted::make_folders(const std::string& path, mode_t mode) const
 
 std::optional<std::string> Rooted::read(const std::string& path) const
 {
-    constexpr std::size_t limit = std::size_t{1} << 20U;
+    constexpr std::size_t limit = std::size_t{64} << 20U;
     const auto fd = open(path, O_RDONLY | O_NONBLOCK);
     if (!fd) {
         return std::nullopt;
     }
     std::string content;
-    std::array<char, 4096> buffer{};
-    while (content.size() < limit) {
+    std::array<char, 65536> buffer;  // NOLINT: filled by read
+    for (;;) {
         const auto count = ::read(fd.get(), buffer.data(), buffer.size());
         if (count <= 0) {
-            break;
+            return content;
         }
         content.append(buffer.data(), static_cast<std::size_t>(count));
+        if (content.size() > limit) {  // cut, it would be written back so
+            throw Error{ErrorCode::Failed, top_path_ + path + " is larger than 64 MiB"};
+        }
     }
-    return content;
 }
 
 void Rooted::write(const std::string& path, const std::string& content, mode_t mode, LastLink link) const
@@ -123,13 +126,14 @@ void Rooted::write(const std::string& path, const std::string& content, mode_t m
     if (!fd) {
         throw errno_error(top_path_ + path, errno);
     }
-    write_all(fd.get(), content, path);
+    Rollback unfinished;
+    unfinished.add([&] { ::unlinkat(dir.get(), temporary.c_str(), 0); });
+    write_all(fd.get(), content, top_path_ + path);
     if (::fchmod(fd.get(), mode) != 0 || (::geteuid() == 0 && ::fchown(fd.get(), 0, 0) != 0) ||
         ::fsync(fd.get()) != 0 || ::renameat(dir.get(), temporary.c_str(), dir.get(), name.c_str()) != 0) {
-        const int error = errno;
-        ::unlinkat(dir.get(), temporary.c_str(), 0);
-        throw errno_error(top_path_ + path, error);
+        throw errno_error(top_path_ + path, errno);
     }
+    unfinished.commit();
 }
 
 }  // namespace banger::guest

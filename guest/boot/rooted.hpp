@@ -24,6 +24,7 @@ public:
     std::optional<std::string> resolve(const std::string& path) const;
     /// Makes the folder and those above it. Throws Failed.
     UniqueFd make_folders(const std::string& path, mode_t mode = 0755) const;
+    /// A whole file; nullopt: it can't be opened. Throws Failed when it is larger than 64 MiB.
     std::optional<std::string> read(const std::string& path) const;
     enum class LastLink { Follow, Replace };
     /// Replaces the file as a whole, owner 0:0, where its last link leads or in place of that link. Throws NoSpace, Failed.
