@@ -77,6 +77,7 @@ void FdSink::flush()
 {
     const auto count = write_out(wire::ByteView{waiting_}.subspan(written_));
     if (stopped_) {
+        finish();  // nobody reads what was left, so this is the end
         return;
     }
     written_ += count;

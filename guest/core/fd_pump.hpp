@@ -20,7 +20,8 @@ public:
     using OnEnd = std::function<void()>;
     FdSink(Loop& loop, Link& link) noexcept : loop_{loop}, link_{link} {}
 
-    /// `fd` is non-blocking and stays the caller's; `at_end` runs once after the last byte was written.
+    /// `fd` is non-blocking and stays the caller's; `at_end` runs once after the last byte was written, or
+    /// when the reader went while bytes waited.
     void start(int fd, OnEnd at_end);
     void data(wire::ByteView data);
     void eof();
