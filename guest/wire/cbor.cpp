@@ -96,6 +96,8 @@ void bad_field(std::string_view name, std::string_view problem)
 
 json byte_string(std::string_view bytes) { return json::binary(Bytes(bytes.begin(), bytes.end())); }
 
+json sentence(std::string_view text) { return byte_string(text.substr(0, max_sentence)); }
+
 json byte_strings(const std::vector<std::string>& list)
 {
     json result = json::array();

@@ -22,6 +22,10 @@ nlohmann::json decode_map(ByteView payload);
 
 /// Bytes of any kind (argv, paths) travel as CBOR byte strings.
 nlohmann::json byte_string(std::string_view bytes);
+/// For people, of whom none reads more than `max_sentence` bytes of it: the rest is cut, so that a message which quotes a path as long as
+/// a message still is one.
+inline constexpr std::size_t max_sentence = 4096;
+nlohmann::json sentence(std::string_view text);
 nlohmann::json byte_strings(const std::vector<std::string>& list);
 
 /// Typed, checked look at the fields of a decoded map. Unknown fields are ignored; what is missing or of another type

@@ -171,9 +171,13 @@ json map_of(const StatsResult& stats)
 json map_of(const SpawnTimeResult& spawn) { return {{"result", "spawn-time"}, {"median-ns", spawn.median_ns}}; }
 json map_of(const ConfigureResult& result)
 {
-    return {{"result", "configure"}, {"warnings", byte_strings(result.warnings)}};
+    json warnings = json::array();
+    for (const auto& warning : result.warnings) {
+        warnings.push_back(sentence(warning));
+    }
+    return {{"result", "configure"}, {"warnings", warnings}};
 }
-json map_of(const Failure& failure) { return {{"result", "failure"}, {"text", byte_string(failure.text)}}; }
+json map_of(const Failure& failure) { return {{"result", "failure"}, {"text", sentence(failure.text)}}; }
 
 StatsResult stats_of(const Fields& fields)
 {
@@ -245,7 +249,7 @@ json map_of(const Ready& ready)
 }
 
 json map_of(const Bye& bye) { return {{"kind", "bye"}, {"how", shutdown_names.name(bye.kind)}}; }
-json map_of(const BootFailed& failed) { return {{"kind", "boot-failed"}, {"text", byte_string(failed.text)}}; }
+json map_of(const BootFailed& failed) { return {{"kind", "boot-failed"}, {"text", sentence(failed.text)}}; }
 
 Ready ready_of(const Fields& fields)
 {

@@ -134,8 +134,7 @@ json map_of(const Exited& exited)
 
 json map_of(const CopyDone& done)
 {
-    return {
-        {"kind", "copy-done"}, {"entries", done.entries}, {"bytes", done.bytes}, {"error", byte_string(done.error)}};
+    return {{"kind", "copy-done"}, {"entries", done.entries}, {"bytes", done.bytes}, {"error", sentence(done.error)}};
 }
 
 Exited exited_of(const Fields& fields)
@@ -210,7 +209,7 @@ Opened decode_opened(ByteView payload)
 
 Bytes encode(const Refused& refused)
 {
-    return to_bytes({{"code", refused_names.name(refused.code)}, {"text", byte_string(refused.text)}});
+    return to_bytes({{"code", refused_names.name(refused.code)}, {"text", sentence(refused.text)}});
 }
 
 Refused decode_refused(ByteView payload)

@@ -7,7 +7,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -58,7 +60,11 @@ class FakeRole : public Role {
 public:
     wire::Hello hello() override { return {"boot", "0", "kernel", "service", false, {}}; }
     bool runs_commands() const override { return runs; }
-    bool starting() const override { return still_starting; }
+    bool starting() const override
+    {
+        ++asked_whether_starting;
+        return still_starting;
+    }
     wire::ConfigureResult configure(const wire::Configure& configure) override
     {
         configured = configure;
@@ -69,6 +75,7 @@ public:
 
     bool runs{true};
     bool still_starting{false};
+    mutable int asked_whether_starting{0};
     std::optional<wire::Configure> configured;
     std::optional<wire::ShutdownKind> down;
 };
@@ -109,7 +116,11 @@ public:
 
     wire::StreamId open(const wire::OpenRequest& request, wire::StreamId secondary = 0)
     {
-        const auto id = mux_.open(wire::encode(request), secondary);
+        return raw_open(wire::encode(request), secondary);
+    }
+    wire::StreamId raw_open(wire::ByteView payload, wire::StreamId secondary = 0)
+    {
+        const auto id = mux_.open(payload, secondary);
         streams[id];
         flush();
         return id;
@@ -185,13 +196,13 @@ private:
     void receive()
     {
         std::array<std::uint8_t, 65536> buffer;  // NOLINT: filled by read
-        const auto count = ::read(socket_.get(), buffer.data(), buffer.size());
-        if (count <= 0) {
+        const auto count = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (count == 0 || (count < 0 && errno != EAGAIN)) {
             watch_.reset();
             lost = "closed";
             return;
         }
-        mux_.feed(wire::ByteView{buffer}.first(static_cast<std::size_t>(count)));
+        mux_.feed(wire::ByteView{buffer}.first(static_cast<std::size_t>(std::max<ssize_t>(count, 0))));
         flush();
     }
     void flush()
