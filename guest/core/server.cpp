@@ -150,7 +150,7 @@ void Server::on_open(wire::StreamId stream, wire::ByteView payload)
             sessions_.insert(session);
             by_stream_[stream] = session;
             const auto* exec = std::get_if<wire::Exec>(&request);
-            if (exec != nullptr && exec->stderr_stream != 0 && !session->finished()) {
+            if (exec != nullptr && exec->stderr_stream != 0 && !exec->terminal && !session->finished()) {
                 by_stream_[exec->stderr_stream] = session;
             }
             return;
