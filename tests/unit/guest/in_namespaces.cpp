@@ -77,6 +77,15 @@ void pass_in_namespaces(int flags, const std::function<void()>& work)
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "in the child, above";
 }
 
+Rooted contained(const std::string& folder)
+{
+    Rooted root{folder};
+    if (root.exists("/proc/self")) {
+        throw std::logic_error{"Rooted leads out of " + folder};
+    }
+    return root;
+}
+
 void mount_small_disk(const std::string& path, std::size_t bytes)
 {
     if (::mount("tmpfs", path.c_str(), "tmpfs", 0, ("size=" + std::to_string(bytes)).c_str()) != 0) {

@@ -29,6 +29,7 @@ protected:
         fs::create_directories(folder.path / "outside");
         std::ofstream{folder.path / "outside/secret"} << "secret";
     }
+    void SetUp() override { (void)contained(top.string()); }
     static std::string content(const fs::path& path)
     {
         std::ifstream file{path};

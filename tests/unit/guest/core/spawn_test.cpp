@@ -171,8 +171,8 @@ TEST_F(SpawnTest, SignalsAndUmaskAreAsUsual)
 
 TEST_F(SpawnTest, ItsInputAndOutputsAreAllItHas)
 {
-    ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // what this test was started with
-    EXPECT_EQ(shell("ls /proc/$$/fd | tr '\\n' ' '"), "0 1 2 ");
+    ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);               // what this test was started with
+    EXPECT_EQ(run({"ls", "/proc/self/fd"}), "0\n1\n2\n3\n");  // 3 is its own, of that folder
 }
 
 TEST_F(SpawnTest, AnAccountThatCannotBeEnteredSaysSo)

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "tests/fakes/temporary_folder.hpp"
+#include "tests/unit/guest/in_namespaces.hpp"
 
 namespace banger::guest {
 namespace {
@@ -44,7 +45,7 @@ protected:
         return ::stat(file.c_str(), &status) == 0 ? status.st_ino : 0;
     }
     agent::test::TemporaryFolder folder;
-    Rooted root{folder.path.string()};
+    Rooted root{test::contained(folder.path.string())};
     fs::path file{folder.path / "root/.ssh/authorized_keys"};
 };
 

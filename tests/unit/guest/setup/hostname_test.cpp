@@ -44,7 +44,7 @@ TEST(HostnameTest, DoingItTwiceIsTheSameAsOnce)
 TEST(HostnameTest, KernelAndImageHaveTheName)
 {
     const agent::test::TemporaryFolder folder;
-    const Rooted image{folder.path.string()};
+    const auto image = contained(folder.path.string());
     pass_in_namespaces(CLONE_NEWUTS, [&] {
         image.write("/etc/hosts", "10.0.0.1 db\n");
         set_hostname("calm-otter", image);
@@ -57,7 +57,7 @@ TEST(HostnameTest, KernelAndImageHaveTheName)
 TEST(HostnameTest, AnImageWithoutHostsGetsLocalhostToo)
 {
     const agent::test::TemporaryFolder folder;
-    const Rooted image{folder.path.string()};
+    const auto image = contained(folder.path.string());
     pass_in_namespaces(CLONE_NEWUTS, [&] {
         set_hostname("x", image);
         EXPECT_EQ(image.read("/etc/hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tx\n");
@@ -68,7 +68,7 @@ TEST(HostnameTest, AnEmptyNameChangesNothing)
 {
     const agent::test::TemporaryFolder folder;
     const auto before = node_name();
-    set_hostname("", Rooted{folder.path.string()});
+    set_hostname("", contained(folder.path.string()));
     EXPECT_EQ(node_name(), before);
     EXPECT_FALSE(std::filesystem::exists(folder.path / "etc"));
 }
@@ -76,7 +76,7 @@ TEST(HostnameTest, AnEmptyNameChangesNothing)
 TEST(HostnameTest, ANameThatTheKernelRefusesIsAFailure)
 {
     const agent::test::TemporaryFolder folder;
-    const Rooted image{folder.path.string()};
+    const auto image = contained(folder.path.string());
     pass_in_namespaces(CLONE_NEWUTS, [&] {
         EXPECT_THROW(set_hostname(std::string(65, 'x'), image), Error);
         EXPECT_FALSE(image.exists("/etc/hostname"));
