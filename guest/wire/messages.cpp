@@ -4,6 +4,7 @@
 #include "guest/wire/cbor.hpp"
 #include "guest/wire/names.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -23,7 +24,11 @@ constexpr Names<RefusedCode, 8> refused_names{{{{RefusedCode::NotFound, "not-fou
 
 constexpr std::uint16_t max_cells = 4096;
 
-json terminal_map(const Terminal& terminal) { return {{"rows", terminal.rows}, {"columns", terminal.columns}}; }
+/// A window larger than the other side takes is told as large as it takes.
+json terminal_map(const Terminal& terminal)
+{
+    return {{"rows", std::min(terminal.rows, max_cells)}, {"columns", std::min(terminal.columns, max_cells)}};
+}
 
 Terminal terminal_of(const Fields& fields)
 {

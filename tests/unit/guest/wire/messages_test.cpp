@@ -37,6 +37,13 @@ TEST(MessagesTest, OpensComeBackAsTheyWere)
     expect_round_trip(OpenRequest{CopyOut{"/" + any_bytes, true}}, decode_open);
 }
 
+TEST(MessagesTest, AWindowLargerThanTheGuestTakesIsTheLargestThatItTakes)
+{
+    const auto message = decode_message(encode(StreamMessage{WindowSize{{60'000, 5'000}}}));
+    EXPECT_EQ(std::get<WindowSize>(message).size.rows, 4096);
+    EXPECT_EQ(std::get<WindowSize>(message).size.columns, 4096);
+}
+
 TEST(MessagesTest, AnswersComeBackAsTheyWere)
 {
     expect_round_trip(Hello{"id", "1", "6.1", "service", true, {"exec", "copy"}}, decode_hello);

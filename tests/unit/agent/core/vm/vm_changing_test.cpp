@@ -105,12 +105,11 @@ struct Limit {
 
 TEST(VmLimitsTest, NameTheValueAndTheRange)
 {
-    for (const auto& [check, said] : {Limit{[] { check_vcpus(0, 4); }, "1 to 4 on this host, not 0"},
-                                      Limit{[] { check_vcpus(5, 4); }, "not 5"},
-                                      Limit{[] { check_memory(127); }, "not 127 MiB"},
-                                      Limit{[] { check_memory((1U << 20U) + 1); }, "1 TiB"},
-                                      Limit{[] { check_disk(63 * mib); }, "64M to 16T, not 63M"},
-                                      Limit{[] { check_disk(17 * 1024 * gib); }, "not 17T"}}) {
+    for (const auto& [check, said] :
+         {Limit{[] { check_vcpus(0, 4); }, "1 to 4 on this host, not 0"}, Limit{[] { check_vcpus(5, 4); }, "not 5"},
+          Limit{[] { check_memory(127); }, "not 127 MiB"}, Limit{[] { check_memory((1U << 20U) + 1); }, "1 TiB"},
+          Limit{[] { check_disk(63 * mib); }, "64M to 16T, not 63M"},
+          Limit{[] { check_disk(17 * 1024 * gib); }, "not 17T"}}) {
         try {
             check();
             ADD_FAILURE() << said;
