@@ -18,6 +18,13 @@ constexpr std::size_t output_limit = std::size_t{1} << 20U;
 /// Credit is returned in pieces of at least this, to keep small frames few.
 constexpr std::uint32_t credit_step = stream_window / 4;
 
+void check_size(ByteView payload)
+{
+    if (payload.size() > max_message) {
+        throw Error{ErrorCode::InvalidArgument, "The message to the guest is larger than 256 KiB"};
+    }
+}
+
 }  // namespace
 
 Mux::Mux(MuxHandler& handler, const Epoch& epoch)
@@ -71,9 +78,7 @@ Mux::Stream* Mux::find_live(StreamId stream) noexcept
 
 void Mux::put_structured(Bytes& queue, StreamId stream, FrameType type, ByteView payload)
 {
-    if (payload.size() > max_message) {
-        throw Error{ErrorCode::InvalidArgument, "The message to the guest is larger than 256 KiB"};
-    }
+    check_size(payload);
     do {
         const auto part = payload.first(std::min(payload.size(), max_payload));
         payload = payload.subspan(part.size());
@@ -112,6 +117,7 @@ StreamId Mux::add_stream()
 
 StreamId Mux::open(ByteView payload, StreamId secondary)
 {
+    check_size(payload);  // before it costs a number
     const StreamId id = add_stream();
     auto& stream = streams_[id];
     stream.answered = false;
