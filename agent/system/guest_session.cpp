@@ -22,10 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds first_pause{100};
 constexpr milliseconds longest_pause{3'000};
-constexpr milliseconds request_limit{30'000};
-/// From a guest's first bytes to its answer to our Sync. One that was just restarted (its banger-guest) may have lost the Sync with what
-/// its kernel had not yet handed out, and would wait as we do.
-constexpr milliseconds handshake_limit{10'000};
 constexpr std::size_t read_size = std::size_t{256} << 10U;
 constexpr std::size_t seed_size = 64;
 
@@ -50,11 +46,12 @@ Error unavailable(const std::string& why)
 }  // namespace
 
 GuestSession::GuestSession(EventLoop& loop, std::function<UniqueFd()> connect, GuestSettings settings,
-                           GuestLinkEvents events)
+                           GuestLinkEvents events, GuestLimits limits)
     : loop_{&loop},
       connect_{std::move(connect)},
       settings_{std::move(settings)},
       events_{std::move(events)},
+      limits_{limits},
       pause_{first_pause}
 {
     connect_now();
@@ -174,7 +171,7 @@ void GuestSession::after_mux()
     if (mux_->synced()) {
         handshake_.reset();
     } else if (!handshake_) {
-        handshake_ = loop_->after(handshake_limit, [this] { lose_connection("it does not answer the handshake"); });
+        handshake_ = loop_->after(limits_.handshake, [this] { lose_connection("it does not answer the handshake"); });
     }
 }
 
@@ -251,7 +248,7 @@ Task<void> GuestSession::configure_now()
     message.authorized_keys = settings_.authorized_keys;
     message.unix_ns = clock_ns();
     message.entropy = random_seed();
-    co_await request(std::move(message), request_limit);
+    co_await request(std::move(message), limits_.request);
 }
 
 void GuestSession::on_lost(std::string_view) { lost_ = true; }
@@ -293,8 +290,8 @@ Task<wire::ResponseBody> GuestSession::request(wire::RequestBody body, milliseco
     require_synced();
     const auto id = next_request_++;
     Promise<wire::ResponseBody> answer;
-    requests_[id] = answer;
     mux_->control(wire::encode(wire::Control{wire::Request{id, std::move(body)}}));
+    requests_[id] = answer;
     flush();
     Rollback forget;  // when it is late; by then this may be gone, too
     forget.add([this, id, alive = std::weak_ptr{alive_}] {
@@ -318,13 +315,14 @@ Task<void> GuestSession::synced(milliseconds limit)
         Promise<Unit> turn;
         waiting_for_sync_.push_back(turn);
         co_await turn.wait(*loop_, limit, unavailable("it is not up yet, or hangs"));
+        require_synced();  // it may have broken off again in the same breath
     }
 }
 
 Task<nlohmann::json> GuestSession::query(std::string what, Bytes argument)
 {
-    co_await synced(call_limit);
-    auto response = co_await request(guest_request(what, argument), request_limit);
+    co_await synced(limits_.call);
+    auto response = co_await request(guest_request(what, argument), limits_.request);
     co_return guest_answer(response);
 }
 

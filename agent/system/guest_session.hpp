@@ -11,11 +11,21 @@
 
 namespace banger::agent {
 
+/// How long a guest may take.
+struct GuestLimits {
+    std::chrono::milliseconds call{10'000};     ///< to be up, for a call that comes before
+    std::chrono::milliseconds request{30'000};  ///< to answer one
+    /// From a guest's first bytes to its answer to our Sync. One that was just restarted (its banger-guest) may have lost the Sync with
+    /// what its kernel had not yet handed out, and would wait as we do.
+    std::chrono::milliseconds handshake{10'000};
+};
+
 /// GuestLink over the wire format of guest/README.md: one connection, many streams. After a loss it connects again, with pauses
 /// that grow while it doesn't help.
 class GuestSession final : public GuestLink, private wire::MuxHandler, private StreamOwner {
 public:
-    GuestSession(EventLoop& loop, std::function<UniqueFd()> connect, GuestSettings settings, GuestLinkEvents events);
+    GuestSession(EventLoop& loop, std::function<UniqueFd()> connect, GuestSettings settings, GuestLinkEvents events,
+                 GuestLimits limits = {});
     ~GuestSession() override;
 
     Task<GuestCommandEnds> exec(GuestCommand command) override;
@@ -47,12 +57,12 @@ private:
     void require_synced() const;
     /// Waits for the channel to be up. Throws Unavailable after `limit`.
     Task<void> synced(std::chrono::milliseconds limit);
-    /// How long a call waits for that.
-    static constexpr std::chrono::milliseconds call_limit{10'000};
 
     // guest_streams.cpp: the streams
     Task<void> open_stream(wire::OpenRequest request, wire::StreamId secondary, StreamBridge::Ends ends,
                            StreamBridge::OnHangUp on_hang_up);
+    /// Of a stream that ended before the guest answered its open.
+    void fail_opening(wire::StreamId stream);
     std::shared_ptr<StreamBridge> bridge_of(wire::StreamId stream) const;
 
     wire::Mux& mux() override { return *mux_; }
@@ -75,6 +85,7 @@ private:
     std::function<UniqueFd()> connect_;
     GuestSettings settings_;
     GuestLinkEvents events_;
+    GuestLimits limits_;
 
     UniqueFd channel_;
     EventLoop::Source channel_source_;

@@ -67,7 +67,7 @@ Task<void> GuestSession::open_stream(wire::OpenRequest request, wire::StreamId s
 
 Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)
 {
-    co_await synced(call_limit);
+    co_await synced(limits_.call);
     wire::Exec request{.argv = texts_of(command.argv),
                        .environment = texts_of(command.env),
                        .directory = command.cwd.empty() ? std::nullopt : std::optional{text_of(command.cwd)},
@@ -96,7 +96,7 @@ Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)
 
 Task<UniqueFd> GuestSession::connect(std::string host, std::uint16_t port)
 {
-    co_await synced(call_limit);
+    co_await synced(limits_.call);
     wire::Connect request{.host = host.empty() ? "127.0.0.1" : std::move(host), .port = port};
     auto pair = make_socket_pair(SOCK_STREAM);
     StreamBridge::Ends ends;
@@ -108,7 +108,7 @@ Task<UniqueFd> GuestSession::connect(std::string host, std::uint16_t port)
 
 Task<GuestCopyEnds> GuestSession::copy_in(Bytes directory)
 {
-    co_await synced(call_limit);
+    co_await synced(limits_.call);
     auto stream = make_socket_pair(SOCK_STREAM);
     auto control = make_socket_pair(SOCK_SEQPACKET);
     wire::OpenRequest request{wire::CopyIn{.directory = text_of(directory), .rename = {}}};
@@ -119,7 +119,7 @@ Task<GuestCopyEnds> GuestSession::copy_in(Bytes directory)
 
 Task<GuestCopyEnds> GuestSession::copy_out(Bytes path)
 {
-    co_await synced(call_limit);
+    co_await synced(limits_.call);
     auto stream = make_socket_pair(SOCK_STREAM);
     auto control = make_socket_pair(SOCK_SEQPACKET);
     wire::OpenRequest request{wire::CopyOut{.path = text_of(path)}};
@@ -135,8 +135,19 @@ std::shared_ptr<StreamBridge> GuestSession::bridge_of(wire::StreamId stream) con
     return at == bridges_.end() ? nullptr : at->second;
 }
 
+void GuestSession::fail_opening(wire::StreamId stream)
+{
+    const auto at = opening_.find(stream);
+    if (at != opening_.end()) {
+        const Error error{ErrorCode::Unavailable, "the guest ended the stream without an answer"};
+        loop_->post([opened = at->second.opened, error] { opened.fail(std::make_exception_ptr(error)); });
+        opening_.erase(at);
+    }
+}
+
 void GuestSession::forget(wire::StreamId stream)
 {
+    fail_opening(stream);
     std::erase_if(primary_of_, [&](const auto& entry) {
         if (entry.second == stream && mux_) {
             mux_->close(entry.first);
@@ -228,6 +239,7 @@ void GuestSession::on_closed(wire::StreamId stream, wire::CloseReason reason)
     }
     const auto bridge = bridge_of(stream);
     if (bridge && !primary_of_.contains(stream)) {
+        fail_opening(stream);
         bridge->on_closed(reason);
     }
 }

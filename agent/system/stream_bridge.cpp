@@ -100,6 +100,9 @@ void FdSink::discard()
     if (dropped > 0) {
         consumed_(dropped);
     }
+    if (on_broken_) {
+        on_broken_();
+    }
 }
 
 void FdSink::finish(std::function<void()> drained)
@@ -144,6 +147,10 @@ StreamBridge::StreamBridge(EventLoop& loop, StreamOwner& owner, wire::StreamId s
     error_drained_ = !ends.error;
     if (ends.output) {
         output_ = std::make_unique<FdSink>(loop, std::move(ends.output), consume(stream));
+        output_->on_broken([this] {
+            output_broken_ = true;
+            maybe_done();
+        });
     }
     if (ends.error) {
         error_ = std::make_unique<FdSink>(loop, std::move(ends.error), consume(secondary));
@@ -156,7 +163,7 @@ void StreamBridge::start()
         return;
     }
     if (input_) {
-        input_source_ = loop_->on_io(input_.get(), EPOLLIN, [this](std::uint32_t) { read_input(); });
+        watch_input();
     } else {
         input_ended_ = true;
     }
@@ -165,12 +172,18 @@ void StreamBridge::start()
     }
 }
 
+void StreamBridge::watch_input()
+{
+    input_source_ = loop_->on_io(input_.get(), EPOLLIN, [this](std::uint32_t) { read_input(); });
+}
+
 void StreamBridge::read_input()
 {
     const auto keep = shared_from_this();
     const auto room = std::min(owner_->mux().room(stream_), read_size);
     if (room == 0) {
-        input_source_.set_io_events(0);  // on_writable() asks again
+        input_source_
+            .reset();  // a client that left would be told of even with no events asked for; on_writable() asks again
         return;
     }
     static std::array<std::uint8_t, read_size> buffer;  // the loop's thread only
@@ -192,8 +205,8 @@ void StreamBridge::read_input()
 
 void StreamBridge::on_writable()
 {
-    if (input_source_) {
-        input_source_.set_io_events(EPOLLIN);
+    if (input_ && !input_ended_ && !input_source_ && !done_) {
+        watch_input();
     }
 }
 
@@ -336,7 +349,9 @@ void StreamBridge::on_lost()
 
 void StreamBridge::maybe_done()
 {
-    if (done_ || !output_drained_ || !error_drained_) {
+    // Without a control socket, a client that closed its socket and whose every byte was taken has left for good.
+    const bool output_done = output_drained_ || (output_broken_ && !has_control_);
+    if (done_ || !output_done || !error_drained_) {
         return;
     }
     if (has_control_ && !concluded_) {

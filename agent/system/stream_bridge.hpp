@@ -21,6 +21,8 @@ public:
 
     FdSink(EventLoop& loop, UniqueFd socket, Consumed consumed);
     void write(wire::ByteView data);
+    /// Called once the client has closed its end.
+    void on_broken(std::function<void()> broken) { on_broken_ = std::move(broken); }
     /// After what is queued: shuts the socket's write side down, then calls `drained`.
     void finish(std::function<void()> drained);
     bool finishing() const noexcept { return finishing_; }
@@ -40,6 +42,7 @@ private:
     bool broken_{false};     ///< the client closed it: what comes is dropped
     bool finishing_{false};
     std::function<void()> drained_;
+    std::function<void()> on_broken_;
 };
 
 /// What a bridge needs of the session that it belongs to.
@@ -79,6 +82,7 @@ public:
     void on_lost();
 
 private:
+    void watch_input();
     void read_input();
     void read_control();
     void take_packet(const std::string& packet);
@@ -105,6 +109,7 @@ private:
     bool concluded_{false};
     bool input_ended_{false};
     bool output_drained_{false};
+    bool output_broken_{false};
     bool error_drained_{false};
     bool done_{false};
 };
