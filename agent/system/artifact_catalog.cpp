@@ -13,10 +13,20 @@ namespace {
 constexpr std::size_t least_digits = 8;
 constexpr auto draft_prefix = ".new-";
 
+/// Discarded for what is no file, and for one that is damaged.
+nlohmann::json read_json(const std::filesystem::path& path)
+{
+    std::error_code none;
+    if (!std::filesystem::is_regular_file(path, none)) {  // reading a folder would throw
+        return nlohmann::json(nlohmann::json::value_t::discarded);
+    }
+    std::ifstream file{path};
+    return nlohmann::json::parse(file, nullptr, false);
+}
+
 std::optional<Artifact> read_description(const std::filesystem::path& folder, const std::string& description)
 {
-    std::ifstream file{folder / description};
-    const auto json = nlohmann::json::parse(file, nullptr, false);
+    const auto json = read_json(folder / description);
     if (!json.is_object()) {
         return std::nullopt;
     }
@@ -53,6 +63,16 @@ void ArtifactCatalog::reload()
         auto artifact = read_description(entry.path(), description_);
         if (artifact && artifact->digest.str() == entry.path().filename()) {
             artifacts_.push_back(std::move(*artifact));
+        }
+    }
+    // A SIGKILL between the taking of a name and its giving leaves two that have it.
+    for (auto& artifact : artifacts_) {
+        const auto is_newer = [&artifact](const Artifact& other) {
+            return other.name == artifact.name &&
+                   std::tie(other.created, other.digest) > std::tie(artifact.created, artifact.digest);
+        };
+        if (std::any_of(artifacts_.begin(), artifacts_.end(), is_newer)) {
+            artifact.name.clear();
         }
     }
     std::sort(artifacts_.begin(), artifacts_.end(), [](const Artifact& a, const Artifact& b) {
@@ -94,8 +114,10 @@ std::vector<std::filesystem::path> ArtifactCatalog::drafts() const
 void ArtifactCatalog::rename_artifact(const Artifact& artifact, const std::string& name) const
 {
     const auto path = artifact.folder / description_;
-    std::ifstream file{path};
-    auto json = nlohmann::json::parse(file, nullptr, false);
+    auto json = read_json(path);
+    if (!json.is_object()) {
+        throw Error{ErrorCode::CorruptData, path.string() + " is damaged"};
+    }
     json["name"] = name;
     const auto fresh = path.string() + ".new";
     std::ofstream{fresh} << json.dump(2) << "\n";
@@ -118,11 +140,11 @@ Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::f
         }
     }
     const auto place = folder_ / made->digest.str();
-    std::error_code none;
-    if (std::filesystem::exists(place, none)) {
+    if (const auto present = read_description(place, description_)) {
+        rename_artifact(*present, made->name);
         std::filesystem::remove_all(draft);  // the very same content: keep what VMs may point to
-        rename_artifact(Artifact{*made}, made->name);
     } else {
+        std::filesystem::remove_all(place);  // one that is damaged
         std::filesystem::rename(draft, place);
     }
     reload();

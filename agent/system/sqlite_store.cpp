@@ -143,6 +143,8 @@ SqliteStore::SqliteStore(const std::filesystem::path& file)
         refuse_fragment(file);
         database_ = std::make_unique<SQLite::Database>(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE,
                                                        busy_timeout_ms);
+        // A damaged one keeps its log, which closing would remove.
+        sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
         refuse_newer(*database_);
         database_->exec("PRAGMA journal_mode = WAL");
         database_->exec("PRAGMA synchronous = FULL");
@@ -151,6 +153,7 @@ SqliteStore::SqliteStore(const std::filesystem::path& file)
             throw Error{ErrorCode::CorruptData, "the database " + file.string() + " is damaged"};
         }
         migrate(*database_);
+        sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
     });
 }
 

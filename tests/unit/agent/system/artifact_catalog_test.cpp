@@ -62,14 +62,15 @@ TEST_F(ArtifactCatalogTest, AnAdoptedDraftIsFoundByNameAndDigestAlsoByTheNextOne
     const auto made = catalog.adopt(draft("debian", digest_of("aa")), unused);
     EXPECT_EQ(made.name, "debian");
     EXPECT_EQ(made.folder, folder / digest_of("aa"));
-    for (const auto& look : {catalog, ArtifactCatalog{folder, "image.json"}}) {
-        ASSERT_TRUE(look.find("debian"));
-        EXPECT_EQ(look.find("debian")->used, 500U);
-        EXPECT_TRUE(look.find(digest_of("aa")));
-        EXPECT_TRUE(look.find(digest_of("aa").substr(0, 8)));
-        EXPECT_FALSE(look.find(digest_of("aa").substr(0, 7)));
-        EXPECT_FALSE(look.find(""));
-        EXPECT_FALSE(look.find("deb"));
+    const ArtifactCatalog next{folder, "image.json"};
+    for (const ArtifactCatalog* look : std::initializer_list<const ArtifactCatalog*>{&catalog, &next}) {
+        ASSERT_TRUE(look->find("debian"));
+        EXPECT_EQ(look->find("debian")->used, 500U);
+        EXPECT_TRUE(look->find(digest_of("aa")));
+        EXPECT_TRUE(look->find(digest_of("aa").substr(0, 8)));
+        EXPECT_FALSE(look->find(digest_of("aa").substr(0, 7)));
+        EXPECT_FALSE(look->find(""));
+        EXPECT_FALSE(look->find("deb"));
     }
     EXPECT_THAT(catalog.drafts(), IsEmpty());
 }
