@@ -116,6 +116,25 @@ UniqueFd open_or_throw(const std::filesystem::path& path, int flags)
     return fd;
 }
 
+/// What the child had to say until its exec closed the pipe.
+Report read_report(int report_end)
+{
+    Report report{0, 0};
+    Report next{};
+    while (::read(report_end, &next, sizeof next) == sizeof next) {
+        report = next;
+    }
+    return report;
+}
+
+void refuse_unstarted(const Report& report, const std::string& program)
+{
+    if (report.error != 0 || report.pid == 0) {
+        throw errno_error("can't run " + program, report.error != 0 ? report.error : EAGAIN,
+                          report.error == ENOENT ? ErrorCode::HostLacks : ErrorCode::Failed);
+    }
+}
+
 /// Forks once, the child again; the middle one leaves at once, so nobody waits for the grandchild but init.
 Report double_fork(const Prepared& prepared, int report_end)
 {
@@ -135,16 +154,11 @@ Report double_fork(const Prepared& prepared, int report_end)
     int status = 0;
     while (::waitpid(middle, &status, 0) < 0 && errno == EINTR) {
     }
-    Report report{0, 0};
-    Report next{};
-    while (::read(report_end, &next, sizeof next) == sizeof next) {
-        report = next;
-    }
-    return report;
+    return read_report(report_end);
 }
 
 /// For a program that daemonizes: ready when it has left with 0.
-void run_until_left(const Prepared& prepared, const ProcessSpec& spec)
+void run_until_left(const Prepared& prepared, int report_end, const ProcessSpec& spec)
 {
     const pid_t program = ::fork();
     if (program < 0) {
@@ -155,6 +169,7 @@ void run_until_left(const Prepared& prepared, const ProcessSpec& spec)
         become_program(prepared, false);
     }
     ::close(prepared.report);
+    const auto report = read_report(report_end);
     const UniqueFd watch{static_cast<int>(::syscall(SYS_pidfd_open, program, 0))};
     pollfd poll_fd{watch.get(), POLLIN, 0};
     const bool in_time = ::poll(&poll_fd, 1, static_cast<int>(fork_limit.count())) == 1;
@@ -163,6 +178,7 @@ void run_until_left(const Prepared& prepared, const ProcessSpec& spec)
     }
     int status = 0;
     ::waitpid(program, &status, 0);
+    refuse_unstarted(report, spec.argv[0]);
     if (!in_time || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         throw Error{ErrorCode::Failed,
                     spec.argv[0] + (in_time ? " failed: " : " did not get ready: ") + tail_of_log(spec.log)};
@@ -192,14 +208,11 @@ ProcessId start_now(ProcessSpec& spec)
     }
     prepared.argv.push_back(nullptr);
     if (spec.readiness == ProcessSpec::Readiness::Fork) {
-        run_until_left(prepared, spec);
+        run_until_left(prepared, report_end.get(), spec);
         return {};
     }
     const Report report = double_fork(prepared, report_end.get());
-    if (report.error != 0 || report.pid == 0) {
-        throw errno_error("can't run " + spec.argv[0], report.error != 0 ? report.error : EAGAIN,
-                          report.error == ENOENT ? ErrorCode::HostLacks : ErrorCode::Failed);
-    }
+    refuse_unstarted(report, spec.argv[0]);
     return {report.pid, process_start_time(report.pid).value_or(0), {}};
 }
 

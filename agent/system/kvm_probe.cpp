@@ -24,6 +24,20 @@ constexpr std::size_t probe_id_length = 12;  // behind it a half removed one say
 constexpr auto memory_file = "kvm.json";
 constexpr std::uint32_t probe_memory_mib = 128;
 
+/// The VM that a leftover folder was for; none when it isn't ours.
+std::optional<VmId> probe_in(const std::filesystem::path& folder)
+{
+    const auto name = folder.filename().string();
+    if (!name.starts_with(folder_prefix)) {
+        return std::nullopt;
+    }
+    try {
+        return VmId::parse(name.substr(std::string_view{folder_prefix}.size(), probe_id_length));
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
 std::string boot_id()
 {
     std::ifstream file{"/proc/sys/kernel/random/boot_id"};
@@ -54,12 +68,19 @@ std::string kvm_device_problem()
 
 std::optional<KvmProbe::Verdict> KvmProbe::recall(const Artifact& kernel) const
 {
+    std::error_code none;
+    if (!std::filesystem::is_regular_file(state_ / memory_file, none)) {
+        return std::nullopt;
+    }
     std::ifstream file{state_ / memory_file};
     const auto json = nlohmann::json::parse(file, nullptr, false);
-    const bool holds = json.is_object() && json.value("boot_id", std::string{}) == boot_id() &&
-                       json.value("kernel", std::string{}) == kernel.digest.str();
-    return holds ? std::optional{Verdict{json.value("usable", false), json.value("reason", std::string{})}}
-                 : std::nullopt;
+    const auto text = [&json](const char* key) {
+        const auto at = json.find(key);
+        return at != json.end() && at->is_string() ? at->get<std::string>() : std::string{};
+    };
+    const bool holds = json.is_object() && json.contains("usable") && json["usable"].is_boolean() &&
+                       text("boot_id") == boot_id() && text("kernel") == kernel.digest.str();
+    return holds ? std::optional{Verdict{json["usable"].get<bool>(), text("reason")}} : std::nullopt;
 }
 
 void KvmProbe::remember(const Artifact& kernel, const Verdict& verdict) const
@@ -79,7 +100,7 @@ Task<KvmProbe::Verdict> KvmProbe::ask(Artifact kernel)
 {
     const auto guard = co_await one_at_a_time_.lock();
     // The device's rights may change within one boot, so only the guest's trial is remembered.
-    if (auto problem = kvm_device_problem(); !problem.empty()) {
+    if (auto problem = device_problem_(); !problem.empty()) {
         co_return Verdict{false, std::move(problem)};
     }
     if (auto known = recall(kernel)) {
@@ -102,13 +123,12 @@ Task<void> KvmProbe::clear_leftovers()
     std::error_code none;
     std::vector<std::filesystem::path> folders;
     for (const auto& entry : std::filesystem::directory_iterator{state_, none}) {
-        if (entry.path().filename().string().starts_with(folder_prefix)) {
+        if (probe_in(entry.path())) {
             folders.push_back(entry.path());
         }
     }
     for (const auto& folder : folders) {
-        const auto id = folder.filename().string().substr(std::string_view{folder_prefix}.size(), probe_id_length);
-        const auto process = open_process(co_await processes_->find(VmId::parse(id), "vmm", folder));
+        const auto process = open_process(co_await processes_->find(*probe_in(folder), "vmm", folder));
         if (process) {
             send_signal(process, SIGKILL);
         }
@@ -120,6 +140,7 @@ Task<KvmProbe::Verdict> KvmProbe::boot(Artifact kernel)
 {
     const auto id = VmId::random();
     const auto folder = state_ / (folder_prefix + id.str());
+    UniqueFd process;  // before the cleanup, which ends it
     Rollback cleanup;
     cleanup.add([folder] { remove_folder(folder); });
     make_private_folder(folder);
@@ -140,7 +161,7 @@ Task<KvmProbe::Verdict> KvmProbe::boot(Artifact kernel)
                      .standard_input = std::move(sockets.guest),
                      .standard_output = std::move(sockets.control),
                      .log = folder / vm_folder::vmm_log};
-    const auto process = open_process(co_await processes_->start(std::move(spec)));
+    process = open_process(co_await processes_->start(std::move(spec)));
     cleanup.add([&process] {
         if (process) {
             send_signal(process, SIGKILL);

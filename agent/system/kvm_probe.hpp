@@ -2,11 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "agent/core/vm/vm_ports.hpp"
 
 namespace banger::agent {
+
+/// Why /dev/kvm can't be used even before a guest is tried; empty when it opens.
+std::string kvm_device_problem();
 
 /// Whether KVM boots a guest here: /dev/kvm may open, and guests still hang (nested hosts), so it is tried once with the real kernel
 /// and remembered for this boot of the host.
@@ -22,8 +26,13 @@ public:
     static constexpr std::chrono::milliseconds boot_limit{6'000};
 
     KvmProbe(EventLoop& loop, ProcessHost& processes, GuestLinks& links, const Vmm& qemu_kvm,
-             std::filesystem::path state)
-        : loop_{&loop}, processes_{&processes}, links_{&links}, qemu_{&qemu_kvm}, state_{std::move(state)}
+             std::filesystem::path state, std::function<std::string()> device_problem = kvm_device_problem)
+        : loop_{&loop},
+          processes_{&processes},
+          links_{&links},
+          qemu_{&qemu_kvm},
+          state_{std::move(state)},
+          device_problem_{std::move(device_problem)}
     {
     }
 
@@ -42,10 +51,8 @@ private:
     GuestLinks* links_;
     const Vmm* qemu_;
     std::filesystem::path state_;
+    std::function<std::string()> device_problem_;
     TaskMutex one_at_a_time_;
 };
-
-/// Why /dev/kvm can't be used even before a guest is tried; empty when it opens.
-std::string kvm_device_problem();
 
 }  // namespace banger::agent

@@ -9,8 +9,9 @@ namespace banger::agent {
 /// The VMMs of this build, best first: QEMU on KVM where a guest really boots there, else QEMU's own emulation.
 class Ladder final : public VmmLadder {
 public:
-    Ladder(EventLoop& loop, ProcessHost& processes, GuestLinks& links, std::filesystem::path state)
-        : probe_{loop, processes, links, qemu_kvm_, std::move(state)}
+    Ladder(EventLoop& loop, ProcessHost& processes, GuestLinks& links, std::filesystem::path state,
+           std::function<std::string()> device_problem = kvm_device_problem)
+        : probe_{loop, processes, links, qemu_kvm_, std::move(state), std::move(device_problem)}
     {
     }
 

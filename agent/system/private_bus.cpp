@@ -123,15 +123,18 @@ PrivateBus::PrivateBus(const std::filesystem::path& folder)
     const bool answered = pid_ > 0 && ::poll(&readable, 1, static_cast<int>(start_limit.count())) == 1;
     const auto got = answered ? ::read(read_end.get(), text.data(), text.size()) : 0;
     if (got <= 0) {
+        end(SIGKILL);
         throw Error{ErrorCode::Failed, "dbus-daemon does not start; its words are on standard error"};
     }
     address_ = address_of(folder / "bangerd.sock");
 }
 
-PrivateBus::~PrivateBus()
+PrivateBus::~PrivateBus() { end(SIGTERM); }
+
+void PrivateBus::end(int signal) noexcept
 {
     if (pid_ > 0) {
-        ::kill(pid_, SIGTERM);
+        ::kill(pid_, signal);
         ::waitpid(pid_, nullptr, 0);
     }
 }

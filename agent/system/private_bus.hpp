@@ -21,6 +21,8 @@ public:
     const std::string& address() const noexcept { return address_; }
 
 private:
+    void end(int signal) noexcept;
+
     std::string address_;
     int pid_{0};
 };

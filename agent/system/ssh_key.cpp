@@ -9,6 +9,21 @@
 #include "common/error.hpp"
 
 namespace banger::agent {
+namespace {
+
+/// From the private one: guests that run know the user by it. False when that is damaged.
+bool write_public_half(const std::filesystem::path& key, const std::filesystem::path& file)
+{
+    std::string line;
+    const auto result = run_program({.argv = {find_program("ssh-keygen").string(), "-y", "-f", key.string()},
+                                     .on_line = [&line](std::string_view text) { line = text; }});
+    std::ofstream stream{file};
+    stream << line << "\n";
+    stream.close();
+    return result.ok() && stream;
+}
+
+}  // namespace
 
 std::filesystem::path SshKey::private_key()
 {
@@ -25,6 +40,10 @@ std::filesystem::path SshKey::private_key()
     const auto draft_public = folder_ / "id_ed25519.new.pub";
     std::filesystem::remove(draft, none);
     std::filesystem::remove(draft_public, none);
+    if (std::filesystem::exists(key, none) && write_public_half(key, draft_public)) {
+        std::filesystem::rename(draft_public, public_half);
+        return key;
+    }
     const auto result = run_program({.argv = {find_program("ssh-keygen").string(), "-q", "-t", "ed25519", "-N", "",
                                               "-C", "banger", "-f", draft.string()}});
     if (!result.ok()) {

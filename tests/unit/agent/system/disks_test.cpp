@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/disks.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "agent/core/vm/vm_folder.hpp"
+#include "agent/system/subprocess.hpp"
+#include "common/error.hpp"
+#include "common/unique_fd.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+#include "tests/unit/agent/system/small_disk.hpp"
+
+namespace banger::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+constexpr auto no_namespace = "this user may have no user namespace, so no small disk";
+
+struct Piece {
+    std::uint64_t offset;
+    std::string content;
+};
+
+void make_sparse(const fs::path& file, std::uint64_t size, const std::vector<Piece>& pieces)
+{
+    const UniqueFd fd{::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+    ASSERT_TRUE(fd);
+    ASSERT_EQ(::ftruncate(fd.get(), static_cast<off_t>(size)), 0);
+    for (const auto& [offset, content] : pieces) {
+        ASSERT_EQ(::pwrite(fd.get(), content.data(), content.size(), static_cast<off_t>(offset)),
+                  static_cast<ssize_t>(content.size()));
+    }
+}
+
+std::string content(const fs::path& file, std::uint64_t offset, std::size_t size)
+{
+    std::ifstream stream{file, std::ios::binary};
+    stream.seekg(static_cast<std::streamoff>(offset));
+    std::string text(size, '\0');
+    stream.read(text.data(), static_cast<std::streamsize>(size));
+    text.resize(static_cast<std::size_t>(stream.gcount()));
+    return text;
+}
+
+class DisksTest : public ::testing::Test {
+protected:
+    /// What e2fsprogs says of the work disk.
+    std::string ask(std::vector<std::string> argv)
+    {
+        argv[0] = find_program(argv[0]).string();
+        argv.push_back((folder.path / vm_folder::work_disk).string());
+        std::string text;
+        const auto result =
+            run_program({.argv = argv, .on_line = [&text](std::string_view line) { text.append(line).append("\n"); }});
+        EXPECT_TRUE(result.ok()) << text;
+        return text;
+    }
+
+    test::TemporaryFolder folder;
+    FileDisks disks;
+};
+
+TEST_F(DisksTest, ARootDiskIsTheImageWithItsHoles)
+{
+    const auto image = folder.path / "image";
+    const auto size = (64 * mib).bytes() + 123;
+    const std::string start(100'000, 's');
+    make_sparse(image, size, {{0, start}, {(20 * mib).bytes() + 1, "middle"}, {size - 3, "end"}});
+    disks.make_root(image, folder.path, {});
+    const auto root = folder.path / vm_folder::root_disk;
+    EXPECT_EQ(fs::file_size(root), size);
+    EXPECT_EQ(content(root, 0, start.size()), start);
+    EXPECT_EQ(content(root, (20 * mib).bytes(), 8), std::string("\0middle\0", 8));
+    EXPECT_EQ(content(root, size - 4, 10), std::string("\0end", 4));
+    EXPECT_LT(disks.allocated(root), mib.bytes());
+    struct stat status {};
+    ASSERT_EQ(::stat(root.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 0600U);
+}
+
+TEST_F(DisksTest, ACopyTakesAllOfADiskThatHasNoHolesOrNothingElse)
+{
+    const auto image = folder.path / "image";
+    std::string full((40 * mib).bytes(), '\0');
+    for (std::size_t i = 0; i < full.size(); i += 1000) {
+        full[i] = static_cast<char>(i / 1000);
+    }
+    make_sparse(image, full.size(), {{0, full}});
+    clone_or_copy(image, folder.path / "copy", {});
+    EXPECT_TRUE(content(folder.path / "copy", 0, full.size() + 1) == full);
+    make_sparse(folder.path / "empty", gib.bytes(), {});
+    clone_or_copy(folder.path / "empty", folder.path / "empty copy", {});
+    EXPECT_EQ(fs::file_size(folder.path / "empty copy"), gib.bytes());
+    EXPECT_LT(allocated_bytes(folder.path / "empty copy"), mib.bytes());
+}
+
+TEST_F(DisksTest, ADiskThatIsThereIsNotReplaced)
+{
+    const auto image = folder.path / "image";
+    make_sparse(image, 10, {{0, "new"}});
+    make_sparse(folder.path / vm_folder::root_disk, 3, {{0, "old"}});
+    EXPECT_THROW(disks.make_root(image, folder.path, {}), Error);
+    EXPECT_EQ(content(folder.path / vm_folder::root_disk, 0, 10), "old");
+    EXPECT_THROW(disks.make_work(folder.path / "nowhere", mib), Error);
+}
+
+TEST_F(DisksTest, AnImageThatIsGoneLeavesNothing)
+{
+    try {
+        disks.make_root(folder.path / "image", folder.path, {});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::NotFound);
+    }
+    EXPECT_TRUE(fs::is_empty(folder.path));
+}
+
+TEST_F(DisksTest, ACancelledCopyLeavesNothing)
+{
+    const auto run = test::on_small_disk((64 * mib).bytes(), [](const fs::path& disk) {  // tmpfs shares no blocks
+        std::stop_source stop;
+        stop.request_stop();
+        make_sparse(disk / "image", (32 * mib).bytes(), {{0, std::string(100'000, 'x')}});
+        try {
+            FileDisks{}.make_root(disk / "image", disk, stop.get_token());
+            return 1;
+        } catch (const Error& error) {
+            return error.code() == ErrorCode::Cancelled && !fs::exists(disk / vm_folder::root_disk) ? 0 : 2;
+        }
+    });
+    if (!run) {
+        GTEST_SKIP() << no_namespace;
+    }
+    EXPECT_EQ(run, 0);
+}
+
+TEST_F(DisksTest, AFullDiskIsSaidWithBothNumbersAndNothingIsLeft)
+{
+    const auto run = test::on_small_disk((8 * mib).bytes(), [](const fs::path& disk) {
+        make_sparse(disk / "image", (64 * mib).bytes(), {{mib.bytes(), std::string((5 * mib).bytes(), 'x')}});
+        try {
+            FileDisks{}.make_root(disk / "image", disk, {});
+            return 1;
+        } catch (const Error& error) {
+            const std::string text = error.what();
+            std::fprintf(stderr, "%s\n", error.what());
+            const bool said = text.find("needs 5M") != std::string::npos && text.find("is free") != std::string::npos;
+            const bool kept = fs::exists(disk / vm_folder::root_disk);
+            return error.code() == ErrorCode::NoSpace && said && !kept ? 0 : 2;
+        }
+    });
+    if (!run) {
+        GTEST_SKIP() << no_namespace;
+    }
+    EXPECT_EQ(run, 0);
+}
+
+TEST_F(DisksTest, AWorkDiskIsAnEmptyExt4OfThatSizeThatRootOwns)
+{
+    disks.make_work(folder.path, 2 * gib);
+    const auto file = folder.path / vm_folder::work_disk;
+    EXPECT_EQ(fs::file_size(file), (2 * gib).bytes());
+    EXPECT_LT(disks.allocated(file), (64 * mib).bytes());
+    const auto super = ask({"dumpe2fs", "-h"});
+    EXPECT_THAT(super, HasSubstr("Block count:              524288\n"));
+    EXPECT_THAT(super, HasSubstr("Filesystem volume name:   work\n"));
+    EXPECT_THAT(super, HasSubstr("Reserved block count:     0\n"));
+    EXPECT_THAT(super, HasSubstr(" extent "));
+    const auto root = ask({"debugfs", "-R", "stat <2>"});
+    EXPECT_THAT(root, ::testing::ContainsRegex("User: +0 +Group: +0 "));
+    EXPECT_THAT(ask({"e2fsck", "-fn"}), HasSubstr("work: 11/"));
+    struct stat status {};
+    ASSERT_EQ(::stat(file.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 0600U);
+}
+
+TEST_F(DisksTest, AWorkDiskLargerThanTheFileSystemIsRefusedAndAFullOneIsSaid)
+{
+    const auto run = test::on_small_disk((8 * mib).bytes(), [](const fs::path& disk) {
+        const auto code_of = [&](ByteSize size) {
+            try {
+                FileDisks{}.make_work(disk, size);
+                return std::optional<ErrorCode>{};
+            } catch (const Error& error) {
+                std::fprintf(stderr, "%s\n", error.what());
+                return std::optional{error.code()};
+            }
+        };
+        if (code_of(16 * mib) != ErrorCode::InvalidArgument) {
+            return 1;
+        }
+        std::ofstream{disk / "rest"} << std::string((8 * mib).bytes(), 'x');
+        if (code_of(8 * mib) != ErrorCode::NoSpace) {
+            return 2;
+        }
+        return fs::exists(disk / vm_folder::work_disk) ? 3 : 0;
+    });
+    if (!run) {
+        GTEST_SKIP() << no_namespace;
+    }
+    EXPECT_EQ(run, 0);
+}
+
+TEST_F(DisksTest, AFileThatIsNotThereTakesNothing) { EXPECT_EQ(disks.allocated(folder.path / "none"), 0U); }
+
+}  // namespace
+}  // namespace banger::agent
