@@ -81,7 +81,8 @@ std::string last_lines(const std::string& text, std::size_t lines)
         }
         --lines;
     }
-    return text.substr(text[begin] == '\n' ? begin + 1 : begin, end - begin + 1);
+    begin += text[begin] == '\n' ? 1 : 0;
+    return text.substr(begin, end - begin + 1);
 }
 
 void refuse_uninstalled_keys()

@@ -28,8 +28,10 @@ std::vector<std::uint8_t> unpack(std::span<const std::uint8_t> packed, std::size
     archive_read_support_filter_lz4(reader.get());
     archive_read_support_format_raw(reader.get());
     archive_entry* entry = nullptr;
+    // The raw format takes anything, also what went through no filter.
     if (archive_read_open_memory(reader.get(), packed.data(), packed.size()) != ARCHIVE_OK ||
-        archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) {
+        archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK ||
+        archive_filter_code(reader.get(), 0) == ARCHIVE_FILTER_NONE) {
         throw Error{ErrorCode::CorruptData, name + " can't be unpacked: it is none of gzip, xz, zstd and lz4"};
     }
     std::vector<std::uint8_t> out;
