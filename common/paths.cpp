@@ -30,8 +30,9 @@ Paths find_paths(const Environment& environment)
     paths.cache = base(environment, "XDG_CACHE_HOME", ".cache") / "banger";
     paths.config = base(environment, "XDG_CONFIG_HOME", ".config") / "banger/config.toml";
     const auto runtime = environment("XDG_RUNTIME_DIR");
+    std::error_code none;
     const bool usable =
-        runtime && !runtime->empty() && runtime->front() == '/' && std::filesystem::is_directory(*runtime);
+        runtime && !runtime->empty() && runtime->front() == '/' && std::filesystem::is_directory(*runtime, none);
     paths.runtime = usable ? std::filesystem::path{*runtime} / "banger" : paths.state / "run";
     return paths;
 }
