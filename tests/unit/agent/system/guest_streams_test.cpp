@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The streams of a GuestSession, from the client's sockets to the guest and back.
+// Long because every test is a few lines over one fixture.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
