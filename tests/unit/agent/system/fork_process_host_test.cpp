@@ -161,6 +161,18 @@ TEST_F(ForkProcessHostTest, APidThatAnotherProcessHasNowIsNotMistaken)
     }
 }
 
+TEST_F(ForkProcessHostTest, APidInTheSameFolderThatBeganAtAnotherTimeIsNotMistaken)
+{
+    auto what = spec({"/bin/cat"});
+    Pipe in;
+    what.standard_input = std::move(in.read);
+    const auto started = start(std::move(what));
+    note(std::to_string(started.pid) + " " + std::to_string(started.start_time + 1));
+    EXPECT_FALSE(find());
+    note(std::to_string(started.pid) + " " + std::to_string(started.start_time));
+    EXPECT_EQ(find().pid, started.pid);
+}
+
 TEST_F(ForkProcessHostTest, AProgramThatIsNotThereIsAnErrorThatNamesIt)
 {
     for (const auto readiness : {Readiness::Exec, Readiness::Fork}) {
