@@ -2,7 +2,6 @@
 #include "agent/service/daemon.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -29,7 +28,11 @@ UniqueFd lock_state(const Paths& paths)
     if (!lock) {
         throw errno_error("can't open " + (paths.state / "bangerd.lock").string(), errno);
     }
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {
+    // Not flock(2), which a child that has not come to its exec yet would hold on to after our death.
+    struct flock whole {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0
+    };
+    if (::fcntl(lock.get(), F_SETLK, &whole) < 0) {
         std::ifstream file{paths.announcement()};
         const auto json = nlohmann::json::parse(file, nullptr, false);
         const auto other = json.is_object() ? " (PID " + json.value("pid", nlohmann::json{}).dump() + ", on the bus " +

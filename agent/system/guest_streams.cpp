@@ -188,9 +188,10 @@ void GuestSession::on_refused(wire::StreamId stream, wire::ByteView payload)
     }
     loop_->post([opened = at->second.opened, error] { opened.fail(std::make_exception_ptr(error)); });
     std::erase_if(primary_of_, [&](const auto& entry) { return entry.second == stream; });
-    loop_->post([bridge = at->second.bridge] { bridge->on_lost(); });
+    const auto bridge = at->second.bridge;
     opening_.erase(at);
     bridges_.erase(stream);
+    bridge->on_lost();  // now: it may outlive this session, which it calls
 }
 
 void GuestSession::on_data(wire::StreamId stream, wire::ByteView data)
@@ -231,12 +232,6 @@ void GuestSession::on_message(wire::StreamId stream, wire::ByteView payload)
 
 void GuestSession::on_closed(wire::StreamId stream, wire::CloseReason reason)
 {
-    const auto unanswered = opening_.find(stream);
-    if (unanswered != opening_.end()) {
-        const Error error{ErrorCode::Unavailable, "the guest ended the stream before it answered"};
-        loop_->post([opened = unanswered->second.opened, error] { opened.fail(std::make_exception_ptr(error)); });
-        opening_.erase(unanswered);
-    }
     const auto bridge = bridge_of(stream);
     if (bridge && !primary_of_.contains(stream)) {
         fail_opening(stream);

@@ -104,7 +104,8 @@ PrivateBus::PrivateBus(const std::filesystem::path& folder)
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+        // Not SIGTERM: it would remove its socket, by then perhaps the next one's of the same name.
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         sigset_t no_signals;
         sigemptyset(&no_signals);
         ::sigprocmask(SIG_SETMASK, &no_signals, nullptr);

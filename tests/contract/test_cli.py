@@ -144,9 +144,7 @@ def test_without_a_runtime_folder_a_checked_one_is_made(home):
 def test_bangerd_killed_is_started_again_by_the_next_call(home):
     home.banger("vm", "list", check=True)
     for _ in range(3):
-        for pid in home.agent_pids():
-            os.kill(pid, 9)
-        wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+        home.kill_bangerd()
         home.banger("vm", "list", check=True)
     home.banger("daemon", "stop", check=True)
 

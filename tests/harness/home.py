@@ -89,6 +89,11 @@ class Home:
     def agent_pids(self):
         return [process.pid for process in self.processes() if process.name == "bangerd"]
 
+    def kill_bangerd(self):
+        """SIGKILL, and waits until it is gone."""
+        found = [process for process in self.processes() if process.name == "bangerd"]
+        processes.end(found)
+
     def processes(self):
         """Everything alive that was started, directly or not, from here."""
         return processes.with_environment("XDG_STATE_HOME", str(self.state)) + processes.below_folder(self.root)

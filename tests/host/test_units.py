@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMs under a systemd user manager: units of their own, which outlive bangerd and end in order with the session."""
 
-import os
-import signal
-
 import pytest
 
 from harness import processes, wait
@@ -36,9 +33,7 @@ def test_a_vm_is_a_unit_that_outlives_bangerd_and_goes_with_the_vm(session):
     shown = create(home, "unit")
     assert f"banger-{shown['id']}-vmm.service" in session.units()
     assert session.systemctl("show", "-P", "MainPID", f"banger-{shown['id']}-vmm.service").strip() == str(shown["pid"])
-    for pid in home.agent_pids():
-        os.kill(pid, signal.SIGKILL)
-    wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+    home.kill_bangerd()
     assert home.show("unit")["pid"] == shown["pid"], "found again by its unit"
     assert home.banger("vm", "exec", "unit", "--", "echo", "hi", check=True).stdout == "hi\n"
     home.banger("vm", "stop", "unit", check=True, timeout=60)
@@ -55,9 +50,7 @@ def test_a_stopped_unit_shuts_the_guest_down_in_order(session, bangerd):
     shown = create(home, "unit")
     home.banger("vm", "exec", "unit", "--", "sh", "-c", "echo kept > /root/kept; echo kept > /kept", check=True)
     if bangerd == "dead":
-        for pid in home.agent_pids():
-            os.kill(pid, signal.SIGKILL)
-        wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+        home.kill_bangerd()
     session.systemctl("stop", f"banger-{shown['id']}-vmm.service")
     assert processes.find(shown["pid"]) is None
     assert home.show("unit")["state"] == "stopped"

@@ -88,6 +88,26 @@ void write_whole(const fs::path& file, std::span<const std::uint8_t> bytes)
     }
 }
 
+/// A payload ends with its unpacked size: gzip has it by itself, to the others the kernel's build appends it
+/// (arch/x86/boot/compressed/mkpiggy.c, scripts/Makefile.lib: size_append).
+std::vector<std::uint8_t> unpack_payload(std::span<const std::uint8_t> payload, const std::string& name)
+{
+    constexpr std::size_t size_field = 4;
+    if (payload.size() <= size_field) {
+        throw Error{ErrorCode::CorruptData, name + " has no packed kernel in it"};
+    }
+    const auto field = payload.last(size_field);
+    const auto size = static_cast<std::uint32_t>(field[0]) | static_cast<std::uint32_t>(field[1]) << 8U |
+                      static_cast<std::uint32_t>(field[2]) << 16U | static_cast<std::uint32_t>(field[3]) << 24U;
+    const bool is_gzip = payload[0] == 0x1f && payload[1] == 0x8b;
+    auto elf = unpack(is_gzip ? payload : payload.first(payload.size() - size_field), kernel_limit, name);
+    if (elf.size() != size) {
+        throw Error{ErrorCode::CorruptData, name + " is damaged: it unpacks to " + std::to_string(elf.size()) +
+                                                " bytes, not to the " + std::to_string(size) + " that it says"};
+    }
+    return elf;
+}
+
 }  // namespace
 
 KernelFiles fetch_kernel(const std::string& suite, const fs::path& scratch, const MakingProgress& progress)
@@ -134,7 +154,7 @@ void write_vmlinux(const fs::path& vmlinuz, const fs::path& vmlinux)
         write_whole(vmlinux, payload.bytes);
         return;
     }
-    const auto elf = unpack(payload.bytes, kernel_limit, name);
+    const auto elf = unpack_payload(payload.bytes, name);
     check_vmlinux(elf, name);
     write_whole(vmlinux, elf);
 }

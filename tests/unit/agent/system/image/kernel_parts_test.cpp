@@ -56,9 +56,11 @@ TEST_F(KernelPartsTest, TheKernelIsUnpackedOutOfItsImage)
 {
     const auto elf = test::small_elf(100'000);
     int number = 0;
-    for (const auto& image : {elf, test::bz_image(test::packed(elf, archive_write_add_filter_xz)),
-                              test::bz_image(test::packed(elf, archive_write_add_filter_zstd)),
-                              test::bz_image(test::packed(elf, archive_write_add_filter_gzip))}) {
+    for (const auto& image :
+         {elf, test::bz_image(test::with_size(test::packed(elf, archive_write_add_filter_xz), elf.size())),
+          test::bz_image(test::with_size(test::packed(elf, archive_write_add_filter_zstd), elf.size())),
+          test::bz_image(test::with_size(test::packed(elf, archive_write_add_filter_lz4), elf.size())),
+          test::bz_image(test::packed(elf, archive_write_add_filter_gzip))}) {
         test::write_file(vmlinuz, image);
         const auto vmlinux = folder.path / ("vmlinux" + std::to_string(number++));
         write_vmlinux(vmlinuz, vmlinux);
@@ -69,11 +71,14 @@ TEST_F(KernelPartsTest, TheKernelIsUnpackedOutOfItsImage)
 TEST_F(KernelPartsTest, WhatIsNoKernelIsRefusedAndNothingIsWritten)
 {
     const auto elf = test::small_elf(1000);
-    auto cut = test::bz_image(test::packed(elf, archive_write_add_filter_xz));
+    const auto whole = test::with_size(test::packed(elf, archive_write_add_filter_xz), elf.size());
+    auto cut = test::bz_image(whole);
     cut.resize(cut.size() - 10);
     for (const auto& image :
          {test::FileBytes{}, test::file_bytes("text"), cut, test::bz_image(test::file_bytes("not packed")),
-          test::bz_image(test::packed(test::file_bytes("text"), archive_write_add_filter_xz)), test::bz_image(elf)}) {
+          test::bz_image(test::with_size(test::packed(test::file_bytes("text"), archive_write_add_filter_xz), 4)),
+          test::bz_image(test::with_size(test::packed(elf, archive_write_add_filter_xz), elf.size() + 1)),
+          test::bz_image(elf), test::bz_image({1, 2, 3})}) {
         test::write_file(vmlinuz, image);
         EXPECT_EQ(refusal([&] { write_vmlinux(vmlinuz, folder.path / "vmlinux"); }).code(), ErrorCode::CorruptData);
         EXPECT_FALSE(fs::exists(folder.path / "vmlinux"));

@@ -67,6 +67,16 @@ inline FileBytes small_elf(std::size_t size = 64)
     return bytes;
 }
 
+/// `payload` as the kernel's build leaves it: with its unpacked size behind it, unless it is gzip, which ends with that.
+inline FileBytes with_size(FileBytes payload, std::size_t unpacked)
+{
+    const bool is_gzip = payload.size() > 1 && payload[0] == 0x1f && payload[1] == 0x8b;
+    for (unsigned shift = 0; !is_gzip && shift < 32; shift += 8) {
+        payload.push_back(static_cast<std::uint8_t>(unpacked >> shift));
+    }
+    return payload;
+}
+
 /// A bzImage with this payload.
 inline FileBytes bz_image(const FileBytes& payload)
 {
