@@ -21,6 +21,8 @@ RULES = [
     (r"(agent|broker)/ports/", r"(agent|broker)/(system|service)/", "ports depend on nothing above or below them"),
     (r"(agent|broker)/system/", r"(agent|broker)/service/", "system serves ports and knows no service"),
     (r"(agent|broker)/service/", r"(agent|broker)/system/", "only main names concrete classes"),
+    (r"agent/netguard/", rf"agent/(?!netguard/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-netguard is small: common and the kernel alone"),
+    (r"agent/(core|ports|system|service)/", r"agent/netguard/", "bangerd starts banger-netguard and shares nothing with it"),
     (r"cli/", r"(agent|broker)/", "the CLI knows the Agent1 proxy alone"),
     (r"cli/", r"agent1_adaptor|" + STORE, "the CLI is a client"),
     (r"guest/", r"(agent|broker|cli|dbus)/", "the guest shares only the wire format, which is its own"),
