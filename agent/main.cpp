@@ -21,6 +21,7 @@
 #include "agent/system/private_bus.hpp"
 #include "agent/system/sqlite_store.hpp"
 #include "agent/system/ssh_key.hpp"
+#include "agent/system/subprocess.hpp"
 #include "agent/system/systemd_process_host.hpp"
 #include "agent/system/vm_shutdown.hpp"
 #include "dbus/compat/bus.hpp"
@@ -108,12 +109,12 @@ int run(const Arguments& arguments)
     }
     ProcessHost& processes = units ? static_cast<ProcessHost&>(*units) : forked;
     FileDisks disks;
-    PasstNetwork network{processes};
+    PasstNetwork network{processes, find_beside("banger-netguard")};
     GuestSessions links{loop};
     ArtifactCatalog images{paths.images(), "image.json"};
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
     Ladder ladder{loop, processes, links, paths.state};
-    DebianArtifacts maker{paths.cache / "logs", find_guest_program()};
+    DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
     SshKey key{paths.state};
     HostExamination host{ladder.probe()};
     const auto opened = open_or_replace_store(paths.database());

@@ -20,6 +20,13 @@ struct GuestNetwork {
     VmmNetwork vmm{};
 };
 
+/// Whose network, and what it may reach.
+struct NetworkRequest {
+    VmId vm;
+    std::filesystem::path folder;  ///< the VM's
+    LoopbackPolicy loopback;       ///< Shielded: no address of the host's
+};
+
 /// One way to give guests a network.
 class NetworkDriver {
 public:
@@ -29,7 +36,7 @@ public:
     virtual ~NetworkDriver() = default;
 
     /// Before the VMM starts. Throws HostLacks (program missing, host without a network), Failed.
-    virtual Task<GuestNetwork> start(VmId vm, std::filesystem::path folder) = 0;
+    virtual Task<GuestNetwork> start(NetworkRequest request) = 0;
     /// What start() gave when it gave this address.
     virtual GuestNetwork describe(const VmId& vm, const std::string& address) const = 0;
     /// After the VMM's end, and for one that never came; never fails.

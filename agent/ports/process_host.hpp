@@ -15,7 +15,7 @@ namespace banger::agent {
 /// A program to start that outlives bangerd.
 struct ProcessSpec {
     VmId vm;
-    std::string role;               ///< vmm or net; with the VM's id it names the unit and the pid file
+    std::string role;               ///< vmm, net or netguard; with the VM's id it names the unit and the pid file
     std::vector<std::string> argv;  ///< argv[0] is an absolute path
     std::filesystem::path directory;
     UniqueFd standard_input{};                                       ///< none: /dev/null

@@ -18,7 +18,7 @@ namespace banger::agent {
 /// How a guest's network card is backed.
 struct VmmNetwork {
     enum class Kind { None, StreamSocket } kind{Kind::None};
-    std::string path{};  ///< StreamSocket: passt's socket, relative to the VM's folder
+    std::string path{};  ///< StreamSocket: of what carries its frames, relative to the VM's folder
     std::string mac{};
 };
 

@@ -15,12 +15,15 @@
 
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/system/subprocess.hpp"
+#include "agent/system/unix_socket.hpp"
 
 namespace banger::agent {
 namespace {
 
 constexpr auto pid_file = "net.pid";
 constexpr auto log_file = "net.log";
+constexpr auto guard_role = "netguard";
+constexpr auto guard_log_file = "netguard.log";
 // passt answers ARP for every address, so the guest's gateway needs none that exists. Link-local, so it can't shadow a host of the user's.
 constexpr auto gateway = "169.254.77.1";
 constexpr auto resolver = "169.254.77.2";
@@ -67,31 +70,90 @@ bool is_passt_of(int pid, const std::filesystem::path& folder)
     return arguments.find((folder / pid_file).string()) != std::string::npos;
 }
 
+void end_passt(const std::filesystem::path& folder)
+{
+    std::ifstream file{folder / pid_file};
+    int pid = 0;
+    if (!(file >> pid) || pid <= 1) {
+        return;
+    }
+    const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
+    if (process && is_passt_of(pid, folder)) {
+        send_signal(process, SIGTERM);
+    }
+    std::filesystem::remove(folder / pid_file);
+}
+
+/// Without a pid file it is a unit of systemd's; it ends with passt, too.
+void end_guard(const std::filesystem::path& folder)
+{
+    const auto path = folder / (std::string{guard_role} + ".pid");  // as ForkProcessHost writes it
+    std::ifstream file{path};
+    ProcessId guard;
+    if (file >> guard.pid >> guard.start_time) {
+        send_signal(open_process(guard), SIGTERM);
+        std::filesystem::remove(path);
+    }
+}
+
 }  // namespace
 
-Task<GuestNetwork> PasstNetwork::start(VmId vm, std::filesystem::path folder)
+Task<GuestNetwork> PasstNetwork::start(NetworkRequest request)
 {
-    auto network = describe(vm, host_address());
+    if (guard_.empty()) {
+        throw Error{ErrorCode::HostLacks, "banger-netguard is not beside bangerd; install banger again"};
+    }
+    auto network = describe(request.vm, host_address());
+    const auto folder = request.folder;
+    co_await start_passt(request, network.address);
+    try {
+        co_await start_guard(std::move(request));
+    } catch (...) {
+        stop(folder);
+        throw;
+    }
+    co_return network;
+}
+
+Task<void> PasstNetwork::start_passt(NetworkRequest request, std::string address)
+{
     std::vector<std::string> argv{find_program("passt").string(), "--quiet"};
     if (::geteuid() == 0) {
         argv.insert(argv.end(), {"--runas", "0:0"});  // else it becomes nobody, who may not enter our folder
     }
-    const std::filesystem::path log = folder / log_file;
-    std::filesystem::remove(folder / vm_folder::network_socket);
-    argv.insert(argv.end(),
-                {"--one-off", "--no-map-gw", "--log-file", log.string(), "--pid", (folder / pid_file).string(),
-                 "--address", network.address, "--gateway", network.gateway, "--dns-forward", resolver, "--tcp-ports",
-                 "none", "--udp-ports", "none", "--socket", vm_folder::network_socket});
-    ProcessSpec spec{.vm = vm,
+    if (request.loopback == LoopbackPolicy::Shielded) {
+        argv.emplace_back("--no-map-gw");  // else the gateway's address is the host's 127.0.0.1
+    }
+    const std::filesystem::path log = request.folder / log_file;
+    std::filesystem::remove(request.folder / vm_folder::passt_socket);
+    argv.insert(argv.end(), {"--one-off", "--log-file", log.string(), "--pid", (request.folder / pid_file).string(),
+                             "--address", address, "--gateway", gateway, "--dns-forward", resolver, "--tcp-ports",
+                             "none", "--udp-ports", "none", "--socket", vm_folder::passt_socket});
+    ProcessSpec spec{.vm = request.vm,
                      .role = "net",
                      .argv = std::move(argv),
-                     .directory = folder,
+                     .directory = request.folder,
                      .standard_input = {},
                      .standard_output = {},
                      .log = log,
                      .readiness = ProcessSpec::Readiness::Fork};
     co_await processes_->start(std::move(spec));
-    co_return network;
+}
+
+Task<void> PasstNetwork::start_guard(NetworkRequest request)
+{
+    std::vector<std::string> argv{guard_.string(), "--passt", vm_folder::passt_socket, "--allow", resolver};
+    if (request.loopback == LoopbackPolicy::Allowed) {
+        argv.insert(argv.end(), {"--allow-host", "--allow", gateway});
+    }
+    ProcessSpec spec{.vm = request.vm,
+                     .role = guard_role,
+                     .argv = std::move(argv),
+                     .directory = request.folder,
+                     .standard_input = listen_in(request.folder, vm_folder::network_socket),
+                     .standard_output = {},
+                     .log = request.folder / guard_log_file};
+    co_await processes_->start(std::move(spec));
 }
 
 GuestNetwork PasstNetwork::describe(const VmId& vm, const std::string& address) const
@@ -107,17 +169,9 @@ GuestNetwork PasstNetwork::describe(const VmId& vm, const std::string& address) 
 void PasstNetwork::stop(const std::filesystem::path& folder) noexcept
 {
     try {
-        std::ifstream file{folder / pid_file};
-        int pid = 0;
-        if (!(file >> pid) || pid <= 1) {
-            return;
-        }
-        const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
-        if (process && is_passt_of(pid, folder)) {
-            ::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0);
-        }
-        std::filesystem::remove(folder / pid_file);
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): a passt without a client ends by itself
+        end_passt(folder);
+        end_guard(folder);
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): each ends when the other or the VMM has
     }
 }
 

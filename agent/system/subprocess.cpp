@@ -245,6 +245,13 @@ std::filesystem::path find_program(std::string_view name)
     throw Error{ErrorCode::HostLacks, std::string{name} + " is not installed; apt install " + package_of(name)};
 }
 
+std::filesystem::path find_beside(std::string_view name)
+{
+    std::error_code none;
+    const auto candidate = std::filesystem::read_symlink("/proc/self/exe", none).parent_path() / name;
+    return std::filesystem::exists(candidate, none) ? candidate : std::filesystem::path{};
+}
+
 ProgramResult run_program(const Program& program)
 {
     const UniqueFd input = open_fd(program.input.empty() ? "/dev/null" : program.input, O_RDONLY);

@@ -13,6 +13,8 @@ namespace banger::agent {
 
 /// A program on PATH, /usr/sbin or /sbin. Throws HostLacks naming the Debian package that has it.
 std::filesystem::path find_program(std::string_view name);
+/// A program of banger's own, which is installed beside this one; empty when it isn't there.
+std::filesystem::path find_beside(std::string_view name);
 /// The Debian package that has a program we use; the program's own name for one we don't know.
 std::string package_of(std::string_view program);
 

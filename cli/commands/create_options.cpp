@@ -78,7 +78,7 @@ void CreateOptions::add_to(CLI::App& command)
         ->envname("BANGER_NETWORK")
         ->type_name("KIND");
     command.add_flag("--allow-host-loopback", allow_host_loopback,
-                     "let the guest reach this host's own addresses where that can't be shut off");
+                     "let the guest reach this host's own addresses, and 127.0.0.1 as its gateway");
     add_text(command, "--vmm", vmm, "auto, qemu-kvm or qemu-tcg")
         ->check(CLI::IsMember({"auto", "qemu-kvm", "qemu-tcg"}))
         ->envname("BANGER_VMM")

@@ -108,13 +108,13 @@ void FakeDisks::grow_work(const std::filesystem::path& folder, ByteSize, const s
     make("disks.grow", folder / "work.img", stop);
 }
 
-Task<GuestNetwork> FakeNetwork::start(VmId vm, std::filesystem::path folder)
+Task<GuestNetwork> FakeNetwork::start(NetworkRequest request)
 {
     const auto fault = world_->take("network.start");
     co_await world_->before_async(fault);
-    world_->networks.insert(folder);
+    world_->networks.emplace(request.folder, request.loopback);
     co_await world_->after_async(fault);
-    co_return describe(vm, "192.0.2.7");
+    co_return describe(request.vm, "192.0.2.7");
 }
 
 GuestNetwork FakeNetwork::describe(const VmId&, const std::string& address) const

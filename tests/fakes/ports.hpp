@@ -49,7 +49,7 @@ private:
 class FakeNetwork final : public NetworkDriver {
 public:
     explicit FakeNetwork(World& world) : world_{&world} {}
-    Task<GuestNetwork> start(VmId vm, std::filesystem::path folder) override;
+    Task<GuestNetwork> start(NetworkRequest request) override;
     GuestNetwork describe(const VmId& vm, const std::string& address) const override;
     void stop(const std::filesystem::path& folder) noexcept override;
 

@@ -7,7 +7,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -96,8 +95,8 @@ public:
 
     std::filesystem::path root;
     std::filesystem::path vms() const { return root / "vms"; }
-    std::map<std::string, VmRecord> rows;  ///< by id; under mutex
-    std::set<std::filesystem::path> networks;
+    std::map<std::string, VmRecord> rows;                      ///< by id; under mutex
+    std::map<std::filesystem::path, LoopbackPolicy> networks;  ///< by the VM's folder
     FakeGuests guests;
     FakeVmms vmms;
     std::vector<int> signals;  ///< that were sent to VMMs

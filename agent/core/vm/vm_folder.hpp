@@ -15,6 +15,7 @@ inline constexpr auto description = "vm.json";  ///< the spec, for when the data
 inline constexpr auto run_notes = "run.json";   ///< what runs it, for when the database is lost
 inline constexpr auto guest_socket = "guest.sock";
 inline constexpr auto control_socket = "control.sock";
-inline constexpr auto network_socket = "net.sock";
+inline constexpr auto network_socket = "net.sock";  ///< banger-netguard's, for the VMM
+inline constexpr auto passt_socket = "passt.sock";  ///< passt's, for banger-netguard
 
 }  // namespace banger::agent::vm_folder

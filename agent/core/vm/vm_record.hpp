@@ -13,7 +13,7 @@ namespace banger::agent {
 
 enum class VmmChoice { Auto, QemuKvm, QemuTcg };
 enum class NetworkChoice { Auto, User, None };
-enum class LoopbackPolicy { Shielded, Allowed };
+enum class LoopbackPolicy { Shielded, Allowed };  ///< of all addresses that the host has
 enum class StopPolicy { Keep, Remove };
 
 std::string_view to_string(VmmChoice choice) noexcept;

@@ -142,7 +142,8 @@ Task<GuestNetwork> VmRunner::start_network(VmPtr vm, OperationPtr operation)
     operation->set_stage("connecting the network");
     std::optional<Error> lack;
     try {
-        co_return co_await ports_.user_network.start(vm->record.id, vm->folder);
+        NetworkRequest request{vm->record.id, vm->folder, vm->record.spec.loopback};
+        co_return co_await ports_.user_network.start(std::move(request));
     } catch (const Error& error) {
         if (choice != NetworkChoice::Auto) {
             throw;

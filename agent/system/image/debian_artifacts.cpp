@@ -116,13 +116,6 @@ private:
 
 }  // namespace
 
-fs::path find_guest_program()
-{
-    std::error_code none;
-    const auto candidate = fs::read_symlink("/proc/self/exe", none).parent_path() / "banger-guest";
-    return fs::exists(candidate, none) ? candidate : fs::path{};
-}
-
 const fs::path& DebianArtifacts::guest() const
 {
     if (guest_.empty()) {

@@ -30,7 +30,4 @@ private:
     std::filesystem::path guest_;
 };
 
-/// banger-guest beside this program; empty when it isn't there.
-std::filesystem::path find_guest_program();
-
 }  // namespace banger::agent

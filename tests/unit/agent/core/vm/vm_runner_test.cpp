@@ -257,6 +257,16 @@ TEST_F(VmRunnerTest, WithoutANetworkOneThatWasAskedForIsAnError)
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
+TEST_F(VmRunnerTest, TheNetworkIsToldWhetherTheHostIsShielded)
+{
+    EXPECT_EQ(world.networks.at(vm->folder), LoopbackPolicy::Shielded);
+    auto request = bangerd.request("open-otter");
+    request.loopback = LoopbackPolicy::Allowed;
+    const auto outcome = bangerd.create(request);
+    ASSERT_TRUE(outcome.ok()) << outcome.what();
+    EXPECT_EQ(world.networks.at(bangerd.vm("open-otter")->folder), LoopbackPolicy::Allowed);
+}
+
 TEST_F(VmRunnerTest, EachStartPointsToTheKernelOfItsSpec)
 {
     EXPECT_EQ(std::filesystem::read_symlink(vm->folder / "kernel"), world.root / "kernel/vmlinux");
