@@ -52,7 +52,12 @@ class NetworkLab:
             pytest.skip(f"the network lab can't be set up here: {line}{rest}")
 
     def command(self, words):
-        return ["nsenter", f"--target={self.process.pid}", "--user", "--net", "--preserve-credentials", *map(str, words)]
+        return ["nsenter", f"--target={self.process.pid}", "--user", "--net", "--mount", "--preserve-credentials", *map(str, words)]
+
+    def ip(self, words):
+        """ip(8) on the inside, with the rights that it needs."""
+        print(words, file=self.process.stdin, flush=True)
+        assert self.process.stdout.readline().strip() == "done", words
 
     def close(self):
         self.process.stdin.close()

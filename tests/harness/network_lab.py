@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The inside of namespaces.NetworkLab: runs in a fresh user and network namespace, sets up both networks, serves until its standard
-input ends.
+"""The inside of namespaces.NetworkLab: runs in a fresh user, mount and network namespace, sets up both networks, serves until its
+standard input ends. Lines there are arguments of ip(8) for the inside. The gateway is the nameserver, too: one address for every name.
 
     inside:  lo 127.0.0.1                 outside:  eth0 192.0.2.1 (inside's gateway)
              eth0 192.0.2.2/24   <---veth--->       lo   198.51.100.7    a server in the world
@@ -13,9 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 
 PORT = 8000
+NAME = "the-world.example"
+NAMESERVER = "192.0.2.1"
 GREETINGS = {
     "127.0.0.1": "host-loopback",
     "192.0.2.2": "host-uplink",
@@ -26,6 +29,7 @@ GREETINGS = {
 }
 INSIDE = ("127.0.0.1", "192.0.2.2", "203.0.113.5")
 CLONE_NEWNET = 0x40000000
+MS_BIND = 4096
 
 
 def ip(words):
@@ -44,6 +48,31 @@ def serve(address):
     threading.Thread(target=loop, daemon=True).start()
 
 
+def serve_names():
+    """DNS (RFC 1035) as far as getaddrinfo needs it: an A record for each question of that type, nothing for others."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((NAMESERVER, 53))
+
+    def loop():
+        while True:
+            query, client = server.recvfrom(512)
+            end = query.index(b"\0", 12) + 5
+            question = query[12:end]
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton("198.51.100.7") if question[-4:-2] == b"\0\1" else b""
+            server.sendto(query[:2] + b"\x81\x80\0\1" + (b"\0\1" if answer else b"\0\0") + b"\0\0\0\0" + question + answer, client)
+
+    threading.Thread(target=loop, daemon=True).start()
+
+
+def use_nameserver():
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(f"nameserver {NAMESERVER}\n")
+        file.flush()
+        os.chmod(file.name, 0o644)
+        if ctypes.CDLL(None, use_errno=True).mount(file.name.encode(), os.path.realpath("/etc/resolv.conf").encode(), None, MS_BIND, None) != 0:
+            sys.exit("mount: no resolv.conf of the lab's own")
+
+
 def outside(parent_ready, child_ready):
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
         sys.exit("unshare: no second network namespace")
@@ -55,6 +84,7 @@ def outside(parent_ready, child_ready):
     for address in GREETINGS:
         if address not in INSIDE:
             serve(address)
+    serve_names()
     os.write(child_ready, b"x")
     signal.pause()
 
@@ -80,8 +110,11 @@ def main():
     ip("route add default via 192.0.2.1")
     for address in INSIDE:
         serve(address)
+    use_nameserver()
     print("ready", flush=True)
-    sys.stdin.read()
+    for line in sys.stdin:  # what needs the namespace's capabilities, which no command has that enters later
+        ip(line)
+        print("done", flush=True)
     os.kill(child, signal.SIGKILL)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Processes of this user, found by what they were started with. Never by name alone: the machine may run others' VMs."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -57,11 +58,11 @@ def below_folder(folder):
     wanted = str(folder)
     found = []
     for process in _all():
-        try:
-            where = os.readlink(f"/proc/{process.pid}/cwd")
+        where = words = ""
+        with contextlib.suppress(OSError):
             words = pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):  # passt hides this, but not its command line
+            where = os.readlink(f"/proc/{process.pid}/cwd")
         if (where + "/").startswith(wanted + "/") or wanted + "/" in words:
             found.append(process)
     return found
