@@ -5,6 +5,7 @@ standard input ends. Lines there are arguments of ip(8) for the inside. The gate
     inside:  lo 127.0.0.1                 outside:  eth0 192.0.2.1 (inside's gateway)
              eth0 192.0.2.2/24   <---veth--->       lo   198.51.100.7    a server in the world
              lan  203.0.113.5/24                     lo   169.254.169.254 a cloud's metadata
+    and where the kernel has IPv6 the same with 2001:db8:1::2/64, 2001:db8:2::5, 2001:db8:1::1, 2001:db8:7::7, fd00:ec2::254.
 """
 
 import ctypes
@@ -27,9 +28,29 @@ GREETINGS = {
     "198.51.100.7": "the-world",
     "169.254.169.254": "metadata",
 }
-INSIDE = ("127.0.0.1", "192.0.2.2", "203.0.113.5")
+GREETINGS_V6 = {
+    "::1": "host-loopback",
+    "2001:db8:1::2": "host-uplink",
+    "2001:db8:2::5": "host-other-address",
+    "2001:db8:1::1": "gateway",
+    "2001:db8:7::7": "the-world",
+    "fd00:ec2::254": "metadata",
+}
+INSIDE = ("127.0.0.1", "192.0.2.2", "203.0.113.5", "::1", "2001:db8:1::2", "2001:db8:2::5")
 CLONE_NEWNET = 0x40000000
 MS_BIND = 4096
+
+
+def has_ipv6():
+    try:
+        with open("/proc/sys/net/ipv6/conf/all/disable_ipv6") as file:
+            return file.read().strip() == "0"
+    except OSError:
+        return False
+
+
+if has_ipv6():
+    GREETINGS.update(GREETINGS_V6)
 
 
 def ip(words):
@@ -37,7 +58,7 @@ def ip(words):
 
 
 def serve(address):
-    server = socket.create_server((address, PORT))
+    server = socket.create_server((address, PORT), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
 
     def loop():
         while True:
@@ -81,6 +102,9 @@ def outside(parent_ready, child_ready):
     for command in ("link set lo up", "link set outside name eth0", "addr add 192.0.2.1/24 dev eth0", "link set eth0 up",
                     "addr add 198.51.100.7/32 dev lo", "addr add 169.254.169.254/32 dev lo"):
         ip(command)
+    if has_ipv6():
+        for command in ("addr add 2001:db8:1::1/64 dev eth0 nodad", "addr add 2001:db8:7::7/128 dev lo", "addr add fd00:ec2::254/128 dev lo"):
+            ip(command)
     for address in GREETINGS:
         if address not in INSIDE:
             serve(address)
@@ -104,10 +128,15 @@ def main():
                     "link set inside name eth0", "addr add 192.0.2.2/24 dev eth0", "link set eth0 up",
                     "link add lan type veth peer name lan-peer", "addr add 203.0.113.5/24 dev lan", "link set lan up", "link set lan-peer up"):
         ip(command)
+    if has_ipv6():
+        ip("addr add 2001:db8:1::2/64 dev eth0 nodad")
+        ip("addr add 2001:db8:2::5/64 dev lan nodad")
     os.write(parent_write, b"x")
     if not os.read(child_read, 1):
         sys.exit(1)
     ip("route add default via 192.0.2.1")
+    if has_ipv6():
+        ip("route add default via 2001:db8:1::1 dev eth0")
     for address in INSIDE:
         serve(address)
     use_nameserver()
