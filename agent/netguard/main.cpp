@@ -111,7 +111,7 @@ void serve(const Arguments& arguments)
     Relay relay{std::move(vmm), std::move(passt), rules, watch};
     relay.run();
     if (relay.dropped() > 0) {
-        std::fprintf(stderr, "banger-netguard: %llu of the guest's frames were for addresses that it may not reach\n",
+        std::fprintf(stderr, "banger-netguard: kept back %llu of the guest's frames\n",
                      static_cast<unsigned long long>(relay.dropped()));
     }
 }
