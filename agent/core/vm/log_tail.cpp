@@ -19,6 +19,17 @@ std::filesystem::path older(const std::filesystem::path& log)
     return path += ".1";
 }
 
+/// U+0080 to U+009F, which some terminals obey as they do escape sequences.
+std::string without_c1(std::string text)
+{
+    for (std::size_t at = 0; at + 1 < text.size(); ++at) {
+        if (text[at] == '\xc2' && static_cast<unsigned char>(text[at + 1]) < 0xa0) {
+            text.replace(at, 2, "?");
+        }
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string tail_of_log(const std::filesystem::path& log)
@@ -42,7 +53,7 @@ std::string tail_of_log(const std::filesystem::path& log)
     while (!text.empty() && text.back() == '\n') {
         text.pop_back();
     }
-    return to_utf8(text);
+    return without_c1(to_utf8(text));
 }
 
 void rotate_log(const std::filesystem::path& log)

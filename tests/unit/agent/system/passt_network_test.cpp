@@ -52,7 +52,7 @@ protected:
 
     test::TemporaryFolder folder;
     test::WaitingProcesses processes;
-    PasstNetwork network{processes};
+    PasstNetwork network{processes, "/usr/libexec/banger/banger-netguard"};
 };
 
 TEST_F(PasstNetworkTest, AGuestGetsTheSameUnicastAddressAfterEachStart)

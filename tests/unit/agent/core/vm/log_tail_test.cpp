@@ -64,6 +64,8 @@ TEST_F(LogTailTest, WhatATerminalOrTheBusWouldTakeAmissIsShownAsQuestionMarks)
 {
     write("a\x1b[31mred\x07 \xff\xfe \xc3\xa4 tab\there\x7f");
     EXPECT_EQ(tail_of_log(log), "a?[31mred? ?? \xc3\xa4 tab\there?");
+    write("\xc2\x9b 31m \xc2\xa0 \xc2");
+    EXPECT_EQ(tail_of_log(log), "? 31m \xc2\xa0 ?");
 }
 
 TEST_F(LogTailTest, OnlyALargeLogIsRotated)
