@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+
 #include <algorithm>
 
 #include "common/error.hpp"
