@@ -176,7 +176,8 @@ TEST_F(DisksTest, AWorkDiskIsAnEmptyExt4OfThatSizeThatRootOwns)
     EXPECT_THAT(super, HasSubstr(" extent "));
     const auto root = ask({"debugfs", "-R", "stat <2>"});
     EXPECT_THAT(root, ::testing::ContainsRegex("User: +0 +Group: +0 "));
-    EXPECT_THAT(ask({"e2fsck", "-fn"}), HasSubstr("work: 11/"));
+    // 11 inodes are ext4's own; Debian 13's mke2fs adds an orphan file.
+    EXPECT_THAT(ask({"e2fsck", "-fn"}), ::testing::ContainsRegex("work: 1[12]/"));
     struct stat status {};
     ASSERT_EQ(::stat(file.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0600U);
