@@ -63,8 +63,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(CreateOptions, AreOnesOfTheirLists)
 {
-    EXPECT_THROW(map_of({"--network", "bridge"}), CLI::ParseError);
-    EXPECT_THROW(map_of({"--vmm", "xen"}), CLI::ParseError);
+    EXPECT_THROW(map_of({"--network", "bridge"}), Error);
+    EXPECT_THROW(map_of({"--vmm", "xen"}), Error);
 }
 
 }  // namespace
