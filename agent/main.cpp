@@ -19,6 +19,7 @@
 #include "agent/system/ladder.hpp"
 #include "agent/system/passt_network.hpp"
 #include "agent/system/private_bus.hpp"
+#include "agent/system/reserve.hpp"
 #include "agent/system/sqlite_store.hpp"
 #include "agent/system/ssh_key.hpp"
 #include "agent/system/subprocess.hpp"
@@ -88,11 +89,12 @@ int run(const Arguments& arguments)
 {
     const auto paths = find_paths(environment);
     const auto lock = lock_state(paths);
+    use_reserve_when_full(paths.state);
     json_log::open(paths.log());
     EventLoop loop;
     std::optional<PrivateBus> own_bus;
     if (arguments.private_bus) {
-        own_bus.emplace(paths.runtime);
+        own_bus.emplace(paths.runtime, paths.instance);
     }
     const auto address = own_bus ? own_bus->address() : session_address();
     const auto connection = own_bus ? bus::open_bus(address) : bus::open_session_bus();
@@ -143,6 +145,7 @@ int run(const Arguments& arguments)
                    .idle_limit = std::chrono::seconds{arguments.idle_limit}}};
     spawn(ladder.probe().clear_leftovers());
     daemon.start();
+    keep_reserve(paths.state);
     return loop.run();
 }
 

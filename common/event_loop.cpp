@@ -48,7 +48,9 @@ EventLoop::Source::~Source() = default;
 
 void EventLoop::Source::set_io_events(std::uint32_t events)
 {
-    check(sd_event_source_set_io_events(state_->source.get(), events), "can't change an event source");
+    if (state_) {
+        check(sd_event_source_set_io_events(state_->source.get(), events), "can't change an event source");
+    }
 }
 
 EventLoop::EventLoop()

@@ -28,7 +28,7 @@ public:
         ~Source();
         explicit operator bool() const noexcept { return state_ != nullptr; }
         void reset() noexcept { *this = Source{}; }
-        /// Changes the epoll events of an io source.
+        /// Changes the epoll events of an io source; of one that is gone, nothing.
         void set_io_events(std::uint32_t events);
 
     private:

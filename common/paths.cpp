@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "common/paths.hpp"
 
+#include <cstdint>
+#include <string_view>
+
 #include "common/error.hpp"
 
 namespace banger {
@@ -21,6 +24,21 @@ std::filesystem::path base(const Environment& environment, const char* variable,
     return std::filesystem::path{*home} / below_home;
 }
 
+/// FNV-1a, 64 bit, as 16 digits: only to tell apart what one user has.
+std::string hash_of(std::string_view text)
+{
+    std::uint64_t hash = 14695981039346656037U;
+    for (const char c : text) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    }
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string word;
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        word += digits[(hash >> static_cast<unsigned>(shift)) & 0xfU];
+    }
+    return word;
+}
+
 }  // namespace
 
 Paths find_paths(const Environment& environment)
@@ -29,6 +47,9 @@ Paths find_paths(const Environment& environment)
     paths.state = base(environment, "XDG_STATE_HOME", ".local/state") / "banger";
     paths.cache = base(environment, "XDG_CACHE_HOME", ".cache") / "banger";
     paths.config = base(environment, "XDG_CONFIG_HOME", ".config") / "banger/config.toml";
+    const auto home = environment("HOME");
+    const bool is_usual = home && paths.state == std::filesystem::path{*home} / ".local/state/banger";
+    paths.instance = is_usual ? "bangerd" : "bangerd-" + hash_of(paths.state.string());
     const auto runtime = environment("XDG_RUNTIME_DIR");
     std::error_code none;
     const bool usable =

@@ -51,6 +51,9 @@ public:
 
     /// Asks the VMM to leave at once, in order (flushing what it holds).
     virtual void quit() = 0;
+    /// The VMM has stopped the guest, as the host's disk is full; go_on() lets it try again.
+    virtual bool is_stuck() const = 0;
+    virtual void go_on() = 0;
     /// What the VMM said of the guest's end, with what is still unread of it; nullopt while nothing was said.
     virtual std::optional<GuestEnd> guest_end() = 0;
 };

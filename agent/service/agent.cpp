@@ -157,7 +157,7 @@ Task<std::vector<std::string>> Agent::authorized_keys()
 void Agent::housekeep()
 {
     housekeeping_ = ports_.loop.after(housekeeping_interval, [this] {
-        vms_->trim_logs();
+        vms_->housekeep();
         housekeep();
     });
 }

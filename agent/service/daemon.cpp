@@ -2,6 +2,7 @@
 #include "agent/service/daemon.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,11 +20,34 @@ namespace {
 constexpr auto bus_name = "dev.banger.Agent1";
 constexpr std::chrono::milliseconds drain_time{200};
 
+/// Waits a while: one that leaves because it is idle has given its name back already, and so we were started.
+bool lock_in_time(int fd, struct flock& whole)
+{
+    struct sigaction interrupt {};
+    struct sigaction before {};
+    interrupt.sa_handler = [](int) {};  // without SA_RESTART: the wait below ends
+    ::sigaction(SIGALRM, &interrupt, &before);
+    constexpr unsigned limit_s = 3;
+    ::alarm(limit_s);
+    const bool locked = ::fcntl(fd, F_SETLKW, &whole) == 0;
+    ::alarm(0);
+    ::sigaction(SIGALRM, &before, nullptr);
+    return locked;
+}
+
 }  // namespace
 
 UniqueFd lock_state(const Paths& paths)
 {
     make_private_folder(paths.state);
+    struct stat status {};
+    constexpr mode_t others_write = S_IWGRP | S_IWOTH;
+    if (::stat(paths.state.c_str(), &status) < 0 || status.st_uid != ::geteuid() ||
+        (status.st_mode & others_write) != 0) {
+        throw Error{ErrorCode::NotAuthorized, paths.state.string() +
+                                                  " must be a folder of yours that nobody else may write; chmod 700 " +
+                                                  paths.state.string()};
+    }
     UniqueFd lock{::open((paths.state / "bangerd.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!lock) {
         throw errno_error("can't open " + (paths.state / "bangerd.lock").string(), errno);
@@ -32,7 +56,7 @@ UniqueFd lock_state(const Paths& paths)
     struct flock whole {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0
     };
-    if (::fcntl(lock.get(), F_SETLK, &whole) < 0) {
+    if (!lock_in_time(lock.get(), whole)) {
         std::ifstream file{paths.announcement()};
         const auto json = nlohmann::json::parse(file, nullptr, false);
         const auto other = json.is_object() ? " (PID " + json.value("pid", nlohmann::json{}).dump() + ", on the bus " +

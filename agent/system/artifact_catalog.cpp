@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "agent/core/vm/vm_files.hpp"
 #include "common/error.hpp"
 
 namespace banger::agent {
@@ -119,9 +120,7 @@ void ArtifactCatalog::rename_artifact(const Artifact& artifact, const std::strin
         throw Error{ErrorCode::CorruptData, path.string() + " is damaged"};
     }
     json["name"] = name;
-    const auto fresh = path.string() + ".new";
-    std::ofstream{fresh} << json.dump(2) << "\n";
-    std::filesystem::rename(fresh, path);
+    write_whole(path, json);  // whole or not at all, also on a full disk: VMs may use it
 }
 
 Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use)

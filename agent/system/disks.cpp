@@ -227,6 +227,23 @@ void FileDisks::grow_work(const std::filesystem::path& folder, ByteSize size, co
         throw errno_error("can't put the larger disk in the place of " + path.string(), errno);
     }
     rollback.commit();
+    sync(folder);
+}
+
+void FileDisks::sync(const std::filesystem::path& folder)
+{
+    for (const auto& path : {folder / vm_folder::root_disk, folder / vm_folder::work_disk, folder}) {
+        const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+        if (!file || ::fsync(file.get()) < 0) {
+            throw errno_error("can't write " + path.string(), errno);
+        }
+    }
+}
+
+std::uint64_t FileDisks::free_bytes(const std::filesystem::path& folder) const noexcept
+{
+    struct statvfs status {};
+    return ::statvfs(folder.c_str(), &status) == 0 ? std::uint64_t{status.f_bavail} * status.f_frsize : 0;
 }
 
 }  // namespace banger::agent

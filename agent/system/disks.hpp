@@ -19,6 +19,8 @@ public:
                    const std::stop_token& stop) override;
     void make_work(const std::filesystem::path& folder, ByteSize size) override;
     void grow_work(const std::filesystem::path& folder, ByteSize size, const std::stop_token& stop) override;
+    void sync(const std::filesystem::path& folder) override;
+    std::uint64_t free_bytes(const std::filesystem::path& folder) const noexcept override;
     std::uint64_t allocated(const std::filesystem::path& file) const noexcept override { return allocated_bytes(file); }
 };
 

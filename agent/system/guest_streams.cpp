@@ -62,7 +62,18 @@ Task<void> GuestSession::open_stream(wire::OpenRequest request, wire::StreamId s
         primary_of_[secondary] = stream;
     }
     flush();
-    co_await opened.wait();
+    Rollback give_up;  // a guest that never answers must not cost a stream and its descriptors for each try
+    give_up.add([this, stream, opened, alive = std::weak_ptr{alive_}] {
+        if (alive.lock() && opening_.contains(stream)) {
+            const auto unused_bridge = opening_.at(stream).bridge;
+            opening_.erase(stream);
+            mux_->reset(stream);
+            forget(stream);
+            unused_bridge->on_lost();
+        }
+    });
+    co_await opened.wait(*loop_, limits_.request, Error{ErrorCode::TimedOut, "the guest took too long to answer"});
+    give_up.commit();
 }
 
 Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)

@@ -55,16 +55,17 @@ std::string address_of(const std::filesystem::path& socket)
 }
 
 /// As dbus-daemon(1) has it; session-type, so that only our own uid may connect.
-std::filesystem::path write_configuration(const std::filesystem::path& folder)
+std::filesystem::path write_configuration(const std::filesystem::path& socket)
 {
-    auto path = folder / "bus.conf";
+    auto path = socket;
+    path.replace_extension(".conf");
     std::ofstream file{path, std::ios::trunc};
     file << R"(<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
   <listen>)"
-         << address_of(folder / "bangerd.sock") << R"(</listen>
+         << address_of(socket) << R"(</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow send_destination="*"/>
@@ -88,13 +89,14 @@ std::filesystem::path write_configuration(const std::filesystem::path& folder)
 
 }  // namespace
 
-PrivateBus::PrivateBus(const std::filesystem::path& folder)
+PrivateBus::PrivateBus(const std::filesystem::path& folder, const std::string& instance)
 {
     check_folder(folder);
+    const auto socket = folder / (instance + ".sock");
     const auto program = find_program("dbus-daemon").string();
-    const auto configuration = "--config-file=" + write_configuration(folder).string();
+    const auto configuration = "--config-file=" + write_configuration(socket).string();
     std::error_code none;
-    std::filesystem::remove(folder / "bangerd.sock", none);
+    std::filesystem::remove(socket, none);
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) < 0) {
         throw errno_error("no pipe", errno);
@@ -127,7 +129,7 @@ PrivateBus::PrivateBus(const std::filesystem::path& folder)
         end(SIGKILL);
         throw Error{ErrorCode::Failed, "dbus-daemon does not start; its words are on standard error"};
     }
-    address_ = address_of(folder / "bangerd.sock");
+    address_ = address_of(socket);
 }
 
 PrivateBus::~PrivateBus() { end(SIGTERM); }

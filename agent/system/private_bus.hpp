@@ -8,12 +8,12 @@
 
 namespace banger::agent {
 
-/// A bus of bangerd's own, for hosts without a session bus: dbus-daemon, for this uid alone, on FOLDER/bangerd.sock. It ends with
+/// A bus of bangerd's own, for hosts without a session bus: dbus-daemon, for this uid alone, on FOLDER/INSTANCE.sock. It ends with
 /// bangerd, however that ends.
 class PrivateBus {
 public:
     /// The folder is made 0700, and refused when somebody else may write it. Throws HostLacks (no dbus-daemon), NotAuthorized, Failed.
-    explicit PrivateBus(const std::filesystem::path& folder);
+    explicit PrivateBus(const std::filesystem::path& folder, const std::string& instance = "bangerd");
     PrivateBus(const PrivateBus&) = delete;
     PrivateBus& operator=(const PrivateBus&) = delete;
     ~PrivateBus();

@@ -47,6 +47,12 @@ std::optional<GuestEnd> QmpClient::guest_end()
 
 void QmpClient::quit() { send(R"({"execute":"quit"})"); }
 
+void QmpClient::go_on()
+{
+    stuck_ = false;  // BLOCK_IO_ERROR comes again when it still is
+    send(R"({"execute":"cont"})");
+}
+
 void QmpClient::send(std::string_view command)
 {
     // A few dozen bytes into an empty socket buffer: it is taken whole, or QEMU is gone and the process watch says so.
@@ -81,7 +87,17 @@ void QmpClient::on_line(std::string_view line)
     }
     if (message.contains("QMP")) {
         send(R"({"execute":"qmp_capabilities"})");
+        send(R"({"execute":"query-status"})");  // it may be stuck since a bangerd before this one
         return;
+    }
+    if (const auto answer = message.find("return"); answer != message.end()) {
+        stuck_ = stuck_ || text_member(*answer, "status") == "io-error";
+        return;
+    }
+    // QEMU's default for a write that finds no space (werror=enospc) is to stop the guest, which loses nothing.
+    if (text_member(message, "event") == "BLOCK_IO_ERROR") {
+        const auto data = message.find("data");
+        stuck_ = stuck_ || (data != message.end() && text_member(*data, "action") == "stop");
     }
     if (text_member(message, "event") == "SHUTDOWN") {
         const auto data = message.find("data");

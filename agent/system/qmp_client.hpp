@@ -14,6 +14,8 @@ public:
     QmpClient(EventLoop& loop, UniqueFd socket);
 
     void quit() override;
+    bool is_stuck() const override { return stuck_; }
+    void go_on() override;
     std::optional<GuestEnd> guest_end() override;
 
 private:
@@ -26,6 +28,7 @@ private:
     EventLoop::Source source_;
     std::string received_;
     std::optional<GuestEnd> guest_end_;
+    bool stuck_{false};
 };
 
 }  // namespace banger::agent

@@ -29,7 +29,7 @@ FdSink::FdSink(EventLoop& loop, UniqueFd socket, Consumed consumed)
     source_ = loop.on_io(socket_.get(), 0, [this](std::uint32_t events) {
         if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
             discard();  // shown even when nothing is asked for; level-triggered, so it must be answered
-        } else if (write_some()) {
+        } else if (write_some() && source_) {  // none: the reader left while this wrote
             source_.set_io_events(0);
         }
         maybe_drained();

@@ -57,14 +57,16 @@ sdbus::UnixFd shared_fd(const UniqueFd& fd, int flags, const std::filesystem::pa
     return bus::give_fd(std::move(opened));
 }
 
+/// Read at the start: once an upgrade has replaced the file, /proc gives another name.
+const std::string own_path = std::filesystem::read_symlink("/proc/self/exe").string();
+
 constexpr std::uint64_t stop_limit_us = 15'000'000;  // more than ExecStop takes
 
 /// A session that ends would otherwise kill the VMM with what its guest has not synced. systemd runs this, too, when the VMM ended by
 /// itself; then there is no $MAINPID and it leaves at once.
 Command farewell(const ProcessSpec& spec)
 {
-    const auto bangerd = std::filesystem::read_symlink("/proc/self/exe").string();
-    return Command{bangerd, {bangerd, "--shut-down-vm", spec.directory.string()}, true};
+    return Command{own_path, {own_path, "--shut-down-vm", spec.directory.string()}, true};
 }
 
 /// systemd.service(5), systemd.exec(5); the descriptors' names are those of its D-Bus interface (v243 and later).

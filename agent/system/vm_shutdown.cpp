@@ -96,11 +96,18 @@ public:
             loop_, [this] { return connect_in(folder_, vm_folder::guest_socket); }, std::move(settings),
             GuestLinkEvents{.ready = [] {}, .goodbye = [](GuestGoodbye) {}, .failed = [](const std::string&) {}});
         spawn(guest_->shut_down(heard_limit), [this](std::exception_ptr failure) {
-            if (failure) {
+            if (failure && !told_) {
                 failure_ = failure;
                 loop_.quit(1);
             }
         });
+    }
+
+    /// bangerd was asked; should it leave before the guest heard it, as at a logout, then the channel is free for us.
+    void ask_guest_later()
+    {
+        told_ = true;
+        later_ = loop_.after(heard_limit, [this] { ask_guest(); });
     }
 
     void wait()
@@ -120,7 +127,9 @@ private:
     UniqueFd vmm_;
     EventLoop::Source ended_;
     EventLoop::Source limit_;
+    EventLoop::Source later_;
     std::unique_ptr<GuestSession> guest_;
+    bool told_{false};  ///< bangerd was: it has the channel, so silence on ours means nothing
     std::exception_ptr failure_;
 };
 
@@ -133,7 +142,9 @@ void shut_down_vm(const std::filesystem::path& folder, int pid)
         return;  // it has ended, which is why the unit stops
     }
     Farewell farewell{folder, std::move(vmm)};
-    if (!ask_bangerd(folder)) {
+    if (ask_bangerd(folder)) {
+        farewell.ask_guest_later();
+    } else {
         farewell.ask_guest();
     }
     farewell.wait();

@@ -23,6 +23,15 @@ struct LifeCommand {
     bool json{false};
 };
 
+/// A guest that was ended rather than shut down may have lost what it had not synced; that is no failure of a stop, but is said.
+void remark_unclean(const std::string& name, const Outcome& outcome)
+{
+    const auto clean = outcome.result.find("clean");
+    if (clean != outcome.result.end() && clean->second.containsValueOfType<bool>() && !clean->second.get<bool>()) {
+        remark(name + " did not shut down in time and was ended; what it had not synced is lost");
+    }
+}
+
 using Begin = std::function<std::string(VmProxy&)>;
 
 /// Begins an operation on each VM, then watches all of them. A VM that fails stops no other.
@@ -35,18 +44,22 @@ int for_each_vm(const LifeCommand& command, const Begin& begin)
                                                         : ProgressForm::Automatic);
     OperationWatch watch{*agent, signals, *progress};
     Failures failures;
+    std::vector<std::string> watched;
     for (const auto& name : unique_names(command.names)) {
         try {
             const auto vm = agent->find_vm(name);
             watch.add(name, translated([&] { return begin(*vm); }));
+            watched.push_back(name);
         } catch (const Error& error) {
             failures.add(error);
         }
     }
-    for (const auto& outcome : watch.wait()) {
-        if (outcome.error && !watch.interrupted()) {
-            failures.add(*outcome.error);
+    const auto outcomes = watch.wait();
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+        if (outcomes[i].error && !watch.interrupted()) {
+            failures.add(*outcomes[i].error);
         }
+        remark_unclean(watched[i], outcomes[i]);
     }
     return watch.interrupted() ? exit_code_of_signal(*watch.interrupted()) : failures.exit_code();
 }

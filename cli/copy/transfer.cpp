@@ -50,7 +50,10 @@ void await_end(const Channel& channel)
         throw Error{ErrorCode::Unavailable, "bangerd ended during the copy"};
     }
     const auto answer = nlohmann::json::parse(packet.data(), packet.data() + got, nullptr, false);
-    if (answer.is_object() && answer.contains("error")) {
+    if (!answer.is_object()) {
+        throw Error{ErrorCode::CorruptData, "the end of the copy can't be read; it may not be whole"};
+    }
+    if (answer.contains("error")) {
         const auto code = error_code_of(answer.value("error", ""));
         throw Error{code.value_or(ErrorCode::Failed), answer.value("message", "the copy failed in the guest")};
     }
@@ -62,20 +65,6 @@ TargetKind kind_of(const std::string& word)
            : word == "directory" ? TargetKind::Folder
            : word == "absent"    ? TargetKind::Absent
                                  : TargetKind::Other;
-}
-
-/// Where a file is really written: through a symlink to a file, as cp(1) does, not in its place.
-Placement through_link(Placement placement, const std::string& target, const PathKind& kind)
-{
-    if (kind.is_link && kind.followed == TargetKind::File) {
-        const std::unique_ptr<char, decltype(&std::free)> real{::realpath(target.c_str(), nullptr), &std::free};
-        if (real) {
-            const std::string path{real.get()};
-            const auto slash = path.rfind('/');
-            return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
-        }
-    }
-    return placement;
 }
 
 ssize_t read_some(int fd, std::vector<char>& block)
@@ -164,8 +153,9 @@ void copy_out(VmProxy& vm, const std::string& source_text, const std::string& ta
     const bool is_folder = kind.followed == TargetKind::Folder && (follows || !kind.is_link);
     const auto target = parse_copy_path(target_text);
     const auto target_kind = kind_on_host(target.path);
-    auto placement =
-        through_link(place(source, is_folder, target, target_kind.followed, options.many), target.path, target_kind);
+    // A symlink to a file that stands where the copy goes is replaced, unlike by cp(1): an earlier copy may have brought it, and a guest
+    // chose where it leads.
+    const auto placement = place(source, is_folder, target, target_kind.followed, options.many);
     if (kind_on_host(placement.folder).followed != TargetKind::Folder) {
         throw Error{ErrorCode::NotFound, "there is no folder " + placement.folder + " on this host"};
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include "cli/view/output.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
+#include "common/rollback.hpp"
+#include "common/unique_fd.hpp"
 
 namespace banger::cli {
 namespace {
@@ -181,7 +184,15 @@ private:
 
 void unpack(int fd, const std::string& folder, const Renaming& renaming, Owners owners, const Passed& passed)
 {
-    if (::chdir(folder.c_str()) < 0) {
+    // libarchive's guards hold for relative names; the next source's target is relative to where the user is.
+    const UniqueFd before{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    Rollback back;
+    back.add([&before] {
+        if (::fchdir(before.get()) < 0) {
+            throw errno_error("can't go back to the folder that this began in", errno);
+        }
+    });
+    if (!before || ::chdir(folder.c_str()) < 0) {
         throw errno_error(folder, errno);
     }
     Unpacker{fd, renaming, owners, passed}.run();

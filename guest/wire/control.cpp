@@ -216,7 +216,7 @@ ResponseBody response_body(const Fields& fields)
         return ConfigureResult{fields.byte_list("warnings")};
     }
     if (result == "failure") {
-        return Failure{fields.bytes("text")};
+        return Failure{fields.sentence("text")};
     }
     bad_field("result", "names no result of this version");
 }
@@ -286,7 +286,7 @@ Control decode_control(ByteView payload)
         return Bye{word(shutdown_names, fields, "how")};
     }
     if (kind == "boot-failed") {
-        return BootFailed{fields.bytes("text")};
+        return BootFailed{fields.sentence("text")};
     }
     bad_field("kind", "names nothing of this version");
 }

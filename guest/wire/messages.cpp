@@ -222,7 +222,7 @@ Refused decode_refused(ByteView payload)
     const json map = decode_map(payload);
     const Fields fields{map};
     // A code of a later version still is a refusal.
-    return {refused_names.find(fields.text("code")).value_or(RefusedCode::Failed), fields.bytes("text")};
+    return {refused_names.find(fields.text("code")).value_or(RefusedCode::Failed), fields.sentence("text")};
 }
 
 Bytes encode(const StreamMessage& message) { return to_bytes(any_map(message)); }

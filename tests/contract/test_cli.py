@@ -141,6 +141,18 @@ def test_without_a_runtime_folder_a_checked_one_is_made(home):
     home.banger("daemon", "stop", check=True)
 
 
+def test_two_state_folders_that_share_a_runtime_folder_are_two(home):
+    other = {"XDG_STATE_HOME": str(home.root / "other")}
+    (home.root / "other").mkdir()
+    home.banger("vm", "list", check=True)
+    home.banger("vm", "list", check=True, env=other)
+    assert home.agent_address() != home.banger("daemon", "socket", env=other).stdout.strip()
+    assert str(home.state) in home.banger("daemon", "status", check=True).stdout
+    home.banger("daemon", "stop", check=True)
+    assert "not running" not in home.banger("daemon", "status", env=other).stdout
+    home.banger("daemon", "stop", check=True, env=other)
+
+
 def test_bangerd_killed_is_started_again_by_the_next_call(home):
     home.banger("vm", "list", check=True)
     for _ in range(3):

@@ -53,6 +53,25 @@ def test_two_on_one_state_folder_are_one(bangerd, home):
     bangerd.process = first
 
 
+def test_one_that_is_started_as_another_leaves_waits_for_it(bangerd, home):
+    """As bus activation does when bangerd has given its name back and not ended yet."""
+    bangerd.start()
+    first = bangerd.process
+    second = bangerd.launch()
+    first.terminate()
+    first.wait(15)
+    wait.until(lambda: second.poll() is not None or (bangerd.client.has_owner() and bangerd.client.get(ROOT, "Manager", "Pid") == second.pid), 15,
+               "the second serves")
+    assert second.poll() is None, bangerd.errors()
+
+
+def test_a_state_folder_that_others_may_write_is_refused(bangerd, home):
+    home.database.parent.mkdir(parents=True)
+    home.database.parent.chmod(0o777)
+    assert bangerd.launch().wait(15) == 5
+    assert "chmod 700" in bangerd.errors()
+
+
 def test_two_buses_one_state_folder_are_one(bangerd, home):
     bangerd.start()
     first = bangerd.process

@@ -103,6 +103,13 @@ void FakeDisks::make_work(const std::filesystem::path& folder, ByteSize)
     make("disks.work", folder / "work.img", {});
 }
 
+void FakeDisks::sync(const std::filesystem::path&)
+{
+    const auto fault = world_->take("disks.sync");
+    world_->before(fault);
+    world_->after(fault);
+}
+
 void FakeDisks::grow_work(const std::filesystem::path& folder, ByteSize, const std::stop_token& stop)
 {
     make("disks.grow", folder / "work.img", stop);
@@ -140,6 +147,8 @@ public:
             world_->end_process(pid_, std::nullopt);
         }
     }
+    bool is_stuck() const override { return world_->vmms.stuck; }
+    void go_on() override { world_->vmms.stuck = false; }
     std::optional<GuestEnd> guest_end() override { return *said_; }
 
 private:

@@ -51,7 +51,8 @@ struct FakeGuests {
 struct FakeVmms {
     bool obey_quit{true};
     bool die_when_killed{true};
-    bool known{true};  ///< to the bangerd that looks for one
+    bool stuck{false};  ///< stopped by a full disk
+    bool known{true};   ///< to the bangerd that looks for one
 };
 
 /// All that outlives a bangerd: rows, files (real ones, in a folder of its own), processes, networks. The fakes behind bangerd's ports

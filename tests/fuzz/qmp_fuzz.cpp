@@ -65,7 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     constexpr std::size_t whole = 4096;
     const auto outcome = run(lines, whole);
     std::string_view said = outcome.said;
-    constexpr std::string_view capabilities = "{\"execute\":\"qmp_capabilities\"}\n";
+    constexpr std::string_view capabilities = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-status\"}\n";
     std::size_t greetings = 0;
     for (; said.starts_with(capabilities); ++greetings) {
         said.remove_prefix(capabilities.size());

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         taken([&] { cli::unpack(fd, jail.jail(), renaming, owners, [](std::size_t) {}); }, ErrorCode::CorruptData,
               ErrorCode::Failed, ErrorCode::NoSpace, ErrorCode::NotFound);
         if (!renaming.name.empty() && !renaming.root.empty()) {
-            for (const auto& entry : std::filesystem::directory_iterator{"."}) {
+            for (const auto& entry : std::filesystem::directory_iterator{jail.jail()}) {
                 demand(entry.path().filename() == renaming.name, "everything is below the new name");
             }
         }

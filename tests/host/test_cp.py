@@ -177,3 +177,21 @@ def test_copy_in_to_no_folder_is_not_found(client, shared_vm):
     except dbus.DBusException as error:
         assert error.get_dbus_name().endswith("NotFound")
     assert error_of(client.call, vm, "Vm", "CopyOut", "ay", (dbus.ByteArray(b"/no/such"),))[0] == "NotFound"
+
+
+def test_several_sources_go_into_a_folder_named_relatively(world, shared_vm, guest, tmp_path):
+    guest("echo a > /tmp/cp-one; echo b > /tmp/cp-two")
+    (tmp_path / "out").mkdir()
+    world.banger("vm", "cp", f"{shared_vm}:/tmp/cp-one", f"{shared_vm}:/tmp/cp-two", "out/", check=True, cwd=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cp-one", "cp-two"]
+
+
+def test_a_link_that_an_earlier_copy_brought_is_replaced_and_not_followed(world, shared_vm, guest, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    guest(f"rm -f /tmp/cp-report; ln -s {victim} /tmp/cp-report")
+    world.banger("vm", "cp", f"{shared_vm}:/tmp/cp-report", "report", check=True, cwd=tmp_path)
+    guest("rm /tmp/cp-report; echo pwned > /tmp/cp-report")
+    world.banger("vm", "cp", f"{shared_vm}:/tmp/cp-report", "report", check=True, cwd=tmp_path)
+    assert victim.read_text() == "mine"
+    assert (tmp_path / "report").read_text() == "pwned\n"

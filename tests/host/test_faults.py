@@ -162,6 +162,19 @@ def test_a_full_disk_at_create(cache, size):
         home.close()
 
 
+def test_on_a_full_disk_bangerd_still_starts_and_deletes(cache):
+    home = Home("full", cache=cache)
+    try:
+        script = '"$0" vm create --no-start --name victim --disk-size 64M || exit 1; cat /dev/zero > "$1/banger/fill" 2>/dev/null; ' \
+                 'kill -9 $(sed -n \'s/.*"pid":\\([0-9]*\\).*/\\1/p\' "$1/banger/bangerd.json"); ' \
+                 '"$0" vm delete victim; echo "deleted: $?"; "$0" vm list --json; "$0" daemon stop; exit 0'
+        done = subprocess.run(namespaces.with_small_folder(home.state, "500m", ["sh", "-c", script, *home.command(), home.state]), env=home.env,
+                              capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL, cwd=home.root)
+        assert "deleted: 0" in done.stdout and "[]" in done.stdout, f"{done.stdout}\n{done.stderr}"
+    finally:
+        home.close()
+
+
 @pytest.mark.parametrize("missing, package, words", [
     ("qemu-system-x86_64", "qemu-system-x86", ("vm", "create", "--name", "poor", "--vmm", "qemu-tcg")),
     ("passt", "passt", ("vm", "create", "--name", "poor", "--network", "user")),

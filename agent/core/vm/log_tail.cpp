@@ -19,6 +19,15 @@ std::filesystem::path older(const std::filesystem::path& log)
     return path += ".1";
 }
 
+/// The end of a log that may have grown without bound while nobody trimmed it.
+void keep_end(const std::filesystem::path& log, const std::filesystem::path& kept)
+{
+    std::ifstream from{log, std::ios::binary | std::ios::ate};
+    const std::streamoff size = from.tellg();
+    from.seekg(std::max(size - static_cast<std::streamoff>(truncate_limit), std::streamoff{0}));
+    std::ofstream{kept, std::ios::binary | std::ios::trunc} << from.rdbuf();
+}
+
 /// U+0080 to U+009F, which some terminals obey as they do escape sequences.
 std::string without_c1(std::string text)
 {
@@ -70,7 +79,7 @@ void truncate_log(const std::filesystem::path& log)
     if (std::filesystem::file_size(log, problem) <= truncate_limit || problem) {
         return;
     }
-    std::filesystem::copy_file(log, older(log), std::filesystem::copy_options::overwrite_existing, problem);
+    keep_end(log, older(log));
     // also when the copy failed: a full disk is no reason to fill it more
     std::filesystem::resize_file(log, 0, problem);
 }

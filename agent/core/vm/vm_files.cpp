@@ -28,25 +28,6 @@ void sync_folder(const std::filesystem::path& folder)
     }
 }
 
-/// Whole or not at all, and durable.
-void write_whole(const std::filesystem::path& path, const nlohmann::json& json)
-{
-    const auto draft = path.string() + ".new";
-    const auto text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-    const UniqueFd file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-    if (!file) {
-        throw errno_error("can't write " + path.string(), errno);
-    }
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written != static_cast<ssize_t>(text.size())) {
-        throw errno_error("can't write " + path.string(), written < 0 ? errno : ENOSPC);
-    }
-    if (::fsync(file.get()) < 0 || ::rename(draft.c_str(), path.c_str()) < 0) {
-        throw errno_error("can't write " + path.string(), errno);
-    }
-    sync_folder(path.parent_path());
-}
-
 /// Discarded (nlohmann/json) when it can't be read.
 nlohmann::json read_object(const std::filesystem::path& path)
 {
@@ -90,6 +71,24 @@ void make_private_folder(const std::filesystem::path& folder)
         throw errno_error("can't make the folder " + folder.string(), problem ? problem.value() : errno);
     }
     sync_folder(folder.parent_path());
+}
+
+void write_whole(const std::filesystem::path& path, const nlohmann::json& json)
+{
+    const auto draft = path.string() + ".new";
+    const auto text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    const UniqueFd file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    if (!file) {
+        throw errno_error("can't write " + path.string(), errno);
+    }
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written != static_cast<ssize_t>(text.size())) {
+        throw errno_error("can't write " + path.string(), written < 0 ? errno : ENOSPC);
+    }
+    if (::fsync(file.get()) < 0 || ::rename(draft.c_str(), path.c_str()) < 0) {
+        throw errno_error("can't write " + path.string(), errno);
+    }
+    sync_folder(path.parent_path());
 }
 
 void write_description(const std::filesystem::path& folder, const nlohmann::json& description)

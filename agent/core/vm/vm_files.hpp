@@ -14,6 +14,9 @@ namespace banger::agent {
 
 /// Mode 0700, parents too. Throws NoSpace, Failed.
 void make_private_folder(const std::filesystem::path& folder);
+/// Writes a file whole or not at all, and syncs it. Throws NoSpace, Failed.
+void write_whole(const std::filesystem::path& path, const nlohmann::json& json);
+
 /// Writes vm.json whole or not at all, and syncs it. Throws NoSpace, Failed.
 void write_description(const std::filesystem::path& folder, const nlohmann::json& description);
 

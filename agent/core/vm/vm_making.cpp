@@ -85,12 +85,16 @@ Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate a
         throw Error{ErrorCode::NotFound, "the image " + vm->record.spec.image + " was deleted meanwhile"};
     }
     auto& disks = ports_.disks;
-    auto make_disks = [&disks, folder = vm->folder, source = image->folder / artifact_file::root_file_system,
+    const bool sync_now = after == AfterCreate::Leave;
+    auto make_disks = [&disks, sync_now, folder = vm->folder, source = image->folder / artifact_file::root_file_system,
                        size = vm->record.spec.disk, description = to_json(vm->record.spec),
                        stop = operation->stop_token()] {
         make_private_folder(folder);
         disks.make_root(source, folder, stop);
         disks.make_work(folder, size);
+        if (sync_now) {
+            disks.sync(folder);
+        }
         // Last: a folder with a description is a whole VM.
         write_description(folder, description);
     };
@@ -100,6 +104,26 @@ Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate a
     if (after == AfterCreate::Leave) {
         co_await runner_.save(vm);
     }  // else the start writes its own row, and until then a SIGKILL leaves nothing
+}
+
+Task<void> VmManager::sync_disks(VmPtr vm)
+{
+    auto sync = [&disks = ports_.disks, folder = vm->folder] { disks.sync(folder); };
+    co_await run_on(ports_.loop, ports_.work_lane, std::move(sync));
+}
+
+/// While the guest boots, which takes longer; "done" is said after it.
+Promise<Unit> VmManager::begin_sync(const VmPtr& vm)
+{
+    Promise<Unit> synced;
+    spawn(sync_disks(vm), [synced](std::exception_ptr failure) {
+        if (failure) {
+            synced.fail(failure);
+        } else {
+            synced.set(Unit{});
+        }
+    });
+    return synced;
 }
 
 Task<void> VmManager::make(VmPtr vm, OperationPtr operation, AfterCreate after, std::chrono::milliseconds ready_limit)
@@ -114,7 +138,9 @@ Task<void> VmManager::make(VmPtr vm, OperationPtr operation, AfterCreate after, 
         co_await make_disks(vm, operation, after);
         whole = true;
         if (after == AfterCreate::Start) {
+            const auto synced = begin_sync(vm);
             co_await runner_.start(vm, operation, ready_limit);
+            co_await synced.wait();
         }
     } catch (...) {
         failure = std::current_exception();

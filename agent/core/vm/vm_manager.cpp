@@ -230,6 +230,36 @@ void VmManager::on_lease_end(const VmPtr& vm)
     }
 }
 
+void VmManager::housekeep()
+{
+    for (const auto& [name, vm] : by_name_) {
+        if (vm->running && vm->running->control) {
+            look_after(vm);
+        }
+    }
+    trim_logs();
+}
+
+/// A guest whose VMM stopped it for want of space has lost nothing, and goes on once there is room.
+void VmManager::look_after(const VmPtr& vm)
+{
+    constexpr auto room = 64 * mib;  // less, and it would stop again at once
+    const std::string stuck =
+        "the guest stands still: this host's disk is full; it goes on by itself once there is room";
+    auto& control = *vm->running->control;
+    const bool is_stuck = control.is_stuck();
+    if (is_stuck && ports_.disks.free_bytes(vm->folder) >= room.bytes()) {
+        control.go_on();
+        vm->record.reason.clear();
+    } else if (is_stuck && vm->record.reason != stuck) {
+        vm->record.reason = stuck;
+        observer_.log(stuck, vm);
+    } else {
+        return;
+    }
+    observer_.changed(vm);
+}
+
 void VmManager::trim_logs()
 {
     std::vector<std::filesystem::path> logs;

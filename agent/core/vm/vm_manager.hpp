@@ -81,11 +81,15 @@ public:
     /// The channel to a running guest. Throws WrongState.
     static GuestLink& link(const VmPtr& vm);
 
-    /// Trims the logs that VMMs hold open; called now and then.
-    void trim_logs();
+    /// Called now and then: trims the logs that VMMs hold open, and lets guests go on that a full disk has stopped.
+    void housekeep();
 
 private:
+    void trim_logs();
+    void look_after(const VmPtr& vm);
     Task<void> make_disks(VmPtr vm, OperationPtr operation, AfterCreate after);
+    Task<void> sync_disks(VmPtr vm);
+    Promise<Unit> begin_sync(const VmPtr& vm);
     Task<void> give_back(VmPtr vm);
     Task<void> discard(VmPtr vm);
     Task<void> come_back(VmPtr vm);

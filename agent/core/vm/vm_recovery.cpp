@@ -14,7 +14,17 @@ Task<void> VmManager::recover(std::vector<VmRecord> rows)
     for (const auto& row : found) {
         auto& store = ports_.store;
         auto insert = [&store, row] { store.insert(row); };
-        co_await run_on(ports_.loop, ports_.store_lane, std::move(insert));
+        std::exception_ptr failure;
+        try {
+            co_await run_on(ports_.loop, ports_.store_lane, std::move(insert));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure) {  // found again by the next start; a full disk must not be in the way of what makes room
+            observer_.log("the folder of " + row.spec.name.str() + " can't be taken in: " + to_error(failure).what(),
+                          std::make_shared<Vm>(row, vms_folder_ / row.id.str()));
+            continue;
+        }
         rows.push_back(row);
     }
     std::vector<VmPtr> vms;

@@ -235,6 +235,10 @@ Task<void> VmRunner::await_ready(VmPtr vm, OperationPtr operation, milliseconds 
         throw Error{ErrorCode::Failed, vm->name() + " did not come up: " +
                                            (vm->record.reason.empty() ? "it was shut down" : vm->record.reason)};
     }
+    if (!vm->running) {  // it ended at this very moment
+        co_await ended.wait();
+        throw Error{ErrorCode::Failed, vm->name() + " did not come up: " + vm->record.reason};
+    }
     vm->running->late = true;
     const auto late = "the guest did not get ready in " + std::to_string(limit.count() / 1000) + " s";
     vm->record.reason = late;

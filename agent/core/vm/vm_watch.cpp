@@ -105,6 +105,8 @@ void VmRunner::forget_run(const VmPtr& vm)
 Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
 {
     const auto running = std::move(vm->running);
+    running->started.set(
+        StartOutcome::VmmEnded);  // before anything waits: a start that waits must not find its limit first
     ports_.user_network.stop(vm->folder);
     running->link.reset();
     running->control.reset();
@@ -116,7 +118,6 @@ Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
     if (!vm->removed) {
         co_await note(vm);
     }
-    running->started.set(StartOutcome::VmmEnded);
     // Before those who wait for the end go on: a restart that waits says by a flag that this end is none.
     hooks_.ended(vm, end);
     running->ended.set();

@@ -86,5 +86,21 @@ TEST(PathsTest, ARelativePathIsRefusedAndSoIsNoHomeAtAll)
     EXPECT_EQ(refusal({{"XDG_STATE_HOME", "/s"}}), ErrorCode::HostLacks);
 }
 
+TEST(PathsTest, StateFoldersThatShareARuntimeFolderHaveNamesOfTheirOwnInIt)
+{
+    const auto instance = [](std::map<std::string, std::string> variables) {
+        return find_paths([&](const char* name) {
+                   const auto at = variables.find(name);
+                   return at == variables.end() ? std::nullopt : std::optional{at->second};
+               })
+            .instance;
+    };
+    EXPECT_EQ(instance({{"HOME", "/home/ann"}}), "bangerd");
+    const auto one = instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", "/srv/a"}});
+    EXPECT_EQ(one, instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", "/srv/a"}}));
+    EXPECT_NE(one, instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", "/srv/b"}}));
+    EXPECT_NE(one, "bangerd");
+}
+
 }  // namespace
 }  // namespace banger

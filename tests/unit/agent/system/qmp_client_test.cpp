@@ -17,6 +17,8 @@ constexpr auto greeting = R"({"QMP": {"version": {}, "capabilities": []}})"
 constexpr auto power_off = R"({"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-shutdown"}})"
                            "\r\n";
 
+constexpr auto handshake = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-status\"}\n";
+
 class QmpClientTest : public test::LoopTest {
 protected:
     void say(std::string_view text)
@@ -47,7 +49,7 @@ protected:
 TEST_F(QmpClientTest, AnswersTheGreetingWithItsCapabilities)
 {
     say(greeting);
-    EXPECT_TRUE(comes("{\"execute\":\"qmp_capabilities\"}\n"));
+    EXPECT_TRUE(comes(handshake));
     EXPECT_FALSE(client.guest_end());
 }
 
@@ -58,7 +60,7 @@ TEST_F(QmpClientTest, PutsLinesTogetherThatComeInPieces)
         sd_event_run(loop.get(), 0);
     }
     EXPECT_TRUE(drive([&] { return client.guest_end() == GuestEnd::PowerOff; }));
-    EXPECT_TRUE(comes("{\"execute\":\"qmp_capabilities\"}\n"));
+    EXPECT_TRUE(comes(handshake));
 }
 
 TEST_F(QmpClientTest, TellsAResetFromEveryOtherEnd)
@@ -88,7 +90,7 @@ TEST_F(QmpClientTest, TellsAResetFromEveryOtherEnd)
 TEST_F(QmpClientTest, HearsAnEventThatComesBeforeTheGreeting)
 {
     say(std::string{power_off} + greeting);
-    EXPECT_TRUE(comes("{\"execute\":\"qmp_capabilities\"}\n"));
+    EXPECT_TRUE(comes(handshake));
     EXPECT_EQ(client.guest_end(), GuestEnd::PowerOff);
 }
 
@@ -153,6 +155,26 @@ TEST_F(QmpClientTest, AVmmThatNeverReadsBlocksNobody)
     }
     say(power_off);
     EXPECT_EQ(client.guest_end(), GuestEnd::PowerOff);
+}
+
+TEST_F(QmpClientTest, KnowsAGuestThatAFullDiskStoppedAndLetsItGoOn)
+{
+    EXPECT_FALSE(client.is_stuck());
+    say("{\"event\":\"BLOCK_IO_ERROR\",\"data\":{\"action\":\"report\",\"nospace\":false}}\n");
+    say("{\"event\":\"BLOCK_IO_ERROR\",\"data\":{\"action\":\"stop\",\"nospace\":true}}\n");
+    EXPECT_TRUE(drive([&] { return client.is_stuck(); }));
+    client.go_on();
+    EXPECT_TRUE(comes("{\"execute\":\"cont\"}\n"));
+    EXPECT_FALSE(client.is_stuck());
+}
+
+TEST_F(QmpClientTest, KnowsOneThatWasStoppedBeforeThisBangerd)
+{
+    say("{\"return\":{\"status\":\"running\",\"running\":true}}\n{\"return\":[]}\n{\"return\":{}}\n");
+    let_pass();
+    EXPECT_FALSE(client.is_stuck());
+    say("{\"return\":{\"status\":\"io-error\",\"running\":false}}\n");
+    EXPECT_TRUE(drive([&] { return client.is_stuck(); }));
 }
 
 }  // namespace

@@ -107,5 +107,18 @@ TEST_F(FdSinkTest, AClientThatLeavesIsToldOnceAndNothingIsKeptForIt)
     EXPECT_EQ(broken, 1);
 }
 
+TEST_F(FdSinkTest, AClientThatReadsNoMoreButStaysIsLikeOneThatLeft)
+{
+    const std::string much(1'000'000, 'x');
+    write(much);
+    read_some();
+    ASSERT_EQ(::shutdown(pair.theirs.get(), SHUT_RD), 0);
+    EXPECT_TRUE(drive([&] {
+        read_some();  // what is in the socket already, which makes it writable
+        return consumed == much.size();
+    }));
+    EXPECT_TRUE(quiet());
+}
+
 }  // namespace
 }  // namespace banger::agent

@@ -118,6 +118,16 @@ TEST_F(UnpackTest, GoesThroughNoSymlinkThatWasThere)
     EXPECT_TRUE(fs::is_symlink(scratch / "out/dst/way")) << "the user's own link is left alone";
 }
 
+TEST_F(UnpackTest, LeavesTheCurrentFolderAsItWas)
+{
+    const auto before = fs::current_path();
+    send({{.name = "src"}});
+    receive();
+    EXPECT_EQ(fs::current_path(), before);
+    refusal({{.name = "../escaped"}});
+    EXPECT_EQ(fs::current_path(), before);
+}
+
 TEST_F(UnpackTest, ReplacesASymlinkInsteadOfWritingThroughIt)
 {
     write_file(scratch / "victim", "mine");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <future>
 
 #include "agent/core/vm/vm_folder.hpp"
 #include "tests/fakes/bangerd.hpp"
@@ -128,6 +129,37 @@ TEST_F(VmWatchTest, AVmmWithoutAControlConnectionRunsAndIsStopped)
     EXPECT_TRUE(bangerd.stop("calm-otter").ok());
     EXPECT_EQ(vm->record.state, VmState::Stopped);
     EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmWatchTest, AGuestThatAFullDiskStoppedIsToldAndGoesOnOnceThereIsRoom)
+{
+    world.vmms.stuck = true;
+    bangerd.disks.free = 0;
+    bangerd.manager->housekeep();
+    EXPECT_THAT(vm->record.reason, HasSubstr("disk is full"));
+    EXPECT_TRUE(world.vmms.stuck);
+    bangerd.disks.free = std::uint64_t{1} << 30U;
+    bangerd.manager->housekeep();
+    EXPECT_EQ(vm->record.reason, "");
+    EXPECT_FALSE(world.vmms.stuck);
+}
+
+TEST_F(VmWatchTest, AVmmThatEndsJustBeforeTheLimitOfItsStartIsAnEndAndNoLateness)
+{
+    ASSERT_TRUE(bangerd.stop("calm-otter").ok());
+    world.guests.get_ready = false;
+    const auto starting =
+        bangerd.begin(bangerd.manager->start(vm, bangerd.operation(), std::chrono::milliseconds{300}));
+    ASSERT_TRUE(bangerd.drive([&] { return vm->running != nullptr && vm->record.state == VmState::Starting; }));
+    bangerd.settle();
+    std::promise<void> disk;  // a slow one, that the row of the end waits for
+    ASSERT_TRUE(bangerd.store_lane.submit([slow = disk.get_future().share()] { slow.wait(); }));
+    bangerd.end_guest("calm-otter", std::nullopt);
+    bangerd.drive([] { return false; }, std::chrono::milliseconds{500});
+    EXPECT_FALSE(starting->ended);
+    disk.set_value();
+    EXPECT_TRUE(bangerd.drive([&] { return starting->ended; }));
+    EXPECT_EQ(starting->code(), ErrorCode::Failed) << starting->what();
 }
 
 }  // namespace
