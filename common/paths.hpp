@@ -15,7 +15,7 @@ struct Paths {
     std::filesystem::path config;   ///< $XDG_CONFIG_HOME/banger/config.toml
     std::filesystem::path runtime;  ///< $XDG_RUNTIME_DIR/banger, else state/run
     /// What is bangerd's own in `runtime` is named so: "bangerd", or with a hash where state isn't HOME's usual one, as several may share
-    /// one runtime folder.
+    /// one $XDG_RUNTIME_DIR.
     std::string instance;
 
     std::filesystem::path database() const { return state / "banger.db"; }

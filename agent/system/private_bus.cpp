@@ -93,6 +93,12 @@ PrivateBus::PrivateBus(const std::filesystem::path& folder, const std::string& i
 {
     check_folder(folder);
     const auto socket = folder / (instance + ".sock");
+    constexpr std::size_t path_limit = 107;  // sun_path, unix(7)
+    if (socket.string().size() > path_limit) {
+        throw Error{ErrorCode::HostLacks,
+                    socket.string() +
+                        " is too long for a socket's path; set XDG_RUNTIME_DIR to a folder of yours with a short one"};
+    }
     const auto program = find_program("dbus-daemon").string();
     const auto configuration = "--config-file=" + write_configuration(socket).string();
     std::error_code none;

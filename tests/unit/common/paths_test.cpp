@@ -95,11 +95,15 @@ TEST(PathsTest, StateFoldersThatShareARuntimeFolderHaveNamesOfTheirOwnInIt)
                })
             .instance;
     };
-    EXPECT_EQ(instance({{"HOME", "/home/ann"}}), "bangerd");
-    const auto one = instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", "/srv/a"}});
-    EXPECT_EQ(one, instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", "/srv/a"}}));
-    EXPECT_NE(one, instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", "/srv/b"}}));
-    EXPECT_NE(one, "bangerd");
+    const agent::test::TemporaryFolder runtime;
+    const auto with_state = [&](const char* state) {
+        return instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", state}, {"XDG_RUNTIME_DIR", runtime.path.string()}});
+    };
+    EXPECT_EQ(with_state("/home/ann/.local/state"), "bangerd");
+    EXPECT_EQ(with_state("/srv/a"), with_state("/srv/a"));
+    EXPECT_NE(with_state("/srv/a"), with_state("/srv/b"));
+    EXPECT_NE(with_state("/srv/a"), "bangerd");
+    EXPECT_EQ(instance({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", "/srv/a"}}), "bangerd") << "in a folder of its own";
 }
 
 }  // namespace
