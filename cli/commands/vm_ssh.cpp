@@ -32,7 +32,7 @@ struct ConnectCommand {
     ::execvp("ssh", argv.data());
     if (errno == ENOENT) {
         throw Error{ErrorCode::HostLacks,
-                    "ssh is not installed; sudo apt-get install openssh-client; banger vm exec needs none"};
+                    "ssh is not installed; as root: apt install openssh-client (banger vm exec needs none)"};
     }
     throw errno_error("can't run ssh", errno);
 }
