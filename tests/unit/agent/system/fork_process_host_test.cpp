@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <sstream>
 
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/loop_test.hpp"
@@ -265,7 +266,14 @@ TEST_F(ForkProcessHostTest, TheProgramWorksInItsFolderInASessionOfItsOwnWithItsS
     const auto ignored = std::stoull(status.substr(status.find("SigIgn:") + 8), nullptr, 16);
     EXPECT_EQ(ignored & (1ULL << (SIGPIPE - 1U)), 0U);
     const auto stat = output_of({"/bin/cat", "/proc/self/stat"});
-    EXPECT_EQ(stat.find(" " + std::to_string(::getsid(0)) + " "), std::string::npos) << stat;
+    // proc(5): "pid (comm) state ppid pgrp session ..."; a session outside the PID namespace reads as 0, ours included.
+    std::istringstream fields{stat.substr(stat.rfind(')') + 1)};
+    char state = 0;
+    pid_t parent = 0;
+    pid_t group = 0;
+    pid_t session = 0;
+    ASSERT_TRUE(fields >> state >> parent >> group >> session) << stat;
+    EXPECT_NE(session, ::getsid(0)) << stat;
 }
 
 TEST_F(ForkProcessHostTest, ThePidFileIsForUsAloneAndReplacesNoLink)
