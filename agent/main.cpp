@@ -115,10 +115,11 @@ int run(const Arguments& arguments)
     GuestSessions links{loop};
     ArtifactCatalog images{paths.images(), "image.json"};
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
-    Ladder ladder{loop, processes, links, paths.state};
+    FirecrackerProgram firecracker{loop, process_lane, [] { return find_program("firecracker"); }};
+    Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker}};
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
     SshKey key{paths.state};
-    HostExamination host{ladder.probe()};
+    HostExamination host{ladder.probe(), firecracker};
     const auto opened = open_or_replace_store(paths.database());
     Agent agent{{.loop = loop,
                  .store = *opened.store,

@@ -85,9 +85,7 @@ public:
     GuestLinks(const GuestLinks&) = delete;
     GuestLinks& operator=(const GuestLinks&) = delete;
     virtual ~GuestLinks() = default;
-    /// `connect` gives a new connection to the VMM's end of the channel, or throws Unavailable.
-    virtual std::unique_ptr<GuestLink> open(std::function<UniqueFd()> connect, GuestSettings settings,
-                                            GuestLinkEvents events) = 0;
+    virtual std::unique_ptr<GuestLink> open(GuestDoor door, GuestSettings settings, GuestLinkEvents events) = 0;
 };
 
 }  // namespace banger::agent

@@ -25,6 +25,7 @@ struct NetworkRequest {
     VmId vm;
     std::filesystem::path folder;  ///< the VM's
     LoopbackPolicy loopback;       ///< Shielded: no address of the host's
+    VmmNetwork::Kind kind;         ///< what the VMM can take
 };
 
 /// One way to give guests a network.

@@ -17,9 +17,12 @@ namespace banger::agent {
 
 /// How a guest's network card is backed.
 struct VmmNetwork {
-    enum class Kind { None, StreamSocket } kind{Kind::None};
+    enum class Kind { None, StreamSocket, Tap } kind{Kind::None};
     std::string path{};  ///< StreamSocket: of what carries its frames, relative to the VM's folder
     std::string mac{};
+    std::string tap{};  ///< Tap: the device's name
+    int namespace_holder{
+        0};  ///< Tap: pid of a process in whose user and network namespace the device is; 0: the host's
 };
 
 /// All that a VMM is told. Its files are in the VM's folder under fixed names (vm_folder.hpp), so that no path is absolute.
@@ -32,10 +35,18 @@ struct VmmConfig {
     VmmNetwork network;
 };
 
-/// Sockets that bangerd binds before the VMM starts, so that nobody waits for them to appear.
-struct VmmSockets {
-    UniqueFd guest;    ///< listening; becomes the VMM's standard input
-    UniqueFd control;  ///< listening; becomes its standard output
+/// What a VMM starts with. A VMM that takes listening sockets gets them here, so that nobody waits for them to appear.
+struct VmmStreams {
+    UniqueFd input{};            ///< none: /dev/null
+    UniqueFd output{};           ///< none: the log
+    std::string_view error_log;  ///< file in the VM's folder to which its standard error is appended
+};
+
+/// The way to a guest's end of the channel.
+struct GuestDoor {
+    std::function<UniqueFd()> connect;  ///< a new connection; throws Unavailable
+    /// Listening: a guest that has just come to its end of the channel connects and leaves again. None: connect() always works.
+    UniqueFd knocks{};
 };
 
 /// How the VMM says that the guest went down.
@@ -49,8 +60,8 @@ public:
     VmmControl& operator=(const VmmControl&) = delete;
     virtual ~VmmControl() = default;
 
-    /// Asks the VMM to leave at once, in order (flushing what it holds).
-    virtual void quit() = 0;
+    /// Asks the VMM to leave at once, in order (flushing what it holds). False: it can't be asked, and holds nothing.
+    virtual bool quit() = 0;
     /// The VMM has stopped the guest, as the host's disk is full; go_on() lets it try again.
     virtual bool is_stuck() const = 0;
     virtual void go_on() = 0;
@@ -68,15 +79,23 @@ public:
 
     /// As in VmRecord::vmm.
     virtual std::string_view name() const noexcept = 0;
-    /// Binds the sockets of a VM that is to start.
-    virtual VmmSockets listen(const std::filesystem::path& folder) const = 0;
+    /// The kind of network that it takes.
+    virtual VmmNetwork::Kind network_kind() const noexcept = 0;
+    /// What it says itself: a file in the VM's folder.
+    virtual std::string_view log_name() const noexcept = 0;
+    /// Readies the folder of a VM that is to start, and binds its sockets. Throws NoSpace, Failed.
+    virtual VmmStreams prepare(const std::filesystem::path& folder) const = 0;
     /// The program and its arguments. Throws HostLacks naming the package.
     virtual std::vector<std::string> command(const VmmConfig& config) const = 0;
-    /// Kernel arguments that only this VMM needs.
+    /// Kernel arguments that only this VMM needs: above all, where the guest finds its disks and its channel.
     virtual std::string kernel_arguments() const = 0;
+    /// Lets a VMM that has just been started boot its guest. `process` (a pidfd) stays the caller's: the VMM's end, at any step, is
+    /// seen at once. Throws Failed (with what the VMM says), TimedOut.
+    virtual Task<void> boot(EventLoop& loop, std::filesystem::path folder, VmmConfig config, int process) const = 0;
+    /// False: it was started and never came to boot(), as bangerd was killed in between.
+    virtual Task<bool> has_booted(EventLoop& loop, std::filesystem::path folder) const = 0;
     virtual std::unique_ptr<VmmControl> attach(EventLoop& loop, const std::filesystem::path& folder) const = 0;
-    /// A new connection to the guest's channel. Throws Unavailable.
-    virtual UniqueFd connect_guest(const std::filesystem::path& folder) const = 0;
+    virtual GuestDoor guest_door(const std::filesystem::path& folder) const = 0;
 };
 
 }  // namespace banger::agent

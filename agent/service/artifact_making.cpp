@@ -112,10 +112,7 @@ Task<void> Agent::make_artifact(Making making, OperationPtr operation)
 /// So that the first VM needn't wait for the verdict on KVM.
 void Agent::probe_in_background(const Artifact& kernel)
 {
-    const auto probe = [](VmmLadder* ladder, Artifact with) -> Task<void> {
-        co_await ladder->choose(VmmChoice::Auto, std::move(with));
-    };
-    spawn(probe(&ports_.ladder, kernel), [](std::exception_ptr failure) {
+    spawn(ports_.ladder.look_ahead(kernel), [](std::exception_ptr failure) {
         if (failure) {
             json_log::write(json_log::Level::Warn, std::string{"the KVM probe failed: "} + to_error(failure).what());
         }

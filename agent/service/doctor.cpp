@@ -36,7 +36,13 @@ Task<std::tuple<DoctorRows>> examine_host(Agent* agent)
     findings.insert(findings.end(), programs.begin(), programs.end());
     findings.push_back(check_artifact("kernel", kernel, "banger kernel import"));
     findings.push_back(check_artifact("image", agent->images().find("debian"), "banger image build"));
-    findings.push_back(co_await agent->host().kvm(kernel));
+    auto firecracker = co_await agent->host().firecracker();
+    auto kvm = co_await agent->host().kvm(kernel);
+    const bool matters = kvm.verdict == "ok";  // Firecracker runs on KVM alone
+    findings.push_back(std::move(kvm));
+    if (matters) {
+        findings.push_back(std::move(firecracker));
+    }
     DoctorRows rows;
     for (const auto& finding : findings) {
         rows.emplace_back(finding.check, finding.verdict, finding.detail, finding.mend);

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/operation_object.hpp"
@@ -223,7 +224,8 @@ std::tuple<Fd, std::string> VmObject::OpenLog(const std::string& which)
         if (which != "console" && which != "all" && which != "vmm") {
             throw Error{ErrorCode::InvalidArgument, "there are the logs console, vmm and all"};
         }
-        const auto path = vm_->folder / (which == "vmm" ? vm_folder::vmm_log : vm_folder::console_log);
+        const auto path =
+            vm_->folder / (which == "vmm" ? vmm_log_in(vm_->folder) : vm_->folder / vm_folder::console_log);
         UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
         if (!file) {
             throw errno_error(vm_->name() + " has no such log yet", errno);

@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,15 +46,16 @@ Error unavailable(const std::string& why)
 
 }  // namespace
 
-GuestSession::GuestSession(EventLoop& loop, std::function<UniqueFd()> connect, GuestSettings settings,
-                           GuestLinkEvents events, GuestLimits limits)
+GuestSession::GuestSession(EventLoop& loop, GuestDoor door, GuestSettings settings, GuestLinkEvents events,
+                           GuestLimits limits)
     : loop_{&loop},
-      connect_{std::move(connect)},
+      door_{std::move(door)},
       settings_{std::move(settings)},
       events_{std::move(events)},
       limits_{limits},
       pause_{first_pause}
 {
+    listen_for_knocks();
     connect_now();
 }
 
@@ -72,7 +74,7 @@ GuestSession::~GuestSession()
 void GuestSession::connect_now()
 {
     try {
-        channel_ = connect_();
+        channel_ = door_.connect();
     } catch (const Error&) {
         lose_connection("its VMM takes no connection");
         return;
@@ -113,6 +115,26 @@ void GuestSession::lose_connection(std::string_view why)
         reconnect_ = loop_->after(pause_, [this] { connect_now(); });
         pause_ = std::min(pause_ * 2, longest_pause);
     }
+}
+
+void GuestSession::listen_for_knocks()
+{
+    if (door_.knocks) {
+        knock_source_ = loop_->on_io(door_.knocks.get(), EPOLLIN, [this](std::uint32_t) { on_knock(); });
+    }
+}
+
+/// The guest has come to its end anew, so a connection of before, also one that waits for its answer, leads nowhere.
+void GuestSession::on_knock()
+{
+    while (UniqueFd{::accept4(door_.knocks.get(), nullptr, nullptr, SOCK_CLOEXEC)}) {
+    }
+    // A guest that knocks without end costs us no more than one that breaks the protocol.
+    knock_source_.reset();
+    knock_rest_ = loop_->after(first_pause, [this] { listen_for_knocks(); });
+    lose_connection("it began anew");
+    reconnect_.reset();
+    connect_now();
 }
 
 void GuestSession::on_channel(std::uint32_t events)

@@ -20,11 +20,11 @@ struct GuestLimits {
     std::chrono::milliseconds handshake{10'000};
 };
 
-/// GuestLink over the wire format of guest/README.md: one connection, many streams. After a loss it connects again, with pauses
-/// that grow while it doesn't help.
+/// GuestLink over the wire format of guest/README.md: one connection, many streams. After a loss it connects again: at the guest's knock
+/// where there are knocks, and after pauses that grow while it doesn't help.
 class GuestSession final : public GuestLink, private wire::MuxHandler, private StreamOwner {
 public:
-    GuestSession(EventLoop& loop, std::function<UniqueFd()> connect, GuestSettings settings, GuestLinkEvents events,
+    GuestSession(EventLoop& loop, GuestDoor door, GuestSettings settings, GuestLinkEvents events,
                  GuestLimits limits = {});
     ~GuestSession() override;
 
@@ -45,6 +45,8 @@ private:
     // guest_session.cpp: the connection
     void connect_now();
     void lose_connection(std::string_view why);
+    void listen_for_knocks();
+    void on_knock();
     void on_channel(std::uint32_t events);
     void read_channel();
     void watch_channel();
@@ -82,7 +84,9 @@ private:
     void on_closed(wire::StreamId stream, wire::CloseReason reason) override;
 
     EventLoop* loop_;
-    std::function<UniqueFd()> connect_;
+    GuestDoor door_;
+    EventLoop::Source knock_source_;
+    EventLoop::Source knock_rest_;
     GuestSettings settings_;
     GuestLinkEvents events_;
     GuestLimits limits_;
@@ -110,10 +114,9 @@ private:
 class GuestSessions final : public GuestLinks {
 public:
     explicit GuestSessions(EventLoop& loop) : loop_{&loop} {}
-    std::unique_ptr<GuestLink> open(std::function<UniqueFd()> connect, GuestSettings settings,
-                                    GuestLinkEvents events) override
+    std::unique_ptr<GuestLink> open(GuestDoor door, GuestSettings settings, GuestLinkEvents events) override
     {
-        return std::make_unique<GuestSession>(*loop_, std::move(connect), std::move(settings), std::move(events));
+        return std::make_unique<GuestSession>(*loop_, std::move(door), std::move(settings), std::move(events));
     }
 
 private:

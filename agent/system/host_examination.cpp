@@ -49,6 +49,19 @@ Finding check_subordinate_ids()
 
 }  // namespace
 
+Task<Finding> HostExamination::firecracker()
+{
+    const std::string check = "firecracker";
+    const auto problem = co_await firecracker_->problem();
+    Finding finding{check, "ok", "", ""};
+    if (problem.empty()) {
+        finding.detail = firecracker_->path().string();
+    } else {
+        finding = {check, "warn", "QEMU is used: " + problem, "banger runtime fetch"};
+    }
+    co_return finding;
+}
+
 std::vector<Finding> HostExamination::programs() const
 {
     std::vector<Finding> findings;
@@ -68,7 +81,7 @@ Task<Finding> HostExamination::kvm(std::optional<Artifact> kernel)
     }
     const auto verdict = co_await probe_->ask(std::move(*kernel));
     if (verdict.usable) {
-        co_return Finding{"KVM", "ok", "a guest boots on it: qemu-kvm is used", ""};
+        co_return Finding{"KVM", "ok", "a guest boots on it", ""};
     }
     co_return Finding{"KVM", "warn", verdict.reason + "; qemu-tcg is used, which is slower", ""};
 }

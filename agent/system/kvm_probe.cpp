@@ -14,6 +14,7 @@
 #include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/system/folder_watch.hpp"
 #include "common/rollback.hpp"
 
 namespace banger::agent {
@@ -138,6 +139,7 @@ Task<void> KvmProbe::clear_leftovers()
 
 Task<KvmProbe::Verdict> KvmProbe::boot(Artifact kernel)
 {
+    const Vmm* vmm = vmm_();
     const auto id = VmId::random();
     const auto folder = state_ / (folder_prefix + id.str());
     UniqueFd process;  // before the cleanup, which ends it
@@ -146,39 +148,46 @@ Task<KvmProbe::Verdict> KvmProbe::boot(Artifact kernel)
     make_private_folder(folder);
     std::filesystem::create_symlink(kernel.folder / artifact_file::kernel, folder / vm_folder::kernel);
     std::filesystem::create_symlink(kernel.folder / artifact_file::initrd, folder / vm_folder::initrd);
-    auto sockets = qemu_->listen(folder);
-    const VmmConfig config{
-        .name = "banger-probe",
-        .vcpus = 1,
-        .memory_mib = probe_memory_mib,
-        .kernel_arguments = "console=ttyS0 quiet panic=1 banger.probe=1 banger.channel=virtio-serial",
-        .disks = VmmConfig::Disks::None,
-        .network = {}};
+    auto streams = vmm->prepare(folder);
+    const VmmConfig config{.name = "banger-probe",
+                           .vcpus = 1,
+                           .memory_mib = probe_memory_mib,
+                           .kernel_arguments = "console=ttyS0 panic=1 banger.probe=1" + vmm->kernel_arguments(),
+                           .disks = VmmConfig::Disks::None,
+                           .network = {}};
     ProcessSpec spec{.vm = id,
                      .role = "vmm",
-                     .argv = qemu_->command(config),
+                     .argv = vmm->command(config),
                      .directory = folder,
-                     .standard_input = std::move(sockets.guest),
-                     .standard_output = std::move(sockets.control),
-                     .log = folder / vm_folder::vmm_log};
+                     .standard_input = std::move(streams.input),
+                     .standard_output = std::move(streams.output),
+                     .log = folder / streams.error_log};
     process = open_process(co_await processes_->start(std::move(spec)));
     cleanup.add([&process] {
         if (process) {
             send_signal(process, SIGKILL);
         }
     });
+    if (!process) {
+        co_return ended_verdict(*vmm, folder);
+    }
+    co_await vmm->boot(*loop_, folder, config, process.get());
     Promise<bool> answer;
     GuestLinkEvents events;
     events.ready = [answer] { answer.set(true); };
     events.goodbye = [](GuestGoodbye) {};
     events.failed = [](const std::string&) {};
-    const auto link = links_->open([this, folder] { return qemu_->connect_guest(folder); }, {}, std::move(events));
-    EventLoop::Source ended;
-    if (process) {
-        ended = loop_->on_io(process.get(), EventLoop::readable, [answer](std::uint32_t) { answer.set(false); });
-    } else {
-        answer.set(false);
-    }
+    const auto link = links_->open(vmm->guest_door(folder), {}, std::move(events));
+    const auto ended = loop_->on_io(process.get(), EventLoop::readable, [answer](std::uint32_t) { answer.set(false); });
+    // A guest that boots talks on its console; on a slow host for long, but never with such a pause.
+    EventLoop::Source silence;
+    const auto hung = [answer] { answer.fail(std::make_exception_ptr(Error{ErrorCode::TimedOut, "silent"})); };
+    silence = loop_->after(silence_limit, hung);
+    const FolderWatch talk{*loop_, folder, [this, &silence, hung](std::string_view name) {
+                               if (name == vm_folder::console_log) {
+                                   silence = loop_->after(silence_limit, hung);
+                               }
+                           }};
     bool said_ready = false;
     try {
         said_ready = co_await answer.wait(*loop_, boot_limit, Error{ErrorCode::TimedOut, ""});
@@ -187,9 +196,15 @@ Task<KvmProbe::Verdict> KvmProbe::boot(Artifact kernel)
             false, "/dev/kvm opens, but a guest tried on it hung; that is so on some hosts that are guests themselves"};
     }
     if (!said_ready) {
-        co_return Verdict{false, "/dev/kvm opens, but QEMU ended with: " + tail_of_log(folder / vm_folder::vmm_log)};
+        co_return ended_verdict(*vmm, folder);
     }
     co_return Verdict{true, {}};
+}
+
+KvmProbe::Verdict KvmProbe::ended_verdict(const Vmm& vmm, const std::filesystem::path& folder)
+{
+    return {false,
+            "/dev/kvm opens, but " + std::string{vmm.name()} + " ended with: " + tail_of_log(folder / vmm.log_name())};
 }
 
 }  // namespace banger::agent

@@ -1,29 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/ladder.hpp"
 
-namespace banger::agent {
+#include "agent/system/firecracker_api.hpp"
 
-Task<const Vmm*> Ladder::choose(VmmChoice choice, Artifact kernel)
+namespace banger::agent {
+namespace {
+
+Error refusal(VmmChoice choice, const std::string& why)
 {
+    return Error{ErrorCode::HostLacks, std::string{to_string(choice)} + " was asked for, but " + why};
+}
+
+}  // namespace
+
+Ladder::Ladder(EventLoop& loop, ProcessHost& processes, GuestLinks& links, std::filesystem::path state, Host host)
+    : host_{std::move(host)},
+      firecracker_{[this] { return host_.firecracker.path(); }},
+      probe_{loop,
+             processes,
+             links,
+             [this] {
+                 return host_.firecracker.known_problem().empty() ? static_cast<const Vmm*>(&firecracker_) : &qemu_kvm_;
+             },
+             std::move(state),
+             host_.device_problem}
+{
+}
+
+/// Why this VM can't be Firecracker's; empty when it can.
+Task<std::string> Ladder::firecracker_problem(VmSpec spec)
+{
+    if (spec.vcpus > firecracker_vcpus) {
+        co_return "Firecracker takes " + std::to_string(firecracker_vcpus) + " CPUs at most";
+    }
+    std::string problem = co_await host_.firecracker.problem();
+    if (problem.empty() && spec.network != NetworkChoice::None && host_.tap_problem) {
+        problem = host_.tap_problem();
+    }
+    co_return problem;
+}
+
+Task<VmmLadder::Pick> Ladder::choose(VmSpec spec, Artifact kernel)
+{
+    const auto choice = spec.vmm;
     if (choice == VmmChoice::QemuTcg) {
-        co_return &qemu_tcg_;
+        Pick pick{&qemu_tcg_, ""};
+        co_return pick;
     }
-    const auto verdict = co_await probe_.ask(std::move(kernel));
-    if (verdict.usable) {
-        co_return &qemu_kvm_;
+    std::string lack;
+    if (choice != VmmChoice::QemuKvm) {
+        lack = co_await firecracker_problem(spec);
     }
-    if (choice == VmmChoice::QemuKvm) {
-        throw Error{ErrorCode::HostLacks, "qemu-kvm was asked for, but " + verdict.reason};
+    if (choice == VmmChoice::Firecracker && !lack.empty()) {
+        throw refusal(choice, lack);
     }
-    co_return &qemu_tcg_;
+    const auto kvm = co_await probe_.ask(std::move(kernel));
+    if (!kvm.usable && choice != VmmChoice::Auto) {
+        throw refusal(choice, kvm.reason);
+    }
+    if (!kvm.usable) {
+        Pick pick{&qemu_tcg_, kvm.reason};
+        co_return pick;
+    }
+    const bool fits = lack.empty() && choice != VmmChoice::QemuKvm;
+    const Vmm* vmm = &qemu_kvm_;
+    if (fits) {
+        vmm = &firecracker_;
+    }
+    Pick pick{vmm, std::move(lack)};
+    co_return pick;
+}
+
+Task<void> Ladder::look_ahead(Artifact kernel)
+{
+    co_await host_.firecracker.problem();
+    co_await probe_.ask(std::move(kernel));
 }
 
 const Vmm* Ladder::by_name(std::string_view name) const noexcept
 {
-    if (name == qemu_kvm_.name()) {
-        return &qemu_kvm_;
+    for (const Vmm* vmm : {static_cast<const Vmm*>(&firecracker_), static_cast<const Vmm*>(&qemu_kvm_),
+                           static_cast<const Vmm*>(&qemu_tcg_)}) {
+        if (vmm->name() == name) {
+            return vmm;
+        }
     }
-    return name == qemu_tcg_.name() ? &qemu_tcg_ : nullptr;
+    return nullptr;
 }
 
 }  // namespace banger::agent

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/qemu_driver.hpp"
 
+#include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/system/guest_doors.hpp"
 #include "agent/system/host_tsc.hpp"
 #include "agent/system/qmp_client.hpp"
 #include "agent/system/subprocess.hpp"
@@ -45,7 +47,7 @@ Words QemuDriver::command(const VmmConfig& config) const
     add(words, {"-kernel", vm_folder::kernel, "-initrd", vm_folder::initrd, "-append", config.kernel_arguments});
     add(words, {"-chardev", std::string{"file,id=console,append=on,path="} + vm_folder::console_log, "-serial",
                 "chardev:console"});
-    // 0 and 1 are listening sockets that bangerd bound (VmmSockets): there is nothing to wait for.
+    // 0 and 1 are listening sockets that bangerd bound (VmmStreams): there is nothing to wait for.
     add(words, {"-chardev", "socket,id=control,fd=1,server=on,wait=off", "-mon", "chardev=control,mode=control"});
     add(words, {"-device", "virtio-serial-device,max_ports=2", "-chardev", "socket,id=guest,fd=0,server=on,wait=off",
                 "-device", "virtserialport,chardev=guest,name=dev.banger.guest"});
@@ -65,18 +67,24 @@ Words QemuDriver::command(const VmmConfig& config) const
 
 std::string QemuDriver::kernel_arguments() const
 {
+    const std::string devices =
+        " banger.root=serial=root banger.work=serial=work banger.modules=serial=modules banger.channel=virtio-serial";
     if (accelerator_ == QemuAccelerator::Kvm) {
-        return "";
+        return devices;
     }
     // Speculation barriers cost much under emulation, where there is no speculation to guard against.
     // This machine has no other clock than the TSC, which under TCG is the host's (QEMU 7.2, cpu_get_host_ticks). Left to itself the
     // kernel (6.1) doesn't trust it with two CPUs, and then its time runs slow; on a busy host it can't even measure it, and hangs.
-    return " mitigations=off tsc=reliable tsc_early_khz=" + std::to_string(host_tsc_khz());
+    return devices + " mitigations=off tsc=reliable tsc_early_khz=" + std::to_string(host_tsc_khz());
 }
 
-VmmSockets QemuDriver::listen(const std::filesystem::path& folder) const
+std::string_view QemuDriver::log_name() const noexcept { return vm_folder::qemu_log; }
+
+VmmStreams QemuDriver::prepare(const std::filesystem::path& folder) const
 {
-    return {listen_in(folder, vm_folder::guest_socket), listen_in(folder, vm_folder::control_socket)};
+    rotate_log(folder / vm_folder::qemu_log);
+    return {listen_in(folder, vm_folder::guest_socket), listen_in(folder, vm_folder::control_socket),
+            vm_folder::qemu_log};
 }
 
 std::unique_ptr<VmmControl> QemuDriver::attach(EventLoop& loop, const std::filesystem::path& folder) const
@@ -84,9 +92,6 @@ std::unique_ptr<VmmControl> QemuDriver::attach(EventLoop& loop, const std::files
     return std::make_unique<QmpClient>(loop, connect_in(folder, vm_folder::control_socket));
 }
 
-UniqueFd QemuDriver::connect_guest(const std::filesystem::path& folder) const
-{
-    return connect_in(folder, vm_folder::guest_socket);
-}
+GuestDoor QemuDriver::guest_door(const std::filesystem::path& folder) const { return qemu_guest_door(folder); }
 
 }  // namespace banger::agent

@@ -13,11 +13,15 @@ public:
     explicit QemuDriver(QemuAccelerator accelerator) noexcept : accelerator_{accelerator} {}
 
     std::string_view name() const noexcept override;
-    VmmSockets listen(const std::filesystem::path& folder) const override;
+    VmmNetwork::Kind network_kind() const noexcept override { return VmmNetwork::Kind::StreamSocket; }
+    std::string_view log_name() const noexcept override;
+    VmmStreams prepare(const std::filesystem::path& folder) const override;
     std::vector<std::string> command(const VmmConfig& config) const override;
     std::string kernel_arguments() const override;
+    Task<void> boot(EventLoop&, std::filesystem::path, VmmConfig, int) const override { co_return; }
+    Task<bool> has_booted(EventLoop&, std::filesystem::path) const override { co_return true; }
     std::unique_ptr<VmmControl> attach(EventLoop& loop, const std::filesystem::path& folder) const override;
-    UniqueFd connect_guest(const std::filesystem::path& folder) const override;
+    GuestDoor guest_door(const std::filesystem::path& folder) const override;
 
 private:
     QemuAccelerator accelerator_;

@@ -45,7 +45,11 @@ std::optional<GuestEnd> QmpClient::guest_end()
     return guest_end_;
 }
 
-void QmpClient::quit() { send(R"({"execute":"quit"})"); }
+bool QmpClient::quit()
+{
+    send(R"({"execute":"quit"})");
+    return true;
+}
 
 void QmpClient::go_on()
 {

@@ -13,7 +13,7 @@ class QmpClient final : public VmmControl {
 public:
     QmpClient(EventLoop& loop, UniqueFd socket);
 
-    void quit() override;
+    bool quit() override;
     bool is_stuck() const override { return stuck_; }
     void go_on() override;
     std::optional<GuestEnd> guest_end() override;

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/system/guest_doors.hpp"
 #include "agent/system/guest_session.hpp"
-#include "agent/system/unix_socket.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace banger::agent {
@@ -32,6 +32,15 @@ std::string announced_address(const std::filesystem::path& folder)
     const auto json = nlohmann::json::parse(file, nullptr, false);
     const bool told = json.is_object() && json.contains("address") && json["address"].is_string();
     return told ? json["address"].get<std::string>() : std::string{};
+}
+
+/// What runs the VM, as VmRecord::vmm.
+std::string vmm_in(const std::filesystem::path& folder)
+{
+    std::ifstream file{folder / vm_folder::run_notes};
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    const bool told = json.is_object() && json.contains("vmm") && json["vmm"].is_string();
+    return told ? json["vmm"].get<std::string>() : std::string{};
 }
 
 std::unique_ptr<sdbus::IProxy> proxy(sdbus::IConnection& connection, const char* name, const std::string& path)
@@ -93,7 +102,7 @@ public:
         GuestSettings settings;
         settings.keep = true;
         guest_ = std::make_unique<GuestSession>(
-            loop_, [this] { return connect_in(folder_, vm_folder::guest_socket); }, std::move(settings),
+            loop_, guest_door_of(vmm_in(folder_), folder_), std::move(settings),
             GuestLinkEvents{.ready = [] {}, .goodbye = [](GuestGoodbye) {}, .failed = [](const std::string&) {}});
         spawn(guest_->shut_down(heard_limit), [this](std::exception_ptr failure) {
             if (failure && !told_) {

@@ -53,7 +53,7 @@ Completion values_of(const std::string& option)
     static const std::map<std::string, Completion> known{
         {"--format", {{"table", "json", "plain"}}},
         {"--network", {{"auto", "user", "none"}}},
-        {"--vmm", {{"auto", "qemu-kvm", "qemu-tcg"}}},
+        {"--vmm", {{"auto", "firecracker", "qemu-kvm", "qemu-tcg"}}},
         {"--suite", {{"bookworm", "trixie"}}},
         {"--which", {{"console", "vmm", "all"}}},
         {"--state", {{"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"}}},

@@ -92,7 +92,7 @@ void CreateOptions::add_to(CLI::App& command)
     add_text(command, "--network", network, "auto, user or none")->envname("BANGER_NETWORK")->type_name("KIND");
     command.add_flag("--allow-host-loopback", allow_host_loopback,
                      "let the guest reach this host's own addresses, and 127.0.0.1 as its gateway");
-    add_text(command, "--vmm", vmm, "auto, qemu-kvm or qemu-tcg")->envname("BANGER_VMM")->type_name("VMM");
+    add_text(command, "--vmm", vmm, "auto, firecracker, qemu-kvm or qemu-tcg")->envname("BANGER_VMM")->type_name("VMM");
     add_text(command, "--timeout", timeout, "seconds that the guest may take to get ready (120); 0: no limit")
         ->type_name("SECONDS");
     command.add_flag("--dry-run", dry_run, "check everything, say what would be made, make nothing");
@@ -104,7 +104,7 @@ VariantMap CreateOptions::to_map() const
 {
     auto map = change_of(vcpus, memory, disk);
     check_word(network, "--network", {"auto", "user", "none"});
-    check_word(vmm, "--vmm", {"auto", "qemu-kvm", "qemu-tcg"});
+    check_word(vmm, "--vmm", {"auto", "firecracker", "qemu-kvm", "qemu-tcg"});
     const auto put_text = [&map](const char* key, const std::optional<std::string>& value, const std::string& what) {
         if (value) {
             map.emplace(key, sdbus::Variant{non_empty(*value, what)});

@@ -100,6 +100,22 @@ UniqueFd listen_vsock(std::uint32_t port)
     return fd;
 }
 
+namespace {
+
+/// Tells the host that somebody listens now, as its earlier connections were cut off: a connection to the same port of its own, which it
+/// takes for a knock. It neither waits nor minds a host that isn't there.
+void knock(std::uint32_t port)
+{
+    const UniqueFd fd{::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    sockaddr_vm address{};
+    address.svm_family = AF_VSOCK;
+    address.svm_cid = VMADDR_CID_HOST;
+    address.svm_port = port;
+    (void)!::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+}  // namespace
+
 std::unique_ptr<Channel> open_channel(Loop& loop, std::string_view spec)
 {
     constexpr std::string_view vsock = "vsock:";
@@ -111,7 +127,9 @@ std::unique_ptr<Channel> open_channel(Loop& loop, std::string_view spec)
         std::uint32_t port = 0;
         const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), port);
         if (error == std::errc{} && end == number.data() + number.size()) {
-            return make_socket_channel(loop, listen_vsock(port));
+            auto listener = listen_vsock(port);
+            knock(port);
+            return make_socket_channel(loop, std::move(listener));
         }
     }
     throw Error{ErrorCode::InvalidArgument, "banger.channel= is neither virtio-serial nor vsock:PORT"};

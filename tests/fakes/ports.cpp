@@ -141,11 +141,12 @@ namespace {
 class FakeControl final : public VmmControl {
 public:
     FakeControl(World& world, int pid, std::optional<GuestEnd>& said) : world_{&world}, pid_{pid}, said_{&said} {}
-    void quit() override
+    bool quit() override
     {
         if (world_->vmms.obey_quit && !world_->is_dead()) {
             world_->end_process(pid_, std::nullopt);
         }
+        return true;
     }
     bool is_stuck() const override { return world_->vmms.stuck; }
     void go_on() override { world_->vmms.stuck = false; }
@@ -159,10 +160,10 @@ private:
 
 }  // namespace
 
-VmmSockets FakeVmm::listen(const std::filesystem::path&) const
+VmmStreams FakeVmm::prepare(const std::filesystem::path&) const
 {
-    world_->step_now("vmm.listen");
-    return {};
+    world_->step_now("vmm.prepare");
+    return {.error_log = "qemu.log"};
 }
 
 std::vector<std::string> FakeVmm::command(const VmmConfig& wanted) const
@@ -182,18 +183,29 @@ std::unique_ptr<VmmControl> FakeVmm::attach(EventLoop&, const std::filesystem::p
     return std::make_unique<FakeControl>(*world_, process->pid, process->said);
 }
 
-UniqueFd FakeVmm::connect_guest(const std::filesystem::path& folder) const
+Task<void> FakeVmm::boot(EventLoop&, std::filesystem::path, VmmConfig, int) const
 {
-    connected = folder;
-    return {};
+    const auto fault = world_->take("vmm.boot");
+    co_await world_->before_async(fault);
+    co_await world_->after_async(fault);
 }
 
-Task<const Vmm*> FakeLadder::choose(VmmChoice, Artifact)
+Task<bool> FakeVmm::has_booted(EventLoop&, std::filesystem::path) const { co_return world_->vmms.booted; }
+
+GuestDoor FakeVmm::guest_door(const std::filesystem::path& folder) const
+{
+    return {[this, folder] {
+        connected = folder;
+        return UniqueFd{};
+    }};
+}
+
+Task<VmmLadder::Pick> FakeLadder::choose(VmSpec, Artifact)
 {
     const auto fault = world_->take("ladder.choose");
     co_await world_->before_async(fault);
     co_await world_->after_async(fault);
-    co_return vmm_;
+    co_return Pick{vmm_, ""};
 }
 
 const Vmm* FakeLadder::by_name(std::string_view name) const noexcept
@@ -299,11 +311,10 @@ Task<nlohmann::json> FakeLink::query(std::string, Bytes)
     co_return nlohmann::json{};
 }
 
-std::unique_ptr<GuestLink> FakeLinks::open(std::function<UniqueFd()> connect, GuestSettings settings,
-                                           GuestLinkEvents events)
+std::unique_ptr<GuestLink> FakeLinks::open(GuestDoor door, GuestSettings settings, GuestLinkEvents events)
 {
     world_->step_now("links.open");
-    connect();
+    door.connect();
     return std::make_unique<FakeLink>(*world_, *loop_, vmm_->connected, std::move(settings), std::move(events));
 }
 

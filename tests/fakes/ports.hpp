@@ -65,13 +65,17 @@ class FakeVmm final : public Vmm {
 public:
     explicit FakeVmm(World& world) : world_{&world} {}
     std::string_view name() const noexcept override { return "fake"; }
-    VmmSockets listen(const std::filesystem::path& folder) const override;
+    VmmNetwork::Kind network_kind() const noexcept override { return VmmNetwork::Kind::StreamSocket; }
+    std::string_view log_name() const noexcept override { return "qemu.log"; }
+    VmmStreams prepare(const std::filesystem::path& folder) const override;
     std::vector<std::string> command(const VmmConfig& config) const override;
     std::string kernel_arguments() const override { return " fake"; }
+    Task<void> boot(EventLoop& loop, std::filesystem::path folder, VmmConfig config, int process) const override;
+    Task<bool> has_booted(EventLoop& loop, std::filesystem::path folder) const override;
     std::unique_ptr<VmmControl> attach(EventLoop& loop, const std::filesystem::path& folder) const override;
-    UniqueFd connect_guest(const std::filesystem::path& folder) const override;
+    GuestDoor guest_door(const std::filesystem::path& folder) const override;
 
-    mutable std::filesystem::path connected{};  ///< the folder of the last connect_guest()
+    mutable std::filesystem::path connected{};  ///< the folder of the last connection to a guest
     mutable std::optional<VmmConfig> config{};  ///< the last one
 
 private:
@@ -81,7 +85,8 @@ private:
 class FakeLadder final : public VmmLadder {
 public:
     FakeLadder(World& world, const FakeVmm& vmm) : world_{&world}, vmm_{&vmm} {}
-    Task<const Vmm*> choose(VmmChoice choice, Artifact kernel) override;
+    Task<Pick> choose(VmSpec spec, Artifact kernel) override;
+    Task<void> look_ahead(Artifact) override { co_return; }
     const Vmm* by_name(std::string_view name) const noexcept override;
 
 private:
@@ -124,8 +129,7 @@ private:
 class FakeLinks final : public GuestLinks {
 public:
     FakeLinks(World& world, EventLoop& loop, const FakeVmm& vmm) : world_{&world}, loop_{&loop}, vmm_{&vmm} {}
-    std::unique_ptr<GuestLink> open(std::function<UniqueFd()> connect, GuestSettings settings,
-                                    GuestLinkEvents events) override;
+    std::unique_ptr<GuestLink> open(GuestDoor door, GuestSettings settings, GuestLinkEvents events) override;
 
 private:
     World* world_;

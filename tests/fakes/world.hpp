@@ -53,6 +53,7 @@ struct FakeVmms {
     bool die_when_killed{true};
     bool stuck{false};  ///< stopped by a full disk
     bool known{true};   ///< to the bangerd that looks for one
+    bool booted{true};  ///< false: started, and never told what to boot
 };
 
 /// All that outlives a bangerd: rows, files (real ones, in a folder of its own), processes, networks. The fakes behind bangerd's ports

@@ -61,8 +61,8 @@ public:
             .goodbye = [](agent::GuestGoodbye) {},
             .failed = [](const std::string& why) { demand(to_utf8(why) == why, "a reason is UTF-8"); }};
         session_ = std::make_unique<agent::GuestSession>(
-            loop_, [this] { return connect(); }, agent::GuestSettings{.network = {}, .authorized_keys = {"key"}},
-            std::move(events));
+            loop_, agent::GuestDoor{[this] { return connect(); }},
+            agent::GuestSettings{.network = {}, .authorized_keys = {"key"}}, std::move(events));
     }
 
     void begin_calls()

@@ -10,7 +10,6 @@ namespace banger::agent {
 inline std::string kernel_arguments(const std::string& host_name)
 {
     return "console=ttyS0 quiet loglevel=3 panic=1 8250.nr_uarts=1 i8042.noaux i8042.nomux i8042.dumbkbd "
-           "banger.root=serial=root banger.work=serial=work banger.modules=serial=modules banger.channel=virtio-serial "
            "banger.hostname=" +
            host_name;
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/core/vm/log_tail.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 
+#include "agent/core/vm/vm_folder.hpp"
 #include "common/text.hpp"
 
 namespace banger::agent {
@@ -65,6 +68,18 @@ std::string tail_of_log(const std::filesystem::path& log)
     return without_c1(to_utf8(text));
 }
 
+std::filesystem::path vmm_log_in(const std::filesystem::path& folder)
+{
+    const auto written = [](const std::filesystem::path& log) {
+        std::error_code absent;
+        const auto time = std::filesystem::last_write_time(log, absent);
+        return absent ? std::filesystem::file_time_type::min() : time;
+    };
+    const auto qemu = folder / vm_folder::qemu_log;
+    const auto firecracker = folder / vm_folder::firecracker_log;
+    return written(firecracker) > written(qemu) ? firecracker : qemu;
+}
+
 void rotate_log(const std::filesystem::path& log)
 {
     std::error_code ignored;
@@ -75,12 +90,13 @@ void rotate_log(const std::filesystem::path& log)
 
 void truncate_log(const std::filesystem::path& log)
 {
-    std::error_code problem;
-    if (std::filesystem::file_size(log, problem) <= truncate_limit || problem) {
+    struct stat status {};
+    if (::stat(log.c_str(), &status) < 0 || static_cast<std::uintmax_t>(status.st_blocks) * 512 <= truncate_limit) {
         return;
     }
     keep_end(log, older(log));
     // also when the copy failed: a full disk is no reason to fill it more
+    std::error_code problem;
     std::filesystem::resize_file(log, 0, problem);
 }
 

@@ -266,7 +266,8 @@ void VmManager::trim_logs()
     for (const auto& [name, vm] : by_name_) {
         if (vm->running) {
             logs.push_back(vm->folder / vm_folder::console_log);
-            logs.push_back(vm->folder / vm_folder::vmm_log);
+            logs.push_back(vmm_log_in(vm->folder));
+            logs.push_back(vm->folder / vm_folder::firecracker_metrics);
         }
     }
     if (!logs.empty()) {

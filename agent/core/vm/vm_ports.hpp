@@ -21,12 +21,19 @@ namespace banger::agent {
 /// The best VMM that this host has, or the one that was asked for.
 class VmmLadder {
 public:
+    struct Pick {
+        const Vmm* vmm;
+        std::string lack;  ///< why it is not a better one; empty for the best
+    };
+
     VmmLadder() = default;
     VmmLadder(const VmmLadder&) = delete;
     VmmLadder& operator=(const VmmLadder&) = delete;
     virtual ~VmmLadder() = default;
     /// May boot a probe (up to some seconds, once per host boot and kernel). Throws HostLacks, saying what would mend it.
-    virtual Task<const Vmm*> choose(VmmChoice choice, Artifact kernel) = 0;
+    virtual Task<Pick> choose(VmSpec spec, Artifact kernel) = 0;
+    /// Finds out what choose() needs to know, so that the first one need not wait. Throws nothing that choose() doesn't.
+    virtual Task<void> look_ahead(Artifact kernel) = 0;
     /// By VmRecord::vmm; null for a name that this build doesn't know.
     virtual const Vmm* by_name(std::string_view name) const noexcept = 0;
 };

@@ -11,7 +11,7 @@
 namespace banger::agent {
 namespace {
 
-constexpr std::array vmm_names{"auto", "qemu-kvm", "qemu-tcg"};
+constexpr std::array vmm_names{"auto", "firecracker", "qemu-kvm", "qemu-tcg"};
 constexpr std::array network_names{"auto", "user", "none"};
 
 template <typename Choice, std::size_t N>

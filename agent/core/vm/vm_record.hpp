@@ -11,7 +11,7 @@
 
 namespace banger::agent {
 
-enum class VmmChoice { Auto, QemuKvm, QemuTcg };
+enum class VmmChoice { Auto, Firecracker, QemuKvm, QemuTcg };
 enum class NetworkChoice { Auto, User, None };
 enum class LoopbackPolicy { Shielded, Allowed };  ///< of all addresses that the host has
 enum class StopPolicy { Keep, Remove };
@@ -52,7 +52,7 @@ struct VmRecord {
     VmSpec spec;
     VmState state{VmState::Creating};
     std::string reason{};   ///< why it is failed, or what was odd about its last end; empty else
-    std::string vmm{};      ///< what runs it: qemu-kvm or qemu-tcg; empty while stopped
+    std::string vmm{};      ///< what runs it: firecracker, qemu-kvm or qemu-tcg; empty while stopped
     std::string network{};  ///< user or none; empty while stopped
     std::string address{};  ///< the guest's IPv4 address; empty while stopped or without a network
     ProcessId process{};

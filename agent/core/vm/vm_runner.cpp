@@ -128,12 +128,11 @@ Task<void> VmRunner::refresh_links(VmPtr vm)
         link(vm_folder::initrd, artifact_file::initrd);
         link(vm_folder::modules_disk, artifact_file::modules);
         rotate_log(folder / vm_folder::console_log);
-        rotate_log(folder / vm_folder::vmm_log);
     };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(make_links));
 }
 
-Task<GuestNetwork> VmRunner::start_network(VmPtr vm, OperationPtr operation)
+Task<GuestNetwork> VmRunner::start_network(VmPtr vm, OperationPtr operation, const Vmm& vmm)
 {
     const auto choice = vm->record.spec.network;
     if (choice == NetworkChoice::None) {
@@ -142,7 +141,7 @@ Task<GuestNetwork> VmRunner::start_network(VmPtr vm, OperationPtr operation)
     operation->set_stage("connecting the network");
     std::optional<Error> lack;
     try {
-        NetworkRequest request{vm->record.id, vm->folder, vm->record.spec.loopback};
+        NetworkRequest request{vm->record.id, vm->folder, vm->record.spec.loopback, vmm.network_kind()};
         co_return co_await ports_.user_network.start(std::move(request));
     } catch (const Error& error) {
         if (choice != NetworkChoice::Auto) {
@@ -164,45 +163,52 @@ Task<void> VmRunner::launch(VmPtr vm, OperationPtr operation)
     if (!kernel) {
         throw Error{ErrorCode::NotFound, "the kernel of " + vm->name() + " was deleted just now"};
     }
-    const Vmm* vmm = co_await ports_.ladder.choose(vm->record.spec.vmm, *kernel);
+    const auto [vmm, lack] = co_await ports_.ladder.choose(vm->record.spec, *kernel);
     check_wanted(vm, operation);
     GuestSettings settings;
-    settings.network = co_await start_network(vm, operation);
+    settings.network = co_await start_network(vm, operation, *vmm);
     settings.authorized_keys = co_await ports_.authorized_keys();
     check_wanted(vm, operation);
 
-    operation->set_stage("starting " + std::string{vmm->name()});
+    operation->set_stage("starting " + std::string{vmm->name()} + (lack.empty() ? "" : " (" + lack + ")"));
     vm->record.vmm = vmm->name();
     vm->record.network = settings.network.kind;
     vm->record.address = settings.network.address;
     vm->record.started = ports_.now();
     co_await save(vm);
-    vm->record.process = co_await start_vmm(vm, vmm, settings.network.vmm);
+    const auto config = vmm_config(vm, *vmm, settings.network.vmm);
+    vm->record.process = co_await start_vmm(vm, vmm, config);
     auto process = ports_.open_process(vm->record.process);
     if (!process) {
         throw Error{ErrorCode::Failed, "the VMM ended at once: " + end_of_logs(vm)};
     }
+    co_await vmm->boot(ports_.loop, vm->folder, config, process.get());
+    check_wanted(vm, operation);
     adopt(vm, *vmm, std::move(process), std::move(settings));
 }
 
-Task<ProcessId> VmRunner::start_vmm(VmPtr vm, const Vmm* vmm, VmmNetwork network)
+VmmConfig VmRunner::vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork& network)
+{
+    return {.name = vm->name(),
+            .vcpus = vm->record.spec.vcpus,
+            .memory_mib = vm->record.spec.memory_mib,
+            .kernel_arguments = kernel_arguments(vm->name()) + vmm.kernel_arguments(),
+            .disks = VmmConfig::Disks::All,
+            .network = network};
+}
+
+Task<ProcessId> VmRunner::start_vmm(VmPtr vm, const Vmm* vmm, VmmConfig config)
 {
     auto write = [folder = vm->folder, row = vm->record] { write_run_notes(folder, row); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(write));
-    auto sockets = vmm->listen(vm->folder);
-    const VmmConfig config{.name = vm->name(),
-                           .vcpus = vm->record.spec.vcpus,
-                           .memory_mib = vm->record.spec.memory_mib,
-                           .kernel_arguments = kernel_arguments(vm->name()) + vmm->kernel_arguments(),
-                           .disks = VmmConfig::Disks::All,
-                           .network = std::move(network)};
+    auto streams = vmm->prepare(vm->folder);
     ProcessSpec spec{.vm = vm->record.id,
                      .role = "vmm",
                      .argv = vmm->command(config),
                      .directory = vm->folder,
-                     .standard_input = std::move(sockets.guest),
-                     .standard_output = std::move(sockets.control),
-                     .log = vm->folder / vm_folder::vmm_log};
+                     .standard_input = std::move(streams.input),
+                     .standard_output = std::move(streams.output),
+                     .log = vm->folder / streams.error_log};
     co_return co_await ports_.processes.start(std::move(spec));
 }
 
@@ -281,8 +287,7 @@ Task<void> VmRunner::end(VmPtr vm)
     }
     const auto ended = vm->running->ended;
     vm->running->kill_asked = true;
-    if (vm->running->control) {
-        vm->running->control->quit();
+    if (vm->running->control && vm->running->control->quit()) {
         if (co_await wait_for_end(ports_.loop, ended, ports_.limits.vmm_quit)) {
             co_return;
         }

@@ -44,9 +44,10 @@ private:
     // vm_runner.cpp: up and down
     Task<void> launch(VmPtr vm, OperationPtr operation);
     Task<void> undo_launch(VmPtr vm, std::exception_ptr failure);
-    Task<GuestNetwork> start_network(VmPtr vm, OperationPtr operation);
+    Task<GuestNetwork> start_network(VmPtr vm, OperationPtr operation, const Vmm& vmm);
     Task<void> refresh_links(VmPtr vm);
-    Task<ProcessId> start_vmm(VmPtr vm, const Vmm* vmm, VmmNetwork network);
+    static VmmConfig vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork& network);
+    Task<ProcessId> start_vmm(VmPtr vm, const Vmm* vmm, VmmConfig config);
     Task<void> await_ready(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
 
     // vm_watch.cpp: what happens meanwhile

@@ -25,8 +25,7 @@ void VmRunner::adopt(const VmPtr& vm, const Vmm& vmm, UniqueFd process, GuestSet
     } catch (const Error& error) {
         hooks_.observer.log(std::string{"no control connection: "} + error.what(), vm);
     }
-    running.link = ports_.links.open([&vmm, folder = vm->folder] { return vmm.connect_guest(folder); },
-                                     std::move(settings), link_events(vm));
+    running.link = ports_.links.open(vmm.guest_door(vm->folder), std::move(settings), link_events(vm));
 }
 
 GuestLinkEvents VmRunner::link_events(const VmPtr& vm)
@@ -130,6 +129,12 @@ Task<VmEvent> VmRunner::recover(VmPtr vm)
     const Vmm* vmm = ports_.ladder.by_name(vm->record.vmm);
     const auto before = vm->record.state;
     const bool was_up = before == VmState::Running || before == VmState::Starting || before == VmState::Stopping;
+    const bool half_started =
+        watch && vmm != nullptr && before == VmState::Starting && !co_await vmm->has_booted(ports_.loop, vm->folder);
+    if (half_started) {
+        ports_.send_signal(watch, SIGKILL);
+        watch.reset();
+    }
     if (watch && vmm != nullptr) {
         vm->record.process = process;
         co_await take_over(vm, vmm, std::move(watch));
@@ -172,7 +177,7 @@ Task<void> VmRunner::take_over(VmPtr vm, const Vmm* vmm, UniqueFd process)
 
 std::string VmRunner::end_of_logs(const VmPtr& vm)
 {
-    const auto vmm = tail_of_log(vm->folder / vm_folder::vmm_log);
+    const auto vmm = tail_of_log(vmm_log_in(vm->folder));
     const auto console = tail_of_log(vm->folder / vm_folder::console_log);
     return !vmm.empty() ? vmm : (!console.empty() ? console : "its logs are empty");
 }

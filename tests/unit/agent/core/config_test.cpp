@@ -78,7 +78,7 @@ TEST(ConfigTest, AMistakeNamesFileLineAndKey)
     EXPECT_THAT(refusal("[vm_defaults]\nvcpu = 2.0\n"), HasSubstr("must be a whole number"));
     EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = 16\n"), HasSubstr("disk_size: must be a string"));
     EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = '16Q'\n"), HasSubstr("\"16Q\" is not a size"));
-    EXPECT_THAT(refusal("[vm_defaults]\nvmm = 'xen'\n"), HasSubstr("there are auto, qemu-kvm, qemu-tcg"));
+    EXPECT_THAT(refusal("[vm_defaults]\nvmm = 'xen'\n"), HasSubstr("there are auto, firecracker, qemu-kvm, qemu-tcg"));
     EXPECT_THAT(refusal("default_image = '../x'\n"), HasSubstr("config.toml:1: default_image:"));
     EXPECT_THAT(refusal("vm_defaults = 3\n"), HasSubstr("config.toml:1:"));
     EXPECT_THAT(refusal("log_level = 'loud'\n"), HasSubstr("must be debug, info, warn or error"));

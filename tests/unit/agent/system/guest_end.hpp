@@ -206,14 +206,14 @@ private:
 /// A session and the guest at the other end of its channel; a session that connects again gets a new guest.
 class SessionTest : public LoopTest {
 protected:
-    GuestSession& open_session(GuestSettings settings = {})
+    GuestSession& open_session(GuestSettings settings = {}, UniqueFd knocks = {})
     {
         GuestLinkEvents events;
         events.ready = [this] { ++readies; };
         events.goodbye = [this](GuestGoodbye kind) { goodbyes.push_back(kind); };
         events.failed = [this](const std::string& why) { failures.push_back(why); };
-        session = std::make_unique<GuestSession>(
-            loop, [this] { return connect(); }, std::move(settings), std::move(events), limits);
+        session = std::make_unique<GuestSession>(loop, GuestDoor{[this] { return connect(); }, std::move(knocks)},
+                                                 std::move(settings), std::move(events), limits);
         return *session;
     }
     /// A session whose guest is configured: what a VM that runs has.

@@ -347,15 +347,14 @@ TEST_F(GuestSessionTest, AVmmThatTakesNoConnectionIsTriedAgain)
     int tries = 0;
     auto pair = make_socket_pair(SOCK_STREAM);
     guest = std::make_unique<GuestEnd>(loop, std::move(pair.theirs));
-    session = std::make_unique<GuestSession>(
-        loop,
-        [&]() -> UniqueFd {
-            if (++tries < 3) {
-                throw Error{ErrorCode::Unavailable, "nobody there"};
-            }
-            return std::move(pair.ours);
-        },
-        GuestSettings{}, GuestLinkEvents{[] {}, [](GuestGoodbye) {}, [](const std::string&) {}});
+    session = std::make_unique<GuestSession>(loop, GuestDoor{[&]() -> UniqueFd {
+                                                 if (++tries < 3) {
+                                                     throw Error{ErrorCode::Unavailable, "nobody there"};
+                                                 }
+                                                 return std::move(pair.ours);
+                                             }},
+                                             GuestSettings{},
+                                             GuestLinkEvents{[] {}, [](GuestGoodbye) {}, [](const std::string&) {}});
     expect_served();
     EXPECT_EQ(tries, 3);
 }

@@ -23,7 +23,7 @@ protected:
     /// As a bangerd that was just started.
     KvmProbe::Verdict ask(Artifact kernel)
     {
-        KvmProbe probe{loop, processes, links, qemu, state.path, [this] { return device_problem; }};
+        KvmProbe probe{loop, processes, links, [this] { return &qemu; }, state.path, [this] { return device_problem; }};
         const auto answer = run(probe.ask(std::move(kernel)));
         EXPECT_TRUE(answer->value) << answer->error->what();
         return answer->value.value_or(KvmProbe::Verdict{false, "none"});
@@ -140,7 +140,7 @@ TEST_F(KvmProbeTest, ADeviceThatDoesNotOpenIsSaidWithoutATrialAndEvenIfItOnceDid
 
 TEST_F(KvmProbeTest, TwoWhoAskAtOnceAreAnsweredByOneTrial)
 {
-    KvmProbe probe{loop, processes, links, qemu, state.path, [this] { return device_problem; }};
+    KvmProbe probe{loop, processes, links, [this] { return &qemu; }, state.path, [this] { return device_problem; }};
     const auto first = begin(probe.ask(kernel()));
     const auto second = begin(probe.ask(kernel()));
     EXPECT_TRUE(drive([&] { return first->ended && second->ended; }));
@@ -154,7 +154,7 @@ TEST_F(KvmProbeTest, WhatAKilledBangerdLeftIsClearedAndWhatIsNotOursStays)
         std::filesystem::create_directory(state.path / name);
     }
     processes.found_child = true;
-    KvmProbe probe{loop, processes, links, qemu, state.path, [this] { return device_problem; }};
+    KvmProbe probe{loop, processes, links, [this] { return &qemu; }, state.path, [this] { return device_problem; }};
     const auto answer = run(with_value(probe.clear_leftovers()));
     EXPECT_TRUE(answer->value);
     EXPECT_EQ(files(), (std::vector<std::string>{"probe-", "probe-Photos", "vms"}));

@@ -80,7 +80,7 @@ private:
 class ReadyLinks final : public GuestLinks {
 public:
     explicit ReadyLinks(EventLoop& loop) : loop_{&loop} {}
-    std::unique_ptr<GuestLink> open(std::function<UniqueFd()>, GuestSettings, GuestLinkEvents events) override
+    std::unique_ptr<GuestLink> open(GuestDoor, GuestSettings, GuestLinkEvents events) override
     {
         if (says_ready) {
             loop_->post(events.ready);
@@ -97,14 +97,18 @@ private:
 class NamedVmm final : public Vmm {
 public:
     std::string_view name() const noexcept override { return "named"; }
-    VmmSockets listen(const std::filesystem::path&) const override { return {}; }
+    VmmNetwork::Kind network_kind() const noexcept override { return VmmNetwork::Kind::None; }
+    std::string_view log_name() const noexcept override { return "named.log"; }
+    VmmStreams prepare(const std::filesystem::path&) const override { return {.error_log = "named.log"}; }
     std::vector<std::string> command(const VmmConfig& config) const override
     {
         return {"qemu", config.kernel_arguments};
     }
     std::string kernel_arguments() const override { return {}; }
+    Task<void> boot(EventLoop&, std::filesystem::path, VmmConfig, int) const override { co_return; }
+    Task<bool> has_booted(EventLoop&, std::filesystem::path) const override { co_return true; }
     std::unique_ptr<VmmControl> attach(EventLoop&, const std::filesystem::path&) const override { return nullptr; }
-    UniqueFd connect_guest(const std::filesystem::path&) const override { return {}; }
+    GuestDoor guest_door(const std::filesystem::path&) const override { return {}; }
 };
 
 /// What a KvmProbe needs, and a state folder.

@@ -230,7 +230,7 @@ TEST_F(VmMakingTest, AGuestThatNeverGetsReadyIsKeptAndItsConsoleIsShown)
     const auto making = bangerd.begin(
         bangerd.manager->make(vm, bangerd.operation(), AfterCreate::Start, std::chrono::milliseconds{150}));
     ASSERT_TRUE(bangerd.drive([&] { return vm->running != nullptr; }));
-    std::filesystem::remove(vm->folder / vm_folder::vmm_log);
+    std::filesystem::remove(vm->folder / vm_folder::qemu_log);
     std::ofstream{vm->folder / "console.log"} << "Kernel panic - not syncing: \xff\xfe no init\x1b[0m\n";
     ASSERT_TRUE(bangerd.drive([&] { return making->ended; }));
     EXPECT_EQ(making->code(), ErrorCode::TimedOut);

@@ -67,7 +67,7 @@ TEST_F(VmWatchTest, ARebootThatOnlyTheGuestTellsIsAReboot)
 
 TEST_F(VmWatchTest, AVmmThatEndsWithoutAWordIsACrashWithTheEndOfItsLog)
 {
-    std::ofstream{vm->folder / vm_folder::vmm_log, std::ios::app} << "qemu: internal error\n";
+    std::ofstream{vm->folder / vm_folder::qemu_log, std::ios::app} << "qemu: internal error\n";
     bangerd.end_guest("calm-otter", std::nullopt);
     EXPECT_TRUE(becomes(VmState::Failed));
     EXPECT_THAT(vm->record.reason, HasSubstr("qemu: internal error"));
