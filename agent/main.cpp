@@ -24,6 +24,7 @@
 #include "agent/system/ssh_key.hpp"
 #include "agent/system/subprocess.hpp"
 #include "agent/system/systemd_process_host.hpp"
+#include "agent/system/tap_support.hpp"
 #include "agent/system/vm_shutdown.hpp"
 #include "dbus/compat/bus.hpp"
 
@@ -111,12 +112,15 @@ int run(const Arguments& arguments)
     }
     ProcessHost& processes = units ? static_cast<ProcessHost&>(*units) : forked;
     FileDisks disks;
-    PasstNetwork network{processes, find_beside("banger-netguard")};
+    PasstNetwork network{processes, {find_beside("banger-netguard"), find_beside("banger-tap")}};
+    TapSupport tap{loop, process_lane, find_beside("banger-tap")};
     GuestSessions links{loop};
     ArtifactCatalog images{paths.images(), "image.json"};
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
     FirecrackerProgram firecracker{loop, process_lane, [] { return find_program("firecracker"); }};
-    Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker}};
+    Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
+                                                            return tap.problem();
+                                                        }}};
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
     SshKey key{paths.state};
     HostExamination host{ladder.probe(), firecracker};

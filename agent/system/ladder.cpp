@@ -35,7 +35,7 @@ Task<std::string> Ladder::firecracker_problem(VmSpec spec)
     }
     std::string problem = co_await host_.firecracker.problem();
     if (problem.empty() && spec.network != NetworkChoice::None && host_.tap_problem) {
-        problem = host_.tap_problem();
+        problem = co_await host_.tap_problem();
     }
     co_return problem;
 }

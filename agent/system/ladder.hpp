@@ -15,7 +15,7 @@ public:
         FirecrackerProgram& firecracker;
         std::function<std::string()> device_problem{kvm_device_problem};
         /// Why Firecracker's guests can have no user-mode network here; empty where they can.
-        std::function<std::string()> tap_problem{};
+        std::function<Task<std::string>()> tap_problem{};
     };
 
     Ladder(EventLoop& loop, ProcessHost& processes, GuestLinks& links, std::filesystem::path state, Host host);

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/system/subprocess.hpp"
 #include "agent/system/unix_socket.hpp"
@@ -24,6 +25,8 @@ constexpr auto pid_file = "net.pid";
 constexpr auto log_file = "net.log";
 constexpr auto guard_role = "netguard";
 constexpr auto guard_log_file = "netguard.log";
+constexpr auto tap_pid_file = "tap.pid";
+constexpr auto tap_log_file = "tap.log";
 // passt answers ARP for every address, so the guest's gateway needs none that exists. Link-local, so it can't shadow a host of the user's.
 constexpr auto gateway = "169.254.77.1";
 constexpr auto resolver = "169.254.77.2";
@@ -84,15 +87,21 @@ void end_passt(const std::filesystem::path& folder)
     std::filesystem::remove(folder / pid_file);
 }
 
-/// Without a pid file it is a unit of systemd's; it ends with passt, too.
-void end_guard(const std::filesystem::path& folder)
+/// "PID START-TIME", as ForkProcessHost and banger-tap write them; pid 0: none there.
+ProcessId read_pid_file(const std::filesystem::path& path)
 {
-    const auto path = folder / (std::string{guard_role} + ".pid");  // as ForkProcessHost writes it
     std::ifstream file{path};
-    ProcessId guard;
-    if (file >> guard.pid >> guard.start_time) {
-        send_signal(open_process(guard), SIGTERM);
-        std::filesystem::remove(path);
+    ProcessId process;
+    return file >> process.pid >> process.start_time ? process : ProcessId{};
+}
+
+/// Without a pid file it is a unit of systemd's. Guard and TAP end with passt, too.
+void end_process_of(const std::filesystem::path& pid_path)
+{
+    const auto process = read_pid_file(pid_path);
+    if (process) {
+        send_signal(open_process(process), SIGTERM);
+        std::filesystem::remove(pid_path);
     }
 }
 
@@ -100,18 +109,45 @@ void end_guard(const std::filesystem::path& folder)
 
 Task<GuestNetwork> PasstNetwork::start(NetworkRequest request)
 {
-    if (guard_.empty()) {
+    if (programs_.guard.empty()) {
         throw Error{ErrorCode::HostLacks, "banger-netguard is not beside bangerd; install banger again"};
     }
     auto network = describe(request.vm, host_address());
     const auto folder = request.folder;
     co_await start_passt(request, network.address);
     try {
-        co_await start_guard(std::move(request));
+        co_await start_guard(request);
+        if (request.kind == VmmNetwork::Kind::Tap) {
+            network.vmm = co_await start_tap(request);
+        }
     } catch (...) {
         stop(folder);
         throw;
     }
+    co_return network;
+}
+
+Task<VmmNetwork> PasstNetwork::start_tap(NetworkRequest request)
+{
+    if (programs_.tap.empty()) {
+        throw Error{ErrorCode::HostLacks, "banger-tap is not beside bangerd; install banger again"};
+    }
+    std::vector<std::string> argv{programs_.tap.string(), "--socket", vm_folder::network_socket, "--pid", tap_pid_file};
+    ProcessSpec spec{.vm = request.vm,
+                     .role = "tap",
+                     .argv = std::move(argv),
+                     .directory = request.folder,
+                     .standard_input = {},
+                     .standard_output = {},
+                     .log = request.folder / tap_log_file,
+                     .readiness = ProcessSpec::Readiness::Fork};
+    co_await processes_->start(std::move(spec));
+    const auto holder = read_pid_file(request.folder / tap_pid_file);
+    if (holder.pid <= 0) {
+        throw Error{ErrorCode::Failed, "banger-tap ended at once: " + tail_of_log(request.folder / tap_log_file)};
+    }
+    VmmNetwork network{
+        .kind = VmmNetwork::Kind::Tap, .mac = mac_of(request.vm), .tap = "guest0", .namespace_holder = holder.pid};
     co_return network;
 }
 
@@ -142,7 +178,7 @@ Task<void> PasstNetwork::start_passt(NetworkRequest request, std::string address
 
 Task<void> PasstNetwork::start_guard(NetworkRequest request)
 {
-    std::vector<std::string> argv{guard_.string(), "--passt", vm_folder::passt_socket, "--allow", resolver};
+    std::vector<std::string> argv{programs_.guard.string(), "--passt", vm_folder::passt_socket, "--allow", resolver};
     if (request.loopback == LoopbackPolicy::Allowed) {
         argv.insert(argv.end(), {"--allow-host", "--allow", gateway});
     }
@@ -170,7 +206,8 @@ void PasstNetwork::stop(const std::filesystem::path& folder) noexcept
 {
     try {
         end_passt(folder);
-        end_guard(folder);
+        end_process_of(folder / (std::string{guard_role} + ".pid"));
+        end_process_of(folder / tap_pid_file);
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): each ends when the other or the VMM has
     }
 }

@@ -40,6 +40,7 @@ constexpr std::array packages{
     PackageRow{"ssh", "openssh-client"},
     PackageRow{"ssh-keygen", "openssh-client"},
     PackageRow{"unshare", "util-linux"},
+    PackageRow{"nsenter", "util-linux"},
     PackageRow{"apt-get", "apt"},
     PackageRow{"dpkg-deb", "dpkg"},
     PackageRow{"dbus-daemon", "dbus-daemon"},

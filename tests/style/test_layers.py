@@ -22,6 +22,8 @@ RULES = [
     (r"(agent|broker)/system/", r"(agent|broker)/service/", "system serves ports and knows no service"),
     (r"(agent|broker)/service/", r"(agent|broker)/system/", "only main names concrete classes"),
     (r"agent/netguard/", rf"agent/(?!netguard/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-netguard is small: common and the kernel alone"),
+    (r"agent/tap/", rf"agent/(?!tap/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-tap is small: common and the kernel alone"),
+    (r"agent/(core|ports|system|service)/", r"agent/tap/", "bangerd starts banger-tap and shares nothing with it"),
     (r"agent/(core|ports|system|service)/", r"agent/netguard/", "bangerd starts banger-netguard and shares nothing with it"),
     (r"cli/", r"(agent|broker)/", "the CLI knows the Agent1 proxy alone"),
     (r"cli/", r"agent1_adaptor|" + STORE, "the CLI is a client"),

@@ -51,6 +51,7 @@ protected:
                       .disk = 1 * gib,
                       .vmm = choice};
     }
+    static Task<std::string> say(std::string words) { co_return words; }
     VmmLadder::Pick pick(const VmSpec& spec)
     {
         const auto answer = run(ladder.choose(spec, kernel()));
@@ -74,7 +75,7 @@ protected:
                   state.path,
                   {.firecracker = firecracker,
                    .device_problem = [this] { return device_problem; },
-                   .tap_problem = [this] { return tap_problem; }}};
+                   .tap_problem = [this] { return say(tap_problem); }}};
 };
 
 TEST_F(LadderTest, WhereKvmWorksFirecrackerIsTheFirstChoice)

@@ -52,7 +52,7 @@ protected:
 
     test::TemporaryFolder folder;
     test::WaitingProcesses processes;
-    PasstNetwork network{processes, "/usr/libexec/banger/banger-netguard"};
+    PasstNetwork network{processes, {"/usr/libexec/banger/banger-netguard", "/usr/libexec/banger/banger-tap"}};
 };
 
 TEST_F(PasstNetworkTest, AGuestGetsTheSameUnicastAddressAfterEachStart)
