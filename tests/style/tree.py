@@ -8,7 +8,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM_FOLDERS = ("agent", "broker", "cli", "common", "dbus", "guest")
-SCRIPT_FOLDERS = ("scripts", ".ci", "bench", "tests")
+SCRIPT_FOLDERS = ("scripts", ".ci", "bench", "package", "tests")
 
 
 @functools.cache
