@@ -19,6 +19,7 @@
 #include "agent/system/ladder.hpp"
 #include "agent/system/passt_network.hpp"
 #include "agent/system/private_bus.hpp"
+#include "agent/system/refused_start.hpp"
 #include "agent/system/reserve.hpp"
 #include "agent/system/sqlite_store.hpp"
 #include "agent/system/ssh_key.hpp"
@@ -151,7 +152,20 @@ int run(const Arguments& arguments)
     spawn(ladder.probe().clear_leftovers());
     daemon.start();
     keep_reserve(paths.state);
-    return loop.run();
+    const int code = loop.run();
+    daemon.throw_if_failed();
+    return code;
+}
+
+/// Tells it wherever somebody may look, and gives the exit code.
+int refuse(const Error& failure, const Arguments& arguments)
+{
+    json_log::write(json_log::Level::Error, failure.what());
+    std::fprintf(stderr, "bangerd: %s\n", failure.what());
+    if (!arguments.private_bus && arguments.shut_down_vm.empty()) {
+        answer_waiting_calls(failure);
+    }
+    return error_info(failure.code()).exit_code;
 }
 
 }  // namespace
@@ -175,14 +189,10 @@ int main(int argc, char** argv)
     try {
         return arguments.shut_down_vm.empty() ? run(arguments) : end_vm(arguments.shut_down_vm);
     } catch (const Error& failure) {
-        json_log::write(json_log::Level::Error, failure.what());
-        std::fprintf(stderr, "bangerd: %s\n", failure.what());
-        return error_info(failure.code()).exit_code;
+        return refuse(failure, arguments);
     } catch (const std::exception& failure) {
-        json_log::write(json_log::Level::Error, failure.what());
-        std::fprintf(stderr, "bangerd: %s\n", failure.what());
+        return refuse(Error{ErrorCode::Failed, failure.what()}, arguments);
     } catch (...) {
-        std::fputs("bangerd: failed for a reason that it doesn't know\n", stderr);
+        return refuse(Error{ErrorCode::Failed, "failed for a reason that it doesn't know"}, arguments);
     }
-    return EXIT_FAILURE;
 }

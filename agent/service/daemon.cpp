@@ -71,7 +71,7 @@ UniqueFd lock_state(const Paths& paths)
 Daemon::Daemon(EventLoop& loop, Agent& agent, sdbus::IConnection& connection, DaemonSettings settings)
     : loop_{&loop}, agent_{&agent}, connection_{&connection}, settings_{std::move(settings)}
 {
-    terminate_ = loop.on_signal(SIGTERM, [&loop] { loop.quit(0); });
+    terminate_ = loop.on_signal(SIGTERM, [this] { terminate(); });
     interrupt_ = loop.on_signal(SIGINT, [&loop] { loop.quit(0); });
 }
 
@@ -89,12 +89,17 @@ void Daemon::start()
 {
     spawn(serve(), [this](std::exception_ptr failure) {
         if (failure) {
-            const auto error = to_error(failure);
-            json_log::write(json_log::Level::Error, error.what());
-            ::dprintf(STDERR_FILENO, "bangerd: %s\n", error.what());
-            loop_->quit(1);
+            failure_ = std::move(failure);
+            loop_->quit(EXIT_FAILURE);
         }
     });
+}
+
+void Daemon::throw_if_failed() const
+{
+    if (failure_) {
+        throw to_error(failure_);
+    }
 }
 
 Task<void> Daemon::serve()
@@ -142,15 +147,26 @@ void Daemon::watch_idleness()
     });
 }
 
+/// As a unit of systemd's (Type=dbus) we get SIGTERM as soon as we have given the name back: what is on its way is still answered.
+void Daemon::terminate()
+{
+    told_to_leave_ = true;
+    if (!leaving_) {
+        loop_->quit(0);
+    }
+}
+
 /// Gives the name back first and answers what is on its way to us; from then on a call starts another bangerd.
 void Daemon::leave()
 {
+    leaving_ = true;
     bus::release_name(*connection_, bus_name);
     idle_timer_ = loop_->after(drain_time, [this] {
-        if (is_idle()) {
+        if (told_to_leave_ || is_idle()) {
             json_log::write(json_log::Level::Info, "idle; leaving");
             loop_->quit(0);
         } else {
+            leaving_ = false;
             bus::request_name(*connection_, bus_name);
             watch_idleness();
         }

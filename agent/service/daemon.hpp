@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <exception>
 #include <memory>
 
 #include "agent/service/agent.hpp"
@@ -22,8 +23,10 @@ public:
     Daemon(EventLoop& loop, Agent& agent, sdbus::IConnection& connection, DaemonSettings settings);
     ~Daemon();
 
-    /// Takes over what runs, then serves. Failures end the loop with exit code 1.
+    /// Takes over what runs, then serves. A failure ends the loop.
     void start();
+    /// After the loop's end: throws what made start() fail.
+    void throw_if_failed() const;
 
 private:
     Task<void> serve();
@@ -31,6 +34,7 @@ private:
     void watch_idleness();
     bool is_idle();
     void leave();
+    void terminate();
 
     EventLoop* loop_;
     Agent* agent_;
@@ -41,6 +45,9 @@ private:
     EventLoop::Source terminate_;
     EventLoop::Source interrupt_;
     bool announced_{false};
+    bool leaving_{false};
+    bool told_to_leave_{false};
+    std::exception_ptr failure_;
 };
 
 /// The lock that makes it one bangerd a state directory; held until the program ends. Throws AlreadyExists with the other's address.

@@ -25,15 +25,15 @@ class Bangerd:
         self.process = None
         self.client = None
 
-    def launch(self):
+    def launch(self, *options):
         self.stderr = self.home.root / "bangerd.stderr"
         with open(self.stderr, "ab") as file:
-            self.process = subprocess.Popen([str(bangerd_program())], env=self.home.env, stdin=subprocess.DEVNULL, stdout=file,
+            self.process = subprocess.Popen([str(bangerd_program()), *options], env=self.home.env, stdin=subprocess.DEVNULL, stdout=file,
                                             stderr=file)
         return self.process
 
-    def start(self):
-        self.launch()
+    def start(self, *options):
+        self.launch(*options)
         self.client = self.client or bus.Agent(self.bus.address)
         wait.until(lambda: self.client.has_owner() or self.process.poll() is not None, 15, "bangerd takes its name")
         assert self.process.poll() is None, f"bangerd ended with {self.process.returncode}: {self.errors()}"

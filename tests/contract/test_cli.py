@@ -175,6 +175,18 @@ def test_the_session_bus_starts_bangerd(home):
         session.close()
 
 
+def test_a_bangerd_that_can_t_serve_tells_the_caller_for_whom_the_bus_started_it(home):
+    session = bus.SessionBus(home.runtime, home.env, services=PREFIX / "share" / "dbus-1" / "services")
+    home.env["DBUS_SESSION_BUS_ADDRESS"] = session.address
+    home.write_config("[vm_defaults]\nmemory = 512\n")
+    try:
+        failed = home.banger("vm", "list")
+        assert failed.returncode == 2
+        assert "config.toml:2" in failed.stderr and "did you mean memory_mib" in failed.stderr
+    finally:
+        session.close()
+
+
 def test_closed_standard_streams_do_no_harm(home):
     import subprocess
     for redirection in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):

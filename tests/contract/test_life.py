@@ -65,6 +65,18 @@ def test_one_that_is_started_as_another_leaves_waits_for_it(bangerd, home):
     assert second.poll() is None, bangerd.errors()
 
 
+def test_a_call_on_its_way_to_one_that_leaves_is_answered_in_spite_of_sigterm(bangerd):
+    """systemd sends it to a unit of Type=dbus that has given its name back."""
+    client = bangerd.start("--idle-limit", "1")
+    unique = client.bus.get_name_owner(bus.NAME)
+    deadline = time.monotonic() + 10
+    while client.has_owner():  # without a pause: it is there for only 200 ms more
+        assert time.monotonic() < deadline
+    bangerd.process.terminate()
+    assert client.bus.call_blocking(unique, ROOT, f"{bus.NAME}.Manager", "ListImages", "", ()) == []
+    assert bangerd.wait() == 0
+
+
 def test_a_state_folder_that_others_may_write_is_refused(bangerd, home):
     home.database.parent.mkdir(parents=True)
     home.database.parent.chmod(0o777)
