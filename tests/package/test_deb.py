@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The .deb that `cmake --build build/release --target package` has left: what is in it, and what it says of itself. The lab installs it."""
+
+import configparser
+import email.utils
+import pathlib
+import re
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VERSION = re.search(r"project\(banger VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+
+# Folders above these have 0755; nothing else is in it.
+FILES = {
+    "usr/bin/banger": 0o755,
+    "usr/lib/systemd/user/bangerd.service": 0o644,
+    "usr/libexec/banger/banger-guest": 0o755,
+    "usr/libexec/banger/banger-netguard": 0o755,
+    "usr/libexec/banger/bangerd": 0o755,
+    "usr/share/bash-completion/completions/banger": 0o644,
+    "usr/share/dbus-1/services/dev.banger.Agent1.service": 0o644,
+    "usr/share/doc/banger/changelog.gz": 0o644,
+    "usr/share/doc/banger/copyright": 0o644,
+    "usr/share/fish/vendor_completions.d/banger.fish": 0o644,
+    "usr/share/lintian/overrides/banger": 0o644,
+    "usr/share/man/man1/banger.1.gz": 0o644,
+    "usr/share/man/man7/banger-guest.7.gz": 0o644,
+    "usr/share/zsh/vendor-completions/_banger": 0o644,
+}
+SCRIPTS = {"postinst", "prerm"}
+
+
+def run(*words):
+    done = subprocess.run(list(map(str, words)), capture_output=True)
+    assert done.returncode == 0, f"{words}: {done.stdout.decode()}{done.stderr.decode()}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def deb():
+    found = list((ROOT / "build" / "release").glob(f"banger_{VERSION}_*.deb"))
+    assert found, "no package; cmake --build build/release --target package makes it"
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def unpacked(deb, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deb")
+    run("dpkg-deb", "--raw-extract", deb, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def members(deb, tmp_path_factory):
+    """{path: tarfile.TarInfo} of what gets installed."""
+    tar = tmp_path_factory.mktemp("tar") / "data.tar"
+    tar.write_bytes(run("dpkg-deb", "--fsys-tarfile", deb))
+    with tarfile.open(tar) as archive:
+        return {member.name.removeprefix("./"): member for member in archive if member.name not in (".", "./")}
+
+
+def field(deb, name):
+    return run("dpkg-deb", "--field", deb, name).decode().strip()
+
+
+def relations(text):
+    """[[name, …], …]: alternatives, without versions."""
+    return [[re.sub(r"[\s(:].*", "", word.strip()) for word in entry.split("|")] for entry in text.split(",")]
+
+
+def sections(path):
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str
+    parser.read(path)
+    return parser
+
+
+def test_it_holds_these_files_and_no_other(members):
+    assert {path: oct(member.mode) for path, member in members.items() if not member.isdir()} == \
+        {path: oct(mode) for path, mode in FILES.items()}
+    assert {path for path, member in members.items() if member.isdir()} == \
+        {str(parent) for path in FILES for parent in pathlib.PurePath(path).parents if str(parent) != "."}
+
+
+def test_everything_is_root_s_and_nobody_else_may_write(members):
+    assert {(member.uid, member.gid) for member in members.values()} == {(0, 0)}
+    assert {oct(member.mode) for member in members.values() if member.isdir()} == {"0o755"}
+
+
+def test_its_times_are_the_changelog_s(members):
+    """So the same commit gives the same package."""
+    date = re.search(r"^ -- .*>  (.*)$", (ROOT / "package" / "changelog").read_text(), re.M).group(1)
+    assert {member.mtime for member in members.values()} == {email.utils.parsedate_to_datetime(date).timestamp()}
+
+
+def test_version_is_the_project_s_and_the_changelog_s(deb):
+    assert field(deb, "Version") == VERSION
+    assert (ROOT / "package" / "changelog").read_text().startswith(f"banger ({VERSION}) ")
+
+
+def test_control_fields(deb):
+    assert field(deb, "Package") == "banger"
+    assert field(deb, "Architecture") == run("dpkg", "--print-architecture").decode().strip()
+    assert field(deb, "Section") == "admin"
+    assert field(deb, "Priority") == "optional"
+    assert re.fullmatch(r".+ <\S+@\S+>", field(deb, "Maintainer"))
+    summary, *text = field(deb, "Description").splitlines()
+    assert len(summary) < 80 and not summary.endswith(".") and len(text) > 3
+
+
+def test_depends_are_the_list_of_scripts_deps_and_libraries(deb):
+    """Both ways; a library's package is one that scripts/deps does not name and dpkg-shlibdeps did."""
+    listed = set(run(ROOT / "scripts" / "deps", "--list", "run").decode().split())
+    essential = {"util-linux"}
+    depends = relations(field(deb, "Depends"))
+    assert listed - essential == {names[0] for names in depends if not names[0].startswith("lib")}
+    assert {"libc6", "libstdc++6", "libsystemd0"} <= {names[0] for names in depends}
+    assert ["dbus-daemon", "default-dbus-session-bus"] in depends
+
+
+def test_the_unit_and_the_bus_s_file_name_the_same_program(unpacked):
+    bus = sections(unpacked / "usr/share/dbus-1/services/dev.banger.Agent1.service")["D-BUS Service"]
+    unit = sections(unpacked / "usr/lib/systemd/user" / bus["SystemdService"])
+    assert bus["Name"] == unit["Service"]["BusName"]
+    assert bus["Exec"] == unit["Service"]["ExecStart"]
+    assert bus["Exec"].removeprefix("/") in FILES
+    assert not unit.has_section("Install"), "the bus starts it; there is nothing to enable"
+
+
+def test_maintainer_scripts_parse_and_stop_at_a_failure(unpacked):
+    control = unpacked / "DEBIAN"
+    assert {path.name for path in control.iterdir()} == SCRIPTS | {"control", "md5sums"}
+    for name in SCRIPTS:
+        assert (control / name).stat().st_mode & 0o7777 == 0o755
+        assert (control / name).read_bytes() == (ROOT / "package" / name).read_bytes()
+        assert "\nset -e\n" in (control / name).read_text()
+        run("sh", "-n", control / name)
+
+
+def test_maintainer_scripts_do_nothing_where_systemd_does_not_run(unpacked):
+    if pathlib.Path("/run/systemd/system").exists():
+        pytest.skip("systemd runs here, and a test doesn't touch it")
+    for name, words in (("postinst", ["configure"]), ("postinst", ["configure", VERSION]), ("prerm", ["remove"]), ("prerm", ["upgrade", VERSION])):
+        assert run("sh", "-e", unpacked / "DEBIAN" / name, *words) == b""
+
+
+def test_programs_are_stripped_and_run(unpacked):
+    for path in ("usr/bin/banger", "usr/libexec/banger/bangerd"):
+        assert b".debug_info" not in (unpacked / path).read_bytes()
+        assert VERSION in run(unpacked / path, "--version").decode()
+
+
+def test_lintian_has_nothing_to_say(deb):
+    assert shutil.which("lintian"), "scripts/deps test installs it"
+    done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", deb], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
