@@ -20,6 +20,7 @@ FILES = {
     "usr/lib/systemd/user/bangerd.service": 0o644,
     "usr/libexec/banger/banger-guest": 0o755,
     "usr/libexec/banger/banger-netguard": 0o755,
+    "usr/libexec/banger/banger-tap": 0o755,
     "usr/libexec/banger/bangerd": 0o755,
     "usr/share/bash-completion/completions/banger": 0o644,
     "usr/share/dbus-1/services/dev.banger.Agent1.service": 0o644,
