@@ -37,9 +37,8 @@ std::size_t sequence_length(std::string_view bytes)
 
 }  // namespace
 
-std::string shown(std::string_view text)
+std::string shown(std::string_view text, std::size_t limit)
 {
-    constexpr std::size_t limit = 64;
     std::string copy{text.substr(0, limit)};
     std::replace_if(
         copy.begin(), copy.end(), [](char c) { return c < ' ' || c > '~'; }, '?');

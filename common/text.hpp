@@ -6,8 +6,8 @@
 
 namespace banger {
 
-/// Untrusted text as it may be repeated in a sentence: its first 64 bytes, those that aren't printable ASCII as '?'.
-std::string shown(std::string_view text);
+/// Untrusted text as it may be repeated in a sentence: its first `limit` bytes, those that aren't printable ASCII as '?'.
+std::string shown(std::string_view text, std::size_t limit = 64);
 
 /// Any bytes as UTF-8: what is none becomes '?', byte by byte, and so does NUL. A D-Bus string may hold nothing else, and guests, logs and
 /// file names do. Shape: RFC 3629, section 4 (no surrogates, nothing above U+10FFFF, no overlong forms).

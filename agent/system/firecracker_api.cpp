@@ -66,7 +66,7 @@ std::string firecracker_fault(const std::string& body)
     const auto answer = json::parse(body, nullptr, false);
     const auto at = answer.is_object() ? answer.find("fault_message") : answer.end();
     const bool told = answer.is_object() && at != answer.end() && at->is_string();
-    return shown((told ? at->get<std::string>() : body).substr(0, fault_limit));
+    return shown(told ? at->get<std::string>() : body, fault_limit);
 }
 
 std::optional<FirecrackerVersion> parse_firecracker_version(std::string_view text)

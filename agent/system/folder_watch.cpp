@@ -25,17 +25,14 @@ FolderWatch::FolderWatch(EventLoop& loop, const std::filesystem::path& folder,
 void FolderWatch::read()
 {
     alignas(inotify_event) std::array<char, 4096> buffer;
-    for (;;) {
-        const auto got = ::read(inotify_.get(), buffer.data(), buffer.size());
-        if (got <= 0) {
-            return;
-        }
-        for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
-            const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-            at += sizeof *event + event->len;
-            if (event->len > 0) {
-                changed_(event->name);
-            }
+    const auto got = ::read(inotify_.get(), buffer.data(), buffer.size());  // the rest comes with the loop's next round
+    const auto changed = changed_;
+    const std::weak_ptr<bool> alive = alive_;
+    for (std::size_t at = 0; got > 0 && at < static_cast<std::size_t>(got) && !alive.expired();) {
+        const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+        at += sizeof *event + event->len;
+        if (event->len > 0) {
+            changed(event->name);
         }
     }
 }

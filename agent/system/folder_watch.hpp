@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "common/event_loop.hpp"
@@ -13,7 +14,7 @@ namespace banger::agent {
 /// Calls for each file of a folder that appears or is written to, inotify(7). Loop thread.
 class FolderWatch {
 public:
-    /// `changed` gets the file's name; it may not destroy this. Throws NoSpace (no watches left), Failed.
+    /// `changed` gets the file's name; it may destroy this. Throws NoSpace (no watches left), Failed.
     FolderWatch(EventLoop& loop, const std::filesystem::path& folder, std::function<void(std::string_view)> changed);
 
 private:
@@ -22,6 +23,7 @@ private:
     UniqueFd inotify_;
     std::function<void(std::string_view)> changed_;
     EventLoop::Source source_;
+    std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
 };
 
 }  // namespace banger::agent

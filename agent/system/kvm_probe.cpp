@@ -2,10 +2,14 @@
 #include "agent/system/kvm_probe.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/kvm.h>
+#include <pwd.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
@@ -39,6 +43,34 @@ std::optional<VmId> probe_in(const std::filesystem::path& folder)
     }
 }
 
+std::string own_name()
+{
+    const auto* entry = ::getpwuid(::geteuid());  // the loop's thread only
+    return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
+}
+
+std::string group_name(gid_t group)
+{
+    const auto* entry = ::getgrgid(group);
+    return entry != nullptr ? entry->gr_name : "";
+}
+
+/// Whether the user is in the group by what the host's files say, which a login of tomorrow will have.
+bool database_has(const std::string& user, gid_t group)
+{
+    const auto* entry = ::getpwnam(user.c_str());
+    if (entry == nullptr) {
+        return false;
+    }
+    int count = 64;
+    std::vector<gid_t> groups(static_cast<std::size_t>(count));
+    while (::getgrouplist(user.c_str(), entry->pw_gid, groups.data(), &count) < 0) {
+        groups.resize(static_cast<std::size_t>(count));
+    }
+    groups.resize(static_cast<std::size_t>(count));
+    return std::find(groups.begin(), groups.end(), group) != groups.end();
+}
+
 std::string boot_id()
 {
     std::ifstream file{"/proc/sys/kernel/random/boot_id"};
@@ -49,11 +81,31 @@ std::string boot_id()
 
 }  // namespace
 
+std::string refused_problem(const std::filesystem::path& device)
+{
+    const auto name = own_name();
+    struct stat status {};
+    const bool of_group = ::stat(device.c_str(), &status) == 0 && (status.st_mode & 0060U) == 0060U;
+    const auto group = of_group ? group_name(status.st_gid) : std::string{};
+    if (group.empty()) {
+        return device.string() +
+               " may not be opened by you, nor by any group; `chmod 660` and `chgrp kvm` as root mend that";
+    }
+    if (database_has(name, status.st_gid)) {
+        // A session's groups are those of its login, and the user manager's those of the first one.
+        return device.string() + " may not be opened yet: you are in group " + group +
+               " by now, but logged in before that; `loginctl terminate-user " + name +
+               "` (it ends your sessions) and a new login renew it";
+    }
+    return device.string() + " may not be opened by you; `usermod -aG " + group + " " + name +
+           "` as root and a new login mend that";
+}
+
 std::string kvm_device_problem()
 {
     const UniqueFd device{::open("/dev/kvm", O_RDWR | O_CLOEXEC)};
     if (!device && (errno == EACCES || errno == EPERM)) {
-        return "/dev/kvm may not be opened by you; `usermod -aG kvm $USER` as root and a new login mend that";
+        return refused_problem("/dev/kvm");
     }
     if (!device) {
         return errno == ENOENT

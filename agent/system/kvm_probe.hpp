@@ -11,6 +11,8 @@ namespace banger::agent {
 
 /// Why /dev/kvm can't be used even before a guest is tried; empty when it opens.
 std::string kvm_device_problem();
+/// Why a device that exists does not open for this user, with the group and the command that mend it.
+std::string refused_problem(const std::filesystem::path& device);
 
 /// Whether KVM boots a guest here: /dev/kvm may open, and guests still hang (nested hosts), so it is tried once with the real kernel
 /// and remembered for this boot of the host.

@@ -2,6 +2,8 @@
 #include "agent/system/kvm_probe.hpp"
 
 #include <gmock/gmock.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +164,30 @@ TEST_F(KvmProbeTest, WhatAKilledBangerdLeftIsClearedAndWhatIsNotOursStays)
     ASSERT_EQ(::waitpid(processes.child, &status, 0), processes.child);
     processes.child = 0;
     EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+/// Its group is one that nobody is in but by his login, this process's own.
+TEST(RefusedProblemTest, ItNamesTheGroupAndWhatMendsIt)
+{
+    test::TemporaryFolder folder;
+    const auto device = folder.path / "device";
+    std::ofstream{device} << "";
+    std::filesystem::permissions(device, std::filesystem::perms{0600});
+    EXPECT_THAT(refused_problem(device), HasSubstr("nor by any group"));
+    std::filesystem::permissions(device, std::filesystem::perms{0660});
+    const auto* user = ::getpwuid(::geteuid());
+    ASSERT_NE(user, nullptr);
+    const auto* group = ::getgrgid(::getegid());
+    ASSERT_NE(group, nullptr);
+    // We are in it, by the host's files, too: so a login would do.
+    EXPECT_THAT(refused_problem(device),
+                ::testing::AllOf(HasSubstr(std::string{"you are in group "} + group->gr_name),
+                                 HasSubstr(std::string{"loginctl terminate-user "} + user->pw_name)));
+    const auto* other = ::getgrnam("nogroup");
+    if (::geteuid() == 0 && other != nullptr) {
+        ASSERT_EQ(::chown(device.c_str(), 0, other->gr_gid), 0);
+        EXPECT_THAT(refused_problem(device), HasSubstr(std::string{"usermod -aG nogroup "} + user->pw_name));
+    }
 }
 
 }  // namespace
