@@ -2,7 +2,6 @@
 #include "agent/system/image/content_digest.hpp"
 
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <vector>
 
+#include "agent/system/sha256.hpp"
 #include "common/error.hpp"
 #include "common/unique_fd.hpp"
 
@@ -20,34 +20,15 @@ namespace {
 
 constexpr std::size_t block_size = std::size_t{64} << 10U;
 
-class Sha256 {
-public:
-    Sha256() { sha256_init(&context_); }
-    void add(const std::uint8_t* data, std::size_t size) { sha256_update(&context_, size, data); }
-    void add_u64(std::uint64_t value)
-    {
-        std::array<std::uint8_t, 8> bytes{};
-        for (auto& byte : bytes) {
-            byte = static_cast<std::uint8_t>(value & 0xffU);
-            value >>= 8U;
-        }
-        add(bytes.data(), bytes.size());
+void add_u64(Sha256& sum, std::uint64_t value)
+{
+    std::array<std::uint8_t, 8> bytes{};
+    for (auto& byte : bytes) {
+        byte = static_cast<std::uint8_t>(value & 0xffU);
+        value >>= 8U;
     }
-    Digest finish()
-    {
-        constexpr std::string_view digits = "0123456789abcdef";
-        std::array<std::uint8_t, SHA256_DIGEST_SIZE> raw{};
-        sha256_digest(&context_, raw.size(), raw.data());
-        std::string text;
-        for (const auto byte : raw) {
-            text += {digits[byte >> 4U], digits[byte & 0xfU]};
-        }
-        return Digest::parse(text);
-    }
-
-private:
-    sha256_ctx context_{};
-};
+    sum.add(bytes);
+}
 
 bool all_zero(const std::vector<std::uint8_t>& block)
 {
@@ -84,7 +65,7 @@ Digest content_digest(const std::filesystem::path& file, const std::stop_token& 
     ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     const auto size = static_cast<std::uint64_t>(status.st_size);
     Sha256 sum;
-    sum.add_u64(size);
+    add_u64(sum, size);
     std::vector<std::uint8_t> block(block_size);
     std::uint64_t index = 0;
     while (index * block_size < size) {
@@ -95,8 +76,8 @@ Digest content_digest(const std::filesystem::path& file, const std::stop_token& 
         index = static_cast<std::uint64_t>(data) / block_size;
         read_block(fd.get(), index, block, file);
         if (!all_zero(block)) {
-            sum.add_u64(index);
-            sum.add(block.data(), block.size());
+            add_u64(sum, index);
+            sum.add(block);
         }
         ++index;
         if (stop.stop_requested()) {
@@ -110,7 +91,7 @@ Digest combined_digest(const std::initializer_list<Digest>& parts)
 {
     Sha256 sum;
     for (const auto& part : parts) {
-        sum.add(reinterpret_cast<const std::uint8_t*>(part.str().data()), part.str().size());
+        sum.add({reinterpret_cast<const std::uint8_t*>(part.str().data()), part.str().size()});
     }
     return sum.finish();
 }
