@@ -11,7 +11,7 @@ namespace banger {
 /// Where a user's things are (XDG base directories). All absolute.
 struct Paths {
     std::filesystem::path state;    ///< $XDG_STATE_HOME/banger: database, logs, vms/
-    std::filesystem::path cache;    ///< $XDG_CACHE_HOME/banger: images/, kernels/
+    std::filesystem::path cache;    ///< $XDG_CACHE_HOME/banger: images/, kernels/, runtime/
     std::filesystem::path config;   ///< $XDG_CONFIG_HOME/banger/config.toml
     std::filesystem::path runtime;  ///< $XDG_RUNTIME_DIR/banger, else state/run
     /// What is bangerd's own in `runtime` is named so: "bangerd", or with a hash where state isn't HOME's usual one, as several may share
@@ -23,6 +23,7 @@ struct Paths {
     std::filesystem::path vms() const { return state / "vms"; }
     std::filesystem::path images() const { return cache / "images"; }
     std::filesystem::path kernels() const { return cache / "kernels"; }
+    std::filesystem::path programs() const { return cache / "runtime"; }  ///< of others: Firecracker
     std::filesystem::path announcement() const { return state / "bangerd.json"; }
 };
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+
+#include "agent/core/runtime/bundle.hpp"
+#include "agent/ports/runtime.hpp"
+
+namespace banger::agent {
+
+/// Firecracker and jailer in FOLDER/VERSION/. The manifest is read anew by each call, so that a mistake in a given one is told to who
+/// asked. Any thread, but for fetch(), of which one runs at a time.
+class RuntimeFolder final : public RuntimePrograms {
+public:
+    RuntimeFolder(std::filesystem::path folder, std::function<RuntimeBundle()> manifest)
+        : folder_{std::move(folder)}, manifest_{std::move(manifest)}
+    {
+    }
+
+    std::filesystem::path find(std::string_view name) const override;
+    std::vector<RuntimeProgram> list() const override;
+    std::vector<RuntimeProgram> verify(const std::stop_token& stop) const override;
+    FetchOutcome fetch(const std::filesystem::path& from, const RuntimeProgress& progress) override;
+
+private:
+    RuntimeProgram look_at(const RuntimeBundle& bundle, const BundledProgram& program) const;
+
+    std::filesystem::path folder_;
+    std::function<RuntimeBundle()> manifest_;
+};
+
+}  // namespace banger::agent
