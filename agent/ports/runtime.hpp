@@ -53,8 +53,8 @@ public:
     /// As list(), but every byte is read. Worker thread. Throws also Cancelled, Failed.
     virtual std::vector<RuntimeProgram> verify(const std::stop_token& stop) const = 0;
     /// Puts there what isn't Ok. `from`: a file or folder of the user's to take it from; empty: the sources of the manifest.
-    /// Worker thread, for minutes. Throws Unavailable (no source answers), CorruptData (wrong checksum, damaged archive), NotFound,
-    /// NoSpace, InUse (another bangerd of this user fetches), Cancelled.
+    /// Worker thread, for minutes. Throws Failed (no source answers), CorruptData (wrong checksum, damaged archive), NotFound, NoSpace,
+    /// InUse (another bangerd of this user fetches), InvalidArgument (a bad manifest), Cancelled.
     virtual FetchOutcome fetch(const std::filesystem::path& from, const RuntimeProgress& progress) = 0;
 };
 

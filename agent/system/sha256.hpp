@@ -4,7 +4,9 @@
 #include <nettle/sha2.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
+#include <stop_token>
 
 #include "common/ids.hpp"
 
@@ -21,5 +23,8 @@ public:
 private:
     sha256_ctx context_{};
 };
+
+/// Of a regular file's bytes. Throws NotFound, Failed (also for what is no regular file), Cancelled.
+Digest sha256_of_file(const std::filesystem::path& file, const std::stop_token& stop);
 
 }  // namespace banger::agent

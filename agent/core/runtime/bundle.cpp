@@ -24,7 +24,7 @@ public:
     RuntimeBundle bundle(const toml::table& table) const
     {
         only(table, {"version", "program"});
-        RuntimeBundle bundle{.version = name(table, "version"), .programs = {}};
+        RuntimeBundle bundle{.version = name(table, "version"), .programs = {}, .schemes = schemes_};
         for (const auto& node : tables(table, "program")) {
             auto read = program(*node.as_table());
             const auto same = [&read](const BundledProgram& other) { return other.name == read.name; };

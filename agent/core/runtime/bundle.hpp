@@ -36,14 +36,15 @@ struct BundledProgram {
     std::vector<RuntimeSource> sources;
 };
 
+/// From where archives may be downloaded: a manifest that was given for a test may also name http and file URLs.
+enum class UrlSchemes { HttpsOnly, Any };
+
 /// What runtime-bundle.toml says.
 struct RuntimeBundle {
     std::string version;  ///< names the folder that its programs are put in. Shape: as ArtifactName
     std::vector<BundledProgram> programs;
+    UrlSchemes schemes{UrlSchemes::HttpsOnly};
 };
-
-/// From where archives may be downloaded: a manifest that was given for a test may also name http and file URLs.
-enum class UrlSchemes { HttpsOnly, Any };
 
 /// Shape: `version`, then [[program]] tables of name, version, architecture (x86_64), sha256 and at least one [[program.source]], each
 /// with either url and member, or pip, python and member. Nothing else.

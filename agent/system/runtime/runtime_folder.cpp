@@ -7,14 +7,35 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "agent/core/vm/vm_files.hpp"
 #include "agent/system/runtime/program_record.hpp"
+#include "agent/system/runtime/runtime_fetch.hpp"
+#include "agent/system/sha256.hpp"
 #include "common/error.hpp"
+#include "common/rollback.hpp"
 #include "common/text.hpp"
+#include "common/unique_fd.hpp"
 
 namespace banger::agent {
 namespace {
 
 constexpr auto mend = "; `banger runtime fetch` gets it";
+
+/// Held while a fetch runs: several of a user's bangerds may share one cache. Not flock(2), which a child would hold on.
+UniqueFd lock_folder(const std::filesystem::path& folder)
+{
+    UniqueFd file{::open((folder / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (file && ::fcntl(file.get(), F_SETLK, &whole) == 0) {
+        return file;
+    }
+    if (file && (errno == EACCES || errno == EAGAIN)) {
+        throw Error{ErrorCode::InUse, "another bangerd of yours fetches into " + folder.string() + "; wait for it"};
+    }
+    throw errno_error("can't lock " + folder.string(), errno);
+}
 
 }  // namespace
 
@@ -72,11 +93,40 @@ std::filesystem::path RuntimeFolder::find(std::string_view name) const
     throw Error{ErrorCode::InvalidArgument, "no program \"" + shown(name) + "\" is in the runtime bundle"};
 }
 
-std::vector<RuntimeProgram> RuntimeFolder::verify(const std::stop_token&) const { return list(); }
-
-FetchOutcome RuntimeFolder::fetch(const std::filesystem::path&, const RuntimeProgress&)
+std::vector<RuntimeProgram> RuntimeFolder::verify(const std::stop_token& stop) const
 {
-    throw Error{ErrorCode::Unavailable, "not yet"};
+    const auto bundle = manifest_();
+    std::vector<RuntimeProgram> programs;
+    for (const auto& program : bundle.programs) {
+        auto& found = programs.emplace_back(look_at(bundle, program));
+        if (found.state != RuntimeState::Ok) {
+            continue;
+        }
+        if (const auto digest = sha256_of_file(found.path, stop); digest != program.sha256) {
+            found.state = RuntimeState::Damaged;
+            found.problem = "has the sha256 " + digest.str() + " and not " + program.sha256.str();
+        }
+    }
+    return programs;
+}
+
+FetchOutcome RuntimeFolder::fetch(const std::filesystem::path& from, const RuntimeProgress& progress)
+{
+    const auto bundle = manifest_();
+    make_private_folder(folder_);
+    make_private_folder(folder_ / bundle.version);
+    const auto lock = lock_folder(folder_);
+    const auto scratch = folder_ / ".new";
+    // What a bangerd that was killed left there.
+    std::filesystem::remove_all(scratch);
+    make_private_folder(scratch);
+    Rollback clear;
+    clear.add([&scratch] {
+        std::error_code none;
+        std::filesystem::remove_all(scratch, none);
+    });
+    RuntimeFetch fetch{bundle, folder_ / bundle.version, scratch, progress};
+    return from.empty() ? fetch.from_sources() : fetch.from_local(from);
 }
 
 }  // namespace banger::agent
