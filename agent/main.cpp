@@ -21,6 +21,8 @@
 #include "agent/system/private_bus.hpp"
 #include "agent/system/refused_start.hpp"
 #include "agent/system/reserve.hpp"
+#include "agent/system/runtime/manifest.hpp"
+#include "agent/system/runtime/runtime_folder.hpp"
 #include "agent/system/sqlite_store.hpp"
 #include "agent/system/ssh_key.hpp"
 #include "agent/system/subprocess.hpp"
@@ -123,6 +125,8 @@ int run(const Arguments& arguments)
                                                             return tap.problem();
                                                         }}};
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
+    RuntimeFolder programs{paths.programs(),
+                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); }};
     SshKey key{paths.state};
     HostExamination host{ladder.probe(), firecracker};
     const auto opened = open_or_replace_store(paths.database());
@@ -136,6 +140,7 @@ int run(const Arguments& arguments)
                  .kernels = kernels,
                  .ladder = ladder,
                  .maker = maker,
+                 .programs = programs,
                  .key = key,
                  .host = host,
                  .open_process = open_process,

@@ -13,6 +13,7 @@
 #include "agent/core/vm/vm_manager.hpp"
 #include "agent/ports/artifact_maker.hpp"
 #include "agent/ports/host_examiner.hpp"
+#include "agent/ports/runtime.hpp"
 #include "agent/ports/user_key.hpp"
 #include "common/paths.hpp"
 
@@ -30,6 +31,7 @@ struct AgentPorts {
     Artifacts& kernels;
     VmmLadder& ladder;
     ArtifactMaker& maker;
+    RuntimePrograms& programs;
     UserKey& key;
     HostExaminer& host;
     /// As in ports/process_host.hpp.
@@ -63,6 +65,7 @@ public:
     Artifacts& kernels() noexcept { return ports_.kernels; }
     const VmDisks& disks() const noexcept { return ports_.disks; }
     HostExaminer& host() noexcept { return ports_.host; }
+    const RuntimePrograms& programs() const noexcept { return ports_.programs; }
     const std::vector<std::string>& warnings() const noexcept { return warnings_; }
     /// Read anew at each call, so that a change needs no restart. Throws InvalidArgument with file:line.
     Config config() const;
@@ -78,6 +81,11 @@ public:
     /// Throw InUse (one of that name is being made).
     OperationPtr build_image(ImageRecipe recipe, Remake remake);
     OperationPtr import_kernel(KernelRecipe recipe, Remake remake);
+
+    /// An operation; `from` is empty or absolute. Throws InUse (a fetch runs).
+    OperationPtr fetch_runtime(std::filesystem::path from);
+    /// As RuntimePrograms::verify().
+    Task<std::vector<RuntimeProgram>> verify_runtime();
 
     /// ssh(1) options that reach a running VM.
     Task<std::vector<std::pair<std::string, std::string>>> ssh_options(VmPtr vm);
@@ -96,6 +104,7 @@ private:
     };
     OperationPtr start_making(const std::string& kind, Making making);
     Task<void> make_artifact(Making making, OperationPtr operation);
+    Task<void> fetch_runtime(std::filesystem::path from, OperationPtr operation);
     void probe_in_background(const Artifact& kernel);
     Task<void> clear_drafts();
     Task<std::vector<std::string>> authorized_keys();
@@ -113,7 +122,7 @@ private:
     VmObserver observer_;
     std::unique_ptr<VmManager> vms_;
     std::function<void()> artifacts_changed_;
-    std::set<std::string> being_made_;  ///< "image NAME" or "kernel NAME"
+    std::set<std::string> being_made_;  ///< "image NAME", "kernel NAME" or "runtime"
     EventLoop::Source housekeeping_;
 };
 

@@ -24,6 +24,25 @@ Finding check_artifact(const std::string& what, const std::optional<Artifact>& a
     return {"default " + what, "missing", "there is none yet", mend};
 }
 
+/// No more than a warning: QEMU runs VMs, too.
+Finding check_runtime(const Agent& agent)
+{
+    const std::string check = "runtime bundle";
+    constexpr auto mend = "banger runtime fetch";
+    try {
+        std::string there;
+        for (const auto& program : agent.programs().list()) {
+            if (program.state != RuntimeState::Ok) {
+                return {check, "warn", program.path.string() + " " + program.problem, mend};
+            }
+            there += (there.empty() ? "" : ", ") + program.name + " " + program.version;
+        }
+        return {check, "ok", there, ""};
+    } catch (const Error& error) {
+        return {check, "warn", error.what(), ""};
+    }
+}
+
 }  // namespace
 
 Task<std::tuple<DoctorRows>> examine_host(Agent* agent)
@@ -36,6 +55,7 @@ Task<std::tuple<DoctorRows>> examine_host(Agent* agent)
     findings.insert(findings.end(), programs.begin(), programs.end());
     findings.push_back(check_artifact("kernel", kernel, "banger kernel import"));
     findings.push_back(check_artifact("image", agent->images().find("debian"), "banger image build"));
+    findings.push_back(check_runtime(*agent));
     auto firecracker = co_await agent->host().firecracker();
     auto kvm = co_await agent->host().kvm(kernel);
     const bool matters = kvm.verdict == "ok";  // Firecracker runs on KVM alone

@@ -85,6 +85,11 @@ std::string checked_suite(std::string suite)
     return suite;
 }
 
+std::string word_of(RuntimeState state)
+{
+    return state == RuntimeState::Ok ? "ok" : state == RuntimeState::Missing ? "missing" : "damaged";
+}
+
 Remake remake_of(const Options& options) { return options.get<bool>("force", false) ? Remake::Always : Remake::Never; }
 
 }  // namespace
@@ -319,6 +324,40 @@ sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
                                   remake_of(options));
         return OperationObject::path_of(operation->id());
     });
+}
+
+ManagerObject::RuntimeRows ManagerObject::rows_of(const std::vector<RuntimeProgram>& programs)
+{
+    RuntimeRows rows;
+    for (const auto& program : programs) {
+        rows.emplace_back(program.name, program.version, to_utf8(program.path.string()), word_of(program.state),
+                          to_utf8(program.origin), to_utf8(program.problem));
+    }
+    return rows;
+}
+
+ManagerObject::RuntimeRows ManagerObject::ListRuntime()
+{
+    ++calls_;
+    return answer("ListRuntime", [&] { return rows_of(agent_->programs().list()); });
+}
+
+Task<std::tuple<ManagerObject::RuntimeRows>> ManagerObject::verified_rows(Agent* agent)
+{
+    co_return std::tuple{rows_of(co_await agent->verify_runtime())};
+}
+
+void ManagerObject::VerifyRuntime(sdbus::Result<RuntimeRows>&& result)
+{
+    ++calls_;
+    reply("VerifyRuntime", std::move(result), verified_rows(agent_));
+}
+
+sdbus::ObjectPath ManagerObject::FetchRuntime(const std::string& from)
+{
+    ++calls_;
+    return answer("FetchRuntime",
+                  [&] { return OperationObject::path_of(agent_->fetch_runtime(absolute_path("from", from))->id()); });
 }
 
 void ManagerObject::Doctor(sdbus::Result<DoctorRows>&& result)

@@ -27,6 +27,8 @@ public:
 
 private:
     using DoctorRows = std::vector<sdbus::Struct<std::string, std::string, std::string, std::string>>;
+    using RuntimeRows =
+        std::vector<sdbus::Struct<std::string, std::string, std::string, std::string, std::string, std::string>>;
 
     std::vector<sdbus::Struct<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t,
                               std::uint64_t, std::string, std::int64_t, std::string, std::string>>
@@ -43,6 +45,9 @@ private:
     ListKernels() override;
     sdbus::ObjectPath FindKernel(const std::string& name) override;
     sdbus::ObjectPath ImportKernel(const VariantMap& options) override;
+    RuntimeRows ListRuntime() override;
+    void VerifyRuntime(sdbus::Result<RuntimeRows>&& result) override;
+    sdbus::ObjectPath FetchRuntime(const std::string& from) override;
     void Doctor(sdbus::Result<DoctorRows>&& result) override;
     void Quit() override;
     std::string Version() override { return BANGER_VERSION; }
@@ -52,6 +57,8 @@ private:
     std::string StateDirectory() override { return agent_->paths().state.string(); }
     std::vector<std::string> Warnings() override { return agent_->warnings(); }
 
+    static RuntimeRows rows_of(const std::vector<RuntimeProgram>& programs);
+    static Task<std::tuple<RuntimeRows>> verified_rows(Agent* agent);
     VmRequest request_of(const Options& options) const;
     OperationPtr plan(const VmSpec& spec);
     void sync_artifacts();

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/service/agent.hpp"
+#include "common/rollback.hpp"
+
+namespace banger::agent {
+namespace {
+
+std::string joined(const std::vector<std::string>& words, const char* separator)
+{
+    std::string text;
+    for (const auto& word : words) {
+        text += (text.empty() ? "" : separator) + word;
+    }
+    return text;
+}
+
+}  // namespace
+
+OperationPtr Agent::fetch_runtime(std::filesystem::path from)
+{
+    const std::string key = "runtime";
+    if (!being_made_.insert(key).second) {
+        throw Error{ErrorCode::InUse, "the runtime is being fetched already; wait for it, or cancel it"};
+    }
+    const auto operation = operations_.add("fetch-runtime", key);
+    operations_.run(operation, fetch_runtime(std::move(from), operation));
+    return operation;
+}
+
+Task<void> Agent::fetch_runtime(std::filesystem::path from, OperationPtr operation)
+{
+    Rollback unlock;
+    unlock.add([this] { being_made_.erase("runtime"); });
+    const RuntimeProgress progress{
+        .stage = [&loop = ports_.loop, operation](
+                     const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
+        .fraction = [&loop = ports_.loop, operation](
+                        double fraction) { loop.post([operation, fraction] { operation->set_fraction(fraction); }); },
+        .stop = operation->stop_token()};
+    auto fetch = [&programs = ports_.programs, from, progress] { return programs.fetch(from, progress); };
+    const auto outcome = co_await run_on(ports_.loop, making_lane_, std::move(fetch));
+    operation->result() = {{"fetched", joined(outcome.fetched, " ")},
+                           {"missing", joined(outcome.missing, " ")},
+                           {"warnings", joined(outcome.warnings, "\n")}};
+}
+
+Task<std::vector<RuntimeProgram>> Agent::verify_runtime()
+{
+    auto verify = [&programs = ports_.programs] { return programs.verify({}); };
+    co_return co_await run_on(ports_.loop, work_lane_, std::move(verify));
+}
+
+}  // namespace banger::agent
