@@ -201,14 +201,6 @@ int import(const ImportCommand& command)
         });
 }
 
-template <typename Command>
-void add_report_options(CLI::App& app, Command& command)
-{
-    auto* json =
-        app.add_flag("--json", command.report.json, "result as JSON; progress as JSON lines on standard error");
-    app.add_flag("-q,--quiet", command.report.quiet, "no progress")->excludes(json);
-}
-
 CLI::App* add_names_command(CLI::App& noun, Context& context, const std::string& verb, const std::string& description,
                             int (*action)(const NamesCommand&))
 {
@@ -248,7 +240,7 @@ void add_image_commands(CLI::App& image, Context& context)
     app->add_option("--packages-file", command->packages_file, "a list in place of the usual packages")
         ->type_name("FILE");
     app->add_flag("-f,--force", command->force, "make it again although it exists");
-    add_report_options(*app, *command);
+    command->report.add_to(*app);
     add_names_command(image, context, "delete", "Delete images that no VM uses", remove<ImageProxy>)->alias("rm");
 }
 
@@ -269,7 +261,7 @@ void add_kernel_commands(CLI::App& kernel, Context& context)
     vmlinuz->needs(modules);
     modules->needs(vmlinuz);
     app->add_flag("-f,--force", command->force, "bring it in again although it exists");
-    add_report_options(*app, *command);
+    command->report.add_to(*app);
     add_names_command(kernel, context, "delete", "Delete kernels that no VM uses", remove<KernelProxy>)->alias("rm");
 }
 

@@ -6,6 +6,7 @@
 #include "cli/commands/completion.hpp"
 #include "cli/commands/daemon.hpp"
 #include "cli/commands/help.hpp"
+#include "cli/commands/runtime.hpp"
 #include "cli/commands/vm_cp.hpp"
 #include "cli/commands/vm_create.hpp"
 #include "cli/commands/vm_exec.hpp"
@@ -73,6 +74,7 @@ std::unique_ptr<CLI::App> make_command_line(Context& context)
     add_vm_commands(add_noun(*root, "vm", "Virtual machines"), context);
     add_image_commands(add_noun(*root, "image", "Root file systems that VMs start from"), context);
     add_kernel_commands(add_noun(*root, "kernel", "Kernels that VMs boot"), context);
+    add_runtime_commands(add_noun(*root, "runtime", "Firecracker, which banger fetches for you"), context);
     add_daemon_commands(add_noun(*root, "daemon", "bangerd, the program behind banger"), context);
     add_host_commands(*root, context);
     add_vm_list(*root, context, "ps");

@@ -3,6 +3,12 @@
 
 namespace banger::cli {
 
+void MakeReport::add_to(CLI::App& command)
+{
+    auto* json_flag = command.add_flag("--json", json, "result as JSON; progress as JSON lines on standard error");
+    command.add_flag("-q,--quiet", quiet, "no progress")->excludes(json_flag);
+}
+
 int make_one(const MakeReport& form, const std::string& target, const std::function<std::string(ManagerProxy&)>& begin,
              const std::function<std::string(const VariantMap&)>& describe)
 {

@@ -14,6 +14,8 @@ namespace banger::cli {
 struct MakeReport {
     bool json{false};
     bool quiet{false};
+
+    void add_to(CLI::App& command);
 };
 
 /// Begins one operation, watches it and prints its result: as JSON, or as the sentence that `describe` makes of it.

@@ -22,7 +22,7 @@ Completion completion_of(const std::vector<std::string>& words)
 
 TEST(Complete, OffersCommands)
 {
-    EXPECT_THAT(completion_of({""}).words, IsSupersetOf({"vm", "image", "doctor"}));
+    EXPECT_THAT(completion_of({""}).words, IsSupersetOf({"vm", "image", "runtime", "doctor"}));
     EXPECT_THAT(completion_of({""}).words, Not(Contains("internal")));
     EXPECT_THAT(completion_of({"vm", "st"}).words, IsSupersetOf({"start", "stop"}));
 }
@@ -30,6 +30,7 @@ TEST(Complete, OffersCommands)
 TEST(Complete, OffersOptions)
 {
     EXPECT_THAT(completion_of({"vm", "run", "--m"}).words, IsSupersetOf({"--memory", "--rm"}));
+    EXPECT_THAT(completion_of({"runtime", "fetch", "-"}).words, IsSupersetOf({"--from", "--json"}));
     EXPECT_THAT(completion_of({"--"}).words, Contains("--version"));
 }
 
@@ -48,6 +49,7 @@ TEST(Complete, OffersNames)
     EXPECT_EQ(completion_of({"image", "delete", ""}).names, NameSource::Images);
     EXPECT_EQ(completion_of({"kernel", "show", ""}).names, NameSource::Kernels);
     EXPECT_EQ(completion_of({"image", "build", ""}).names, NameSource::None);
+    EXPECT_EQ(completion_of({"runtime", "show", ""}).names, NameSource::None);
 }
 
 TEST(Complete, LeavesWordsForTheGuestAlone)
