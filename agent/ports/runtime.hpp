@@ -46,9 +46,10 @@ public:
 
     /// The file of a program whose checksum held when it was put there, and that hasn't changed since (size, time and inode are
     /// looked at, not the bytes). Any thread; reads small files only.
-    /// Throws HostLacks (missing or damaged, with the command that mends it), InvalidArgument (no such program, or a bad manifest).
+    /// Throws HostLacks (missing or damaged, with the command that mends it), InvalidArgument (no such program, or a bad manifest),
+    /// NotFound (the manifest that BANGER_RUNTIME_BUNDLE names).
     virtual std::filesystem::path find(std::string_view name) const = 0;
-    /// All of the bundle, in its order, looked at as by find(). Throws InvalidArgument (a bad manifest).
+    /// All of the bundle, in its order, looked at as by find(). Throws InvalidArgument, NotFound (both of a manifest).
     virtual std::vector<RuntimeProgram> list() const = 0;
     /// As list(), but every byte is read. Worker thread. Throws also Cancelled, Failed.
     virtual std::vector<RuntimeProgram> verify(const std::stop_token& stop) const = 0;

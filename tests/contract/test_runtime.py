@@ -138,6 +138,19 @@ def test_a_wrong_checksum_is_refused_with_both_digests_and_the_source(world, ser
     assert list(world.programs.iterdir()) == []
 
 
+def test_a_source_that_was_refused_is_told_even_where_the_next_one_is_right(world, server, tmp_path):
+    (tmp_path / "evil.tgz").write_bytes(archive(firecracker=b"evil"))
+    tmp_path.chmod(0o755)
+    source = f'[[program.source]]\nurl = "file://{tmp_path}/evil.tgz"\nmember = "release/firecracker"\n'
+    world.manifest.write_text(manifest(server.url).replace("[[program.source]]\n", source + "[[program.source]]\n", 1))
+    done = world.banger("runtime", "fetch", check=True)
+    assert done.stdout == "fetched and checked: firecracker jailer\n"
+    assert f"{tmp_path}/evil.tgz" in done.stderr and hashlib.sha256(b"evil").hexdigest() in done.stderr
+    assert (world.programs / "firecracker").read_bytes() == PROGRAMS["firecracker"]
+    row = next(row for row in world.json("runtime", "show", "--json") if row["name"] == "firecracker")
+    assert row["origin"] == server.url
+
+
 def test_without_a_network_the_way_by_hand_is_named_and_works(world, server, tmp_path):
     world.manifest.write_text(manifest("http://127.0.0.1:1/release.tgz"))
     done = world.banger("runtime", "fetch")

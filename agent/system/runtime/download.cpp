@@ -40,7 +40,7 @@ public:
         set(CURLOPT_FAILONERROR, 1L);
         set(CURLOPT_NOSIGNAL, 1L);
         set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(limits.connect.count()));
-        set(CURLOPT_LOW_SPEED_LIMIT, slow_bytes_per_second);
+        set(CURLOPT_LOW_SPEED_LIMIT, limits.stall.count() > 0 ? slow_bytes_per_second : 0L);
         set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall.count()));
         set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(limits.size.bytes()));
         set(CURLOPT_USERAGENT, "banger");

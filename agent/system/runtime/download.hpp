@@ -13,7 +13,7 @@ namespace banger::agent {
 
 struct DownloadLimits {
     std::chrono::seconds connect{20};  ///< until the server answers
-    std::chrono::seconds stall{30};    ///< with less than 1 KiB a second
+    std::chrono::seconds stall{30};    ///< with less than 1 KiB a second; 0: no limit
     ByteSize size{256 * mib};
     long redirects{5};
 };
