@@ -120,13 +120,13 @@ int run(const Arguments& arguments)
     GuestSessions links{loop};
     ArtifactCatalog images{paths.images(), "image.json"};
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
-    FirecrackerProgram firecracker{loop, process_lane, [] { return find_program("firecracker"); }};
+    RuntimeFolder programs{paths.programs(),
+                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); }};
+    FirecrackerProgram firecracker{loop, process_lane, [&programs] { return programs.find("firecracker"); }};
     Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
                                                             return tap.problem();
                                                         }}};
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
-    RuntimeFolder programs{paths.programs(),
-                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); }};
     SshKey key{paths.state};
     HostExamination host{ladder.probe(), firecracker};
     const auto opened = open_or_replace_store(paths.database());

@@ -187,10 +187,10 @@ def test_a_mistake_in_the_manifest_is_named_with_its_line_and_stops_nothing_else
 
 def test_doctor_tells_of_it(world):
     def row():
-        return next(row for row in json.loads(world.banger("doctor", "--json").stdout) if row["check"] == "Firecracker")
+        return next(row for row in json.loads(world.banger("doctor", "--json").stdout) if row["check"] == "runtime bundle")
     assert row()["verdict"] == "warn" and row()["mend"] == "banger runtime fetch"
     world.banger("runtime", "fetch", check=True)
-    assert row() == {"check": "Firecracker", "verdict": "ok", "detail": "firecracker 1.0, jailer 1.0", "mend": ""}
+    assert row() == {"check": "runtime bundle", "verdict": "ok", "detail": "firecracker 1.0, jailer 1.0", "mend": ""}
 
 
 def test_interrupting_the_cli_cancels_the_fetch(world, server):
