@@ -22,7 +22,7 @@ OperationPtr Agent::fetch_runtime(std::filesystem::path from)
     if (!being_made_.insert(key).second) {
         throw Error{ErrorCode::InUse, "the runtime is being fetched already; wait for it, or cancel it"};
     }
-    const auto operation = operations_.add("fetch-runtime", key);
+    auto operation = operations_.add("fetch-runtime", key);
     operations_.run(operation, fetch_runtime(std::move(from), operation));
     return operation;
 }

@@ -104,7 +104,7 @@ private:
 
     std::string member(const toml::table& table) const
     {
-        const auto value = text(table, "member");
+        auto value = text(table, "member");
         const auto padded = "/" + value + "/";
         for (const auto* part : {"//", "/./", "/../"}) {
             if (padded.find(part) != std::string::npos) {
@@ -130,7 +130,7 @@ private:
     std::string requirement(const toml::table& table) const
     {
         constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-        const auto value = text(table, "pip");
+        auto value = text(table, "pip");
         const auto split = value.find("==");
         const auto good = [&](const std::string& word) {
             return !word.empty() && word.front() != '-' && word.find_first_not_of(letters) == std::string::npos;

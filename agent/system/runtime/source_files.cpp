@@ -14,7 +14,7 @@ std::filesystem::path SourceFiles::get(const RuntimeSource& source)
         at = outcomes_.emplace(key, fetch(source, folder_ / ("source-" + std::to_string(outcomes_.size())))).first;
     }
     if (at->second.failure) {
-        throw *at->second.failure;
+        throw Error{*at->second.failure};
     }
     return at->second.file;
 }
