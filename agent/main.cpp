@@ -78,6 +78,23 @@ void block_signals()
     std::signal(SIGPIPE, SIG_IGN);
 }
 
+/// The one that was fetched and checked, else the host's own. Throws HostLacks, which names the command that fetches it.
+std::filesystem::path find_firecracker(const RuntimePrograms& programs)
+{
+    try {
+        return programs.find("firecracker");
+    } catch (const Error& missing) {
+        if (missing.code() != ErrorCode::HostLacks) {
+            throw;
+        }
+        try {
+            return find_program("firecracker");
+        } catch (const Error&) {
+            throw Error{missing};
+        }
+    }
+}
+
 /// systemd gives the VMM's pid in $MAINPID, unless it has ended already.
 int end_vm(const std::string& folder)
 {
@@ -122,7 +139,7 @@ int run(const Arguments& arguments)
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
     RuntimeFolder programs{paths.programs(),
                            [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); }};
-    FirecrackerProgram firecracker{loop, process_lane, [&programs] { return programs.find("firecracker"); }};
+    FirecrackerProgram firecracker{loop, process_lane, [&programs] { return find_firecracker(programs); }};
     Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
                                                             return tap.problem();
                                                         }}};
