@@ -33,6 +33,7 @@ struct VmmConfig {
     std::string kernel_arguments;
     enum class Disks { All, None } disks;  ///< None: the KVM probe
     VmmNetwork network;
+    RateLimits rates{};
 };
 
 /// What a VMM starts with. A VMM that takes listening sockets gets them here, so that nobody waits for them to appear.

@@ -204,6 +204,8 @@ VmRequest ManagerObject::request_of(const Options& options) const
     if (const auto network = options.get<std::string>("network")) {
         request.network = parse_network(*network);
     }
+    request.rates = {ByteSize{options.get<std::uint64_t>("disk_rate", 0)}, options.get<std::uint32_t>("disk_iops", 0),
+                     ByteSize{options.get<std::uint64_t>("network_rate", 0)}};
     request.loopback =
         options.get<bool>("allow_host_loopback", false) ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded;
     request.on_stop = options.get<bool>("remove_on_stop", false) ? StopPolicy::Remove : StopPolicy::Keep;
@@ -225,10 +227,10 @@ std::tuple<sdbus::ObjectPath, sdbus::ObjectPath> ManagerObject::CreateVm(const V
 {
     ++calls_;
     return answer("CreateVm", [&] {
-        const Options options{
-            map,
-            {"name", "image", "kernel", "vcpus", "memory_mib", "disk_bytes", "vmm", "network", "allow_host_loopback",
-             "start", "ready_timeout_s", "remove_on_stop", "lease", "dry_run"}};
+        const Options options{map,
+                              {"name", "image", "kernel", "vcpus", "memory_mib", "disk_bytes", "vmm", "network",
+                               "allow_host_loopback", "disk_rate", "disk_iops", "network_rate", "start",
+                               "ready_timeout_s", "remove_on_stop", "lease", "dry_run"}};
         constexpr std::uint32_t usual_ready_s = 120;
         const std::chrono::seconds ready_limit{options.get<std::uint32_t>("ready_timeout_s", usual_ready_s)};
         const auto after = options.get<bool>("start", true) ? AfterCreate::Start : AfterCreate::Leave;

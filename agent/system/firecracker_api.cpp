@@ -17,18 +17,46 @@ constexpr unsigned guest_cid = 3;  // of this VM's own vsock; no other VM sees i
 
 enum class DiskAccess { ReadOnly, ReadWrite };
 
+/// Token buckets that fill once a second; empty for no limit.
+json rate_limiter(std::uint64_t bytes, std::uint64_t operations)
+{
+    json limiter = json::object();
+    const auto bucket = [](std::uint64_t size) { return json{{"size", size}, {"refill_time", 1000}}; };
+    if (bytes > 0) {
+        limiter["bandwidth"] = bucket(bytes);
+    }
+    if (operations > 0) {
+        limiter["ops"] = bucket(operations);
+    }
+    return limiter;
+}
+
 /// Guests find disks by their order: Firecracker sets no serial numbers of ours.
-FirecrackerRequest disk(const char* id, const char* file, DiskAccess access)
+FirecrackerRequest disk(const char* id, const char* file, DiskAccess access, const RateLimits& rates = {})
 {
     const bool read_only = access == DiskAccess::ReadOnly;
     // Its default, Unsafe, passes no flush on, and what a guest had synced is lost with the host.
-    return {std::string{"the disk "} + id, std::string{"/drives/"} + id,
-            json{{"drive_id", id},
-                 {"path_on_host", file},
-                 {"is_root_device", false},
-                 {"is_read_only", read_only},
-                 {"cache_type", read_only ? "Unsafe" : "Writeback"}}
-                .dump()};
+    json body{{"drive_id", id},
+              {"path_on_host", file},
+              {"is_root_device", false},
+              {"is_read_only", read_only},
+              {"cache_type", read_only ? "Unsafe" : "Writeback"}};
+    const auto limiter = rate_limiter(rates.disk.bytes(), rates.disk_operations);
+    if (!limiter.empty()) {
+        body["rate_limiter"] = limiter;
+    }
+    return {std::string{"the disk "} + id, std::string{"/drives/"} + id, body.dump()};
+}
+
+FirecrackerRequest network_card(const VmmConfig& config)
+{
+    json body{{"iface_id", "net"}, {"guest_mac", config.network.mac}, {"host_dev_name", config.network.tap}};
+    const auto limiter = rate_limiter(config.rates.network.bytes(), 0);
+    if (!limiter.empty()) {
+        body["rx_rate_limiter"] = limiter;
+        body["tx_rate_limiter"] = limiter;
+    }
+    return {"the network", "/network-interfaces/net", body.dump()};
 }
 
 }  // namespace
@@ -46,14 +74,13 @@ std::vector<FirecrackerRequest> firecracker_requests(const VmmConfig& config)
          {"initrd_path", vm_folder::initrd},
          {"boot_args", config.kernel_arguments}});
     if (config.disks == VmmConfig::Disks::All) {
-        requests.push_back(disk("root", vm_folder::root_disk, DiskAccess::ReadWrite));
-        requests.push_back(disk("work", vm_folder::work_disk, DiskAccess::ReadWrite));
+        requests.push_back(disk("root", vm_folder::root_disk, DiskAccess::ReadWrite, config.rates));
+        requests.push_back(disk("work", vm_folder::work_disk, DiskAccess::ReadWrite, config.rates));
         requests.push_back(disk("modules", vm_folder::modules_disk, DiskAccess::ReadOnly));
     }
     put("vsock", "/vsock", {{"guest_cid", guest_cid}, {"uds_path", vm_folder::guest_socket}});
     if (config.network.kind == VmmNetwork::Kind::Tap) {
-        put("the network", "/network-interfaces/net",
-            {{"iface_id", "net"}, {"guest_mac", config.network.mac}, {"host_dev_name", config.network.tap}});
+        requests.push_back(network_card(config));
     }
     put("the balloon", "/balloon", {{"amount_mib", 0}, {"deflate_on_oom", true}});
     put("the entropy device", "/entropy", json::object());

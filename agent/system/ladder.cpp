@@ -43,6 +43,11 @@ Task<std::string> Ladder::firecracker_problem(VmSpec spec)
 Task<VmmLadder::Pick> Ladder::choose(VmSpec spec, Artifact kernel)
 {
     const auto choice = spec.vmm;
+    const bool forces_qemu = choice == VmmChoice::QemuTcg || choice == VmmChoice::QemuKvm;
+    if (forces_qemu && spec.rates.network.bytes() > 0) {
+        throw Error{ErrorCode::InvalidArgument,
+                    "only Firecracker limits a VM's network, and " + std::string{to_string(choice)} + " was asked for"};
+    }
     if (choice == VmmChoice::QemuTcg) {
         Pick pick{&qemu_tcg_, ""};
         co_return pick;
@@ -54,9 +59,15 @@ Task<VmmLadder::Pick> Ladder::choose(VmSpec spec, Artifact kernel)
     if (choice == VmmChoice::Firecracker && !lack.empty()) {
         throw refusal(choice, lack);
     }
+    if (!lack.empty() && spec.rates.network.bytes() > 0) {
+        throw Error{ErrorCode::HostLacks, "only Firecracker limits a VM's network, but " + lack};
+    }
     const auto kvm = co_await probe_.ask(std::move(kernel));
     if (!kvm.usable && choice != VmmChoice::Auto) {
         throw refusal(choice, kvm.reason);
+    }
+    if (!kvm.usable && spec.rates.network.bytes() > 0) {
+        throw Error{ErrorCode::HostLacks, "only Firecracker limits a VM's network, but " + kvm.reason};
     }
     if (!kvm.usable) {
         Pick pick{&qemu_tcg_, kvm.reason};

@@ -18,13 +18,18 @@ void add(Words& words, std::initializer_list<std::string> more) { words.insert(w
 
 enum class DiskAccess { ReadOnly, ReadWrite };
 
-void add_disk(Words& words, const std::string& serial, const std::string& file, DiskAccess access)
+void add_disk(Words& words, const std::string& serial, const std::string& file, DiskAccess access,
+              const RateLimits& rates = {})
 {
     // cache=writeback honours the guest's flushes (fdatasync); "unsafe" would lose what a guest had synced.
     const bool writable = access == DiskAccess::ReadWrite;
+    const auto limit = [](const char* key, std::uint64_t value) {
+        return value > 0 ? std::string{",throttling."} + key + "=" + std::to_string(value) : std::string{};
+    };
     add(words, {"-drive",
                 "if=none,format=raw,id=" + serial + ",file=" + file +
-                    (writable ? ",cache=writeback,discard=unmap" : ",readonly=on"),
+                    (writable ? ",cache=writeback,discard=unmap" : ",readonly=on") +
+                    limit("bps-total", rates.disk.bytes()) + limit("iops-total", rates.disk_operations),
                 "-device", "virtio-blk-device,drive=" + serial + ",serial=" + serial});
 }
 
@@ -52,8 +57,8 @@ Words QemuDriver::command(const VmmConfig& config) const
     add(words, {"-device", "virtio-serial-device,max_ports=2", "-chardev", "socket,id=guest,fd=0,server=on,wait=off",
                 "-device", "virtserialport,chardev=guest,name=dev.banger.guest"});
     if (config.disks == VmmConfig::Disks::All) {
-        add_disk(words, "root", vm_folder::root_disk, DiskAccess::ReadWrite);
-        add_disk(words, "work", vm_folder::work_disk, DiskAccess::ReadWrite);
+        add_disk(words, "root", vm_folder::root_disk, DiskAccess::ReadWrite, config.rates);
+        add_disk(words, "work", vm_folder::work_disk, DiskAccess::ReadWrite, config.rates);
         add_disk(words, "modules", vm_folder::modules_disk, DiskAccess::ReadOnly);
     }
     add(words, {"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng"});

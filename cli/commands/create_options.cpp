@@ -93,6 +93,10 @@ void CreateOptions::add_to(CLI::App& command)
     command.add_flag("--allow-host-loopback", allow_host_loopback,
                      "let the guest reach this host's own addresses, and 127.0.0.1 as its gateway");
     add_text(command, "--vmm", vmm, "auto, firecracker, qemu-kvm or qemu-tcg")->envname("BANGER_VMM")->type_name("VMM");
+    add_text(command, "--disk-rate", disk_rate, "bytes a second to and from each disk, like 50M")->type_name("SIZE");
+    add_text(command, "--disk-iops", disk_iops, "operations a second on each disk")->type_name("N");
+    add_text(command, "--network-rate", network_rate, "bytes a second each way, like 10M; Firecracker only")
+        ->type_name("SIZE");
     add_text(command, "--timeout", timeout, "seconds that the guest may take to get ready (120); 0: no limit")
         ->type_name("SECONDS");
     command.add_flag("--dry-run", dry_run, "check everything, say what would be made, make nothing");
@@ -117,6 +121,15 @@ VariantMap CreateOptions::to_map() const
     put_text("vmm", vmm, "--vmm");
     if (timeout) {
         map.emplace("ready_timeout_s", sdbus::Variant{parse_count(*timeout, "--timeout")});
+    }
+    if (disk_rate) {
+        map.emplace("disk_rate", sdbus::Variant{ByteSize::parse(*disk_rate).bytes()});
+    }
+    if (disk_iops) {
+        map.emplace("disk_iops", sdbus::Variant{parse_count(*disk_iops, "--disk-iops")});
+    }
+    if (network_rate) {
+        map.emplace("network_rate", sdbus::Variant{ByteSize::parse(*network_rate).bytes()});
     }
     if (allow_host_loopback) {
         map.emplace("allow_host_loopback", sdbus::Variant{true});

@@ -22,6 +22,9 @@ struct CreateOptions {
     std::optional<std::string> vmm;
     std::optional<std::string> timeout;
     bool allow_host_loopback{false};
+    std::optional<std::string> disk_rate{};
+    std::optional<std::string> disk_iops{};
+    std::optional<std::string> network_rate{};
     bool dry_run{false};
     bool no_build{false};
 

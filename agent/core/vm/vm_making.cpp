@@ -51,6 +51,7 @@ VmSpec VmManager::check(const VmRequest& request) const
                   .vmm = request.vmm,
                   .network = request.network,
                   .loopback = request.loopback,
+                  .rates = request.rates,
                   .on_stop = request.on_stop};
 }
 

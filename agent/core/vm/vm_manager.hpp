@@ -24,6 +24,7 @@ struct VmRequest {
     VmmChoice vmm;
     NetworkChoice network;
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
+    RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
 };
 

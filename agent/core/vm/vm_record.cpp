@@ -40,6 +40,16 @@ T whole_number(const nlohmann::json& json, const char* member)
     return value.get<T>();
 }
 
+/// VMs of before they were there have none.
+RateLimits rates_of(const nlohmann::json& json)
+{
+    const auto number = [&json](const char* key) {
+        return json.contains(key) ? whole_number<std::uint64_t>(json, key) : std::uint64_t{0};
+    };
+    return {ByteSize{number("disk_rate")}, static_cast<std::uint32_t>(number("disk_iops")),
+            ByteSize{number("network_rate")}};
+}
+
 }  // namespace
 
 std::string_view to_string(VmmChoice choice) noexcept { return vmm_names[static_cast<std::size_t>(choice)]; }
@@ -63,6 +73,9 @@ nlohmann::json to_json(const VmSpec& spec)
             {"vmm", to_string(spec.vmm)},
             {"network", to_string(spec.network)},
             {"allow_host_loopback", spec.loopback == LoopbackPolicy::Allowed},
+            {"disk_rate", spec.rates.disk.bytes()},
+            {"disk_iops", spec.rates.disk_operations},
+            {"network_rate", spec.rates.network.bytes()},
             {"remove_on_stop", spec.on_stop == StopPolicy::Remove}};
 }
 
@@ -81,6 +94,7 @@ VmSpec vm_spec_of(const nlohmann::json& json)
             .vmm = parse_vmm(json.at("vmm").get<std::string>()),
             .network = parse_network(json.at("network").get<std::string>()),
             .loopback = json.at("allow_host_loopback").get<bool>() ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded,
+            .rates = rates_of(json),
             .on_stop = json.at("remove_on_stop").get<bool>() ? StopPolicy::Remove : StopPolicy::Keep,
         };
     } catch (const nlohmann::json::exception& problem) {

@@ -22,6 +22,13 @@ std::string_view to_string(NetworkChoice choice) noexcept;
 VmmChoice parse_vmm(std::string_view text);
 NetworkChoice parse_network(std::string_view text);
 
+/// What a VM may move in a second, one-way each; 0: as much as it can.
+struct RateLimits {
+    ByteSize disk{};                  ///< of each disk, reads and writes together
+    std::uint32_t disk_operations{};  ///< the same, counted
+    ByteSize network{};               ///< in each direction; Firecracker alone has it
+};
+
 /// What the user asked for; checked, complete, and fixed but for `vm set`.
 struct VmSpec {
     VmName name;
@@ -35,6 +42,7 @@ struct VmSpec {
     VmmChoice vmm{VmmChoice::Auto};
     NetworkChoice network{NetworkChoice::Auto};
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
+    RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
 };
 

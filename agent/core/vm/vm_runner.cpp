@@ -194,7 +194,8 @@ VmmConfig VmRunner::vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork
             .memory_mib = vm->record.spec.memory_mib,
             .kernel_arguments = kernel_arguments(vm->name()) + vmm.kernel_arguments(),
             .disks = VmmConfig::Disks::All,
-            .network = network};
+            .network = network,
+            .rates = vm->record.spec.rates};
 }
 
 Task<ProcessId> VmRunner::start_vmm(VmPtr vm, const Vmm* vmm, VmmConfig config)

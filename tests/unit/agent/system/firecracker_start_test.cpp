@@ -254,6 +254,34 @@ TEST(FirecrackerApiTest, DisksHonourFlushesAndPathsAreRelative)
     }
 }
 
+TEST(FirecrackerApiTest, LimitsAreSetOnlyWhereTheyAreAskedFor)
+{
+    VmmConfig config{.name = "one",
+                     .vcpus = 1,
+                     .memory_mib = 128,
+                     .kernel_arguments = "quiet",
+                     .disks = VmmConfig::Disks::All,
+                     .network = {.kind = VmmNetwork::Kind::Tap, .tap = "guest0"}};
+    for (const auto& request : firecracker_requests(config)) {
+        EXPECT_THAT(request.body, ::testing::Not(HasSubstr("rate_limiter"))) << request.path;
+    }
+    config.rates = {10 * mib, 200, 3 * mib};
+    std::map<std::string, nlohmann::json> bodies;
+    for (const auto& request : firecracker_requests(config)) {
+        bodies[request.path] = nlohmann::json::parse(request.body);
+    }
+    for (const auto* disk : {"/drives/root", "/drives/work"}) {
+        EXPECT_EQ(bodies[disk]["rate_limiter"]["bandwidth"]["size"], 10U << 20U);
+        EXPECT_EQ(bodies[disk]["rate_limiter"]["bandwidth"]["refill_time"], 1000);
+        EXPECT_EQ(bodies[disk]["rate_limiter"]["ops"]["size"], 200);
+    }
+    for (const auto* direction : {"rx_rate_limiter", "tx_rate_limiter"}) {
+        EXPECT_EQ(bodies["/network-interfaces/net"][direction]["bandwidth"]["size"], 3U << 20U);
+        EXPECT_FALSE(bodies["/network-interfaces/net"][direction].contains("ops"));
+    }
+    EXPECT_FALSE(bodies["/drives/modules"].contains("rate_limiter"));
+}
+
 TEST(FirecrackerApiTest, AVersionIsThreeNumbers)
 {
     EXPECT_EQ(to_string(parse_firecracker_version("Firecracker v1.12.1").value()), "1.12.1");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/guest_session.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
+#include "agent/system/unix_socket.hpp"
+#include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/guest_end.hpp"
 
 namespace banger::agent {
@@ -340,6 +343,36 @@ TEST_F(GuestSessionTest, AFarewellAndAFailedBootAreTold)
     await([&] { return failures.size() == 1; });
     EXPECT_THAT(goodbyes, ElementsAre(GuestGoodbye::Reboot, GuestGoodbye::PowerOff));
     EXPECT_EQ(failures[0], "no ?? root");
+}
+
+TEST_F(GuestSessionTest, AKnockBringsANewConnectionInPlaceOfTheOld)
+{
+    test::TemporaryFolder folder;
+    auto listener = listen_in(folder.path, "knocks");
+    ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);
+    open_session({}, std::move(listener));
+    await([&] { return guest->asked<wire::Configure>().has_value(); });
+    EXPECT_EQ(connections, 1);
+    connect_in(folder.path, "knocks");
+    await([&] { return connections == 2 && guest->asked<wire::Configure>().has_value(); });
+    expect_served();
+}
+
+TEST_F(GuestSessionTest, AGuestThatKnocksWithoutEndIsHeardTenTimesASecondAtMost)
+{
+    test::TemporaryFolder folder;
+    auto listener = listen_in(folder.path, "knocks");
+    ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);
+    open_session({}, std::move(listener));
+    for (int knock = 0; knock < 300; ++knock) {
+        try {
+            connect_in(folder.path, "knocks");
+        } catch (const Error&) {  // nobody took the ones before yet
+        }
+        let_pass(milliseconds{1});
+    }
+    EXPECT_GT(connections, 1);
+    EXPECT_LT(connections, 60);  // 0.3 s and what a slow machine makes of them
 }
 
 TEST_F(GuestSessionTest, AVmmThatTakesNoConnectionIsTriedAgain)

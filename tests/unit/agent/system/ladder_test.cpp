@@ -125,6 +125,27 @@ TEST_F(LadderTest, WhatFirecrackerCanNotDoGoesToQemu)
     EXPECT_EQ(pick(alone).vmm->name(), "firecracker");
 }
 
+TEST_F(LadderTest, ANetworkLimitTakesFirecrackerAndSaysWhyItIsNotThere)
+{
+    auto limited = wish(VmmChoice::Auto);
+    limited.rates.network = 1 * mib;
+    auto answer = run(ladder.choose(limited, kernel()));
+    ASSERT_TRUE(answer->error);
+    EXPECT_THAT(answer->error->what(),
+                HasSubstr("only Firecracker limits a VM's network, but there is no firecracker"));
+    install("Firecracker v1.12.1");
+    EXPECT_EQ(pick(limited).vmm->name(), "firecracker");
+    limited.vmm = VmmChoice::QemuTcg;
+    answer = run(ladder.choose(limited, kernel()));
+    ASSERT_TRUE(answer->error);
+    EXPECT_EQ(answer->error->code(), ErrorCode::InvalidArgument);
+    device_problem = "no /dev/kvm";
+    limited.vmm = VmmChoice::Auto;
+    answer = run(ladder.choose(limited, kernel()));
+    ASSERT_TRUE(answer->error);
+    EXPECT_THAT(answer->error->what(), HasSubstr("but no /dev/kvm"));
+}
+
 TEST_F(LadderTest, AForcedRungThatCanNotBeHadIsAnErrorWithItsReason)
 {
     device_problem = "this host has no /dev/kvm; enable virtualisation in its firmware";

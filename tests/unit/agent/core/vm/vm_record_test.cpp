@@ -26,6 +26,7 @@ VmSpec spec()
                   .vmm = VmmChoice::QemuKvm,
                   .network = NetworkChoice::None,
                   .loopback = LoopbackPolicy::Allowed,
+                  .rates = {5 * mib, 100, 2 * mib},
                   .on_stop = StopPolicy::Remove};
 }
 
@@ -43,6 +44,9 @@ TEST(VmRecordTest, ASpecIsReadBackAsItWas)
     EXPECT_EQ(back.loopback, LoopbackPolicy::Shielded);
     EXPECT_EQ(back.on_stop, StopPolicy::Keep);
     EXPECT_EQ(back.disk, 7 * gib);
+    EXPECT_EQ(back.rates.disk, 5 * mib);
+    EXPECT_EQ(back.rates.disk_operations, 100U);
+    EXPECT_EQ(back.rates.network, 2 * mib);
 }
 
 TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
@@ -59,7 +63,9 @@ TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
             }
             try {
                 vm_spec_of(json);
-                EXPECT_TRUE(key == "image" || key == "kernel") << key << " was taken as " << json[key].is_array();
+                const bool newer = key == "disk_rate" || key == "disk_iops" || key == "network_rate";
+                EXPECT_TRUE(key == "image" || key == "kernel" || (newer && bad.is_null()))
+                    << key << " was taken as " << json[key].is_array();
             } catch (const Error& error) {
                 EXPECT_EQ(error.code(), ErrorCode::CorruptData) << key;
             }
