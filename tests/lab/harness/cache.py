@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is slow to make is kept: a folder an entry, named by what it is and a digest of all that it was made from.
+
+    ~/.cache/banger-lab/KIND-KEY/       whole, or not there: made in a draft beside it and renamed
+    ~/.cache/banger-lab/KIND-KEY.log    of a build that failed
+    ~/.cache/banger-lab/runs/PID-…/     of a running lab; another one sweeps it away when its owner is gone
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from .errors import LabError, disk_full, is_disk_full
+
+KEEP_OF_A_KIND = 2  # for going back and forth between branches
+
+
+def folder():
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    path = pathlib.Path(base).resolve() / "banger-lab"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def key_of(*parts):
+    """A digest of texts and of files' names and contents (folders: all below them)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for path in _files(part) if isinstance(part, pathlib.Path) else ():
+            digest.update(f"{path.name}\0{path.stat().st_mode & 0o111}\0".encode())
+            with open(path, "rb") as file:
+                for block in iter(lambda: file.read(1 << 20), b""):
+                    digest.update(block)
+        if not isinstance(part, pathlib.Path):
+            digest.update(str(part).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _files(path):
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return [path]
+
+
+def entry(kind, key, make):
+    """The entry's folder. When it isn't there yet, make(draft folder, open log) fills it; a second lab that wants the same one waits for the first."""
+    place = folder() / f"{kind}-{key}"
+    if place.is_dir():
+        os.utime(place)
+        return place
+    with _lock(f"{kind}-{key}"):
+        if not place.is_dir():
+            _make(place, make)
+    _forget_older(kind, place)
+    return place
+
+
+@contextlib.contextmanager
+def _lock(name):
+    with open(folder() / f".{name}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        os.unlink(file.name)
+
+
+def _make(place, make):
+    log_path = place.with_name(place.name + ".log")
+    draft = None
+    try:
+        draft = pathlib.Path(tempfile.mkdtemp(prefix=f".draft-{place.name}-", dir=place.parent))
+        with open(log_path, "wb", buffering=0) as log:
+            make(draft, log)
+        os.rename(draft, place)
+    except BaseException as error:
+        if draft:
+            remove(draft)
+        if is_disk_full(error) or _says_disk_full(log_path):
+            raise disk_full(place.parent) from error
+        if isinstance(error, (LabError, subprocess.SubprocessError, OSError)):
+            raise LabError(f"{error}\n{tail(log_path)}\nthe whole log is {log_path}") from error
+        raise
+    log_path.unlink()
+
+
+def _says_disk_full(log_path):
+    with contextlib.suppress(OSError):
+        return "No space left on device" in log_path.read_text(errors="replace")
+    return False
+
+
+def tail(path, lines=30):
+    """The end of a log, for a message; never fails."""
+    with contextlib.suppress(OSError):
+        return "\n".join(pathlib.Path(path).read_text(errors="replace").splitlines()[-lines:])
+    return ""
+
+
+def _forget_older(kind, newest):
+    others = [path for path in folder().glob(f"{kind}-*") if path.is_dir() and path != newest]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[KEEP_OF_A_KIND - 1:]:
+        remove(path)
+
+
+def remove(path):
+    """Also a tree of mmdebstrap's, whose files belong to this user's subordinate ids."""
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        subprocess.run(["unshare", "--map-auto", "--map-root-user", "rm", "-rf", "--", str(path)], check=False)
+
+
+class RunFolder:
+    """One run's own files; gone with it. A lock that the kernel drops with its holder says whether that one still lives."""
+
+    def __init__(self):
+        runs = folder() / "runs"
+        runs.mkdir(exist_ok=True)
+        _sweep(runs)
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+        self._lock = open(self.path / "lock", "w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def close(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+
+def _sweep(runs):
+    for path in runs.iterdir():
+        try:
+            with open(path / "lock") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+        except FileNotFoundError:
+            continue  # just being made, or being swept by another
+        except BlockingIOError:
+            continue
+
+
+def destroy():
+    """Everything that no running lab uses."""
+    runs = folder() / "runs"
+    if runs.exists():
+        _sweep(runs)
+        if any(runs.iterdir()):
+            raise LabError("a lab is running; end it first (its runs are in " + str(runs) + ")")
+    remove(folder())
