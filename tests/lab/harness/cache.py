@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is slow to make is kept: a folder an entry, named by what it is and a digest of all that it was made from.
 
-    ~/.cache/banger-lab/KIND-KEY/       whole, or not there: made in a draft beside it and renamed
-    ~/.cache/banger-lab/KIND-KEY.log    of a build that failed
-    ~/.cache/banger-lab/runs/PID-…/     of a running lab; another one sweeps it away when its owner is gone
+    ~/.cache/banger-lab/KIND-KEY/            whole, or not there: made in a draft beside it and renamed
+    ~/.cache/banger-lab/KIND-KEY/KIND-KEY/   what builds on it by reference, and so goes with it
+    ~/.cache/banger-lab/…/KIND-KEY.log       of a build that failed
+    ~/.cache/banger-lab/runs/PID-…/          of a running lab; another one sweeps it away when its owner is gone
 """
 
 import contextlib
@@ -13,7 +14,9 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 
 from .errors import LabError, disk_full, is_disk_full
 
@@ -47,13 +50,14 @@ def _files(path):
     return [path]
 
 
-def entry(kind, key, make):
-    """The entry's folder. When it isn't there yet, make(draft folder, open log) fills it; a second lab that wants the same one waits for the first."""
-    place = folder() / f"{kind}-{key}"
+def entry(kind, key, make, parent=None):
+    """The entry's folder. When it isn't there yet, make(draft folder, open log) fills it; a second lab that wants the same one waits for the
+    first. One that refers to another's files has it as `parent`."""
+    place = (parent or folder()) / f"{kind}-{key}"
     if place.is_dir():
         os.utime(place)
         return place
-    with _lock(f"{kind}-{key}"):
+    with _lock(place.name):
         if not place.is_dir():
             _make(place, make)
     _forget_older(kind, place)
@@ -65,18 +69,22 @@ def _lock(name):
     with open(folder() / f".{name}.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-        os.unlink(file.name)
 
 
 def _make(place, make):
+    for left in place.parent.glob(f".draft-{place.name}-*"):  # of a killed lab, as we have the lock
+        remove(left)
     log_path = place.with_name(place.name + ".log")
     draft = None
+    print(f"== making {place.name.partition('-')[0]} … ", end="", file=sys.stderr, flush=True)
+    begin = time.monotonic()
     try:
         draft = pathlib.Path(tempfile.mkdtemp(prefix=f".draft-{place.name}-", dir=place.parent))
         with open(log_path, "wb", buffering=0) as log:
             make(draft, log)
         os.rename(draft, place)
     except BaseException as error:
+        print("failed", file=sys.stderr)
         if draft:
             remove(draft)
         if is_disk_full(error) or _says_disk_full(log_path):
@@ -85,6 +93,7 @@ def _make(place, make):
             raise LabError(f"{error}\n{tail(log_path)}\nthe whole log is {log_path}") from error
         raise
     log_path.unlink()
+    print(f"{time.monotonic() - begin:.0f} s", file=sys.stderr)
 
 
 def _says_disk_full(log_path):
@@ -101,7 +110,7 @@ def tail(path, lines=30):
 
 
 def _forget_older(kind, newest):
-    others = [path for path in folder().glob(f"{kind}-*") if path.is_dir() and path != newest]
+    others = [path for path in newest.parent.glob(f"{kind}-*") if path.is_dir() and path != newest]
     for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[KEEP_OF_A_KIND - 1:]:
         remove(path)
 
@@ -124,7 +133,10 @@ class RunFolder:
         self._lock = open(self.path / "lock", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Workstations that were booted once: kept as their disks, a file with their RAM and the devices' state.
+"""Workstations that were booted once: kept as their disks, a file with their RAM, and the devices' state.
 
-A run takes overlays over the disks and maps the RAM privately, so that it costs what it changes and starts in a second; any number can run
-at once. A snapshot may be made from another."""
+A run takes overlays over the disks and maps the RAM privately, so that it starts in a second, costs what it changes, and any number can run at
+once. Snapshots stand on each other: what is slow and seldom changes comes first."""
 
+import os
 import pathlib
 import subprocess
 
-from . import cache, workstation_image
+from . import accelerator, cache, guest_images, package, workstation_image
 from .errors import LabError
-from .workstation import MEMORY, Workstation, qemu_version
+from .workstation import Workstation, qemu_version
 
 HARNESS = pathlib.Path(__file__).parent
 HOME_SIZE = "40G"
@@ -33,8 +34,9 @@ def _qemu_img(*words):
 class Snapshot:
     """An entry of the cache with root.qcow2, home.qcow2, memory and state."""
 
-    def __init__(self, folder, base):
+    def __init__(self, folder, key, base):
         self.folder = folder
+        self.key = key
         self.base = base
 
     def disks(self, folder):
@@ -43,10 +45,12 @@ class Snapshot:
             overlay(folder / f"{name}.qcow2", self.folder / f"{name}.qcow2", "qcow2")
         return {name: folder / f"{name}.qcow2" for name in DISKS}
 
-    def start(self, folder, more_disks=None):
-        """A running workstation, its clock set."""
-        workstation = Workstation(folder, self.base, {**self.disks(folder), **(more_disks or {})}, memory=self.folder / "memory",
-                                  incoming=self.folder / "state")
+    def start(self, folder, disks=None, **options):
+        """A running workstation whose clock is right, on its own fresh disks or on the ones given."""
+        return self._running(folder, disks or self.disks(folder), memory=self.folder / "memory", **options)
+
+    def _running(self, folder, disks, **options):
+        workstation = Workstation(folder, self.base, disks, incoming=self.folder / "state", **options)
         try:
             workstation.set_clock()
         except BaseException:
@@ -54,12 +58,28 @@ class Snapshot:
             raise
         return workstation
 
+    def with_more(self, kind, key, work):
+        """The snapshot of this one after work(workstation, log)."""
+        key = cache.key_of(self.key, key, *_code(self.base))
+        return Snapshot(cache.entry(kind, key, lambda draft, log: self._make(draft, log, work), self.folder), key, self.base)
+
+    def _make(self, draft, log, work):
+        subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.folder / "memory", draft / "memory"], check=True)
+        with self._running(draft, self.disks(draft), memory=draft / "memory", shared=True) as workstation:
+            work(workstation, log)
+            _save(workstation, draft)
+
+
+def _code(base):
+    """What a snapshot also depends on: the QEMU that made it, and the machine that it is of."""
+    return [qemu_version(), accelerator.choose(base), HARNESS / "snapshots.py", HARNESS / "workstation.py"]
+
 
 def booted(suite):
     """Booted once, nobody logged in, nothing of banger in it."""
     base = workstation_image.base(suite)
-    key = cache.key_of(workstation_image.key(suite), qemu_version(), *(HARNESS / name for name in ("snapshots.py", "workstation.py")))
-    return Snapshot(cache.entry("booted", key, lambda draft, log: _boot(base, draft, log)), base)
+    key = cache.key_of(workstation_image.key(suite), *_code(base))
+    return Snapshot(cache.entry("booted", key, lambda draft, log: _boot(base, draft, log), base), key, base)
 
 
 def _boot(base, draft, log):
@@ -81,10 +101,43 @@ umount /mnt
 echo 'LABEL=home /home xfs defaults 0 2' >>/etc/fstab
 systemctl daemon-reload
 mount /home
-modprobe -a kvm_amd tun dm_snapshot vhost_vsock
+modprobe -a tun dm_snapshot vhost_vsock
 """
 
 
 def _save(workstation, draft):
     workstation.disconnect()
     workstation.save(draft / "state")
+
+
+def furnished(suite):
+    """With kernel, images and Firecracker for VMs, as alice and bob would have fetched them."""
+    images = guest_images.folder()
+    return booted(suite).with_more("furnished", cache.key_of(images.name, FURNISH), lambda workstation, log: _furnish(images, workstation, log))
+
+
+FURNISH = """set -eu
+cd /home/alice
+install -d -o alice -g alice .cache
+tar -xSf - -C .cache
+chown -R alice:alice .cache/banger
+install -d -o bob -g bob /home/bob/.cache
+cp -a --reflink=always .cache/banger /home/bob/.cache/
+chown -R bob:bob /home/bob/.cache
+install -m 755 .cache/banger/firecracker /usr/local/bin/
+rm .cache/banger/firecracker /home/bob/.cache/banger/firecracker
+sync
+"""
+
+
+def _furnish(images, workstation, log):
+    tar = subprocess.Popen(["tar", "-C", images, "-cS", "--owner=0", "--group=0", "banger"], stdout=subprocess.PIPE)
+    workstation.run(FURNISH, input=tar.stdout, seconds=600, stdout=log, stderr=log)
+    tar.stdout.close()
+    if tar.wait() != 0:
+        raise LabError(f"tar of {images} failed")
+
+
+def installed(suite, deb):
+    """With banger's package installed by apt, and not used yet."""
+    return furnished(suite).with_more("installed", cache.key_of(deb), lambda workstation, log: package.install(workstation, deb, log))

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from . import cache
+from . import accelerator, cache
 from .errors import LabError, disk_full
 from .qmp import Qmp
 
@@ -42,14 +42,14 @@ class Workstation:
 
     With `memory` (a file) and `shared`, the guest's RAM is that file, as a snapshot wants it; not shared, writes stay this run's own."""
 
-    def __init__(self, folder, base, disks, accelerator="tcg", memory=None, shared=False, incoming=None, durable=False):
+    def __init__(self, folder, base, disks, memory=None, shared=False, incoming=None, durable=False):
         self.folder = pathlib.Path(folder)
         self.base = base
         self.console = self.folder / "console.log"
         self.short = pathlib.Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))  # ssh's socket: a path has 107 bytes
         monitor, qemu_monitor = socket.socketpair()
         self.ready, qemu_ready = socket.socketpair()
-        words = ["qemu-system-x86_64", "-name", "lab", *_machine(accelerator, memory, shared), "-nodefaults", "-no-user-config", "-display", "none",
+        words = ["qemu-system-x86_64", "-name", "lab", *_machine(accelerator.choose(base), memory, shared), "-nodefaults", "-no-user-config", "-display", "none",
                  "-kernel", base / "vmlinuz", "-initrd", base / "initrd", "-append", COMMAND_LINE,
                  "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
                  "-chardev", f"socket,id=monitor,fd={qemu_monitor.fileno()}", "-mon", "chardev=monitor,mode=control",
@@ -102,13 +102,21 @@ class Workstation:
 
     def wait_until_up(self, seconds=BOOT_SECONDS):
         """Until multi-user.target of this boot is reached; gives the boot's id."""
-        told = self._wait(self.ready, seconds, "the workstation to be up")
-        while told and not told.endswith(b"\n"):
-            told += self._wait(self.ready, 5, "the workstation to be up")
+        told = b""
+        while not told.endswith(b"\n"):
+            self.wait_for(self.ready, seconds, "the workstation to be up")
+            told += self.ready.recv(4096)
         return told.decode().split()[-1]
 
-    def _wait(self, source, seconds, what):
-        """Bytes of `source`. A QEMU that died, stopped for want of disk, or a deadline, is a LabError with the console's end."""
+    def reboot(self):
+        """In order; only for a durable one, as QEMU ends otherwise."""
+        before = self.text("cat /proc/sys/kernel/random/boot_id")
+        self.run("systemctl --no-block reboot")
+        self.disconnect()
+        assert self.wait_until_up() != before
+
+    def wait_for(self, source, seconds, what):
+        """Until `source` has something to read. A QEMU that died or stands still, or a deadline, is a LabError with the console's end."""
         with selectors.DefaultSelector() as selector:
             for file in (source, self._pidfd, self.qmp.socket):
                 selector.register(file, selectors.EVENT_READ)
@@ -116,7 +124,7 @@ class Workstation:
             while True:
                 ready = {key.fileobj for key, _ in selector.select(max(0, deadline - time.monotonic()))}
                 if source in ready:
-                    return source.recv(4096) if isinstance(source, socket.socket) else b""
+                    return
                 self.check()
                 if time.monotonic() >= deadline:
                     raise self.hung(f"waited {seconds} s for {what}")
@@ -189,6 +197,9 @@ class Workstation:
             subprocess.run(["ssh", "-F", "none", "-o", f"ControlPath={path}", "-O", "exit", "workstation"], stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL, check=False)
 
+    def is_alive(self):
+        return self.process.poll() is None
+
     def kill(self):
         """The power cut: QEMU is gone when it returns."""
         self.process.kill()
@@ -214,11 +225,11 @@ class Workstation:
 SNAPSHOT_CAPABILITIES = [{"capability": name, "state": True} for name in ("x-ignore-shared", "events")]
 
 
-def _machine(accelerator, memory, shared):
+def _machine(kind, memory, shared):
     backend = f"memory-backend-file,id=ram,size={MEMORY},mem-path={memory},share={'on' if shared else 'off'}" if memory else \
         f"memory-backend-ram,id=ram,size={MEMORY}"
     return ["-object", backend, "-machine", "q35,memory-backend=ram", "-m", MEMORY, "-smp", str(CORES),
-            "-accel", "tcg,thread=multi" if accelerator == "tcg" else "kvm", "-cpu", "max" if accelerator == "tcg" else "host"]
+            "-accel", "tcg,thread=multi" if kind == "tcg" else "kvm", "-cpu", "max" if kind == "tcg" else "host"]
 
 
 def _disks(disks, durable):

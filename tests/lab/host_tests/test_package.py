@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The .deb on a clean system: installed, upgraded over itself, removed, purged, each with apt and as a user would."""
+
+import pytest
+
+from lab.harness import package
+
+pytestmark = pytest.mark.limit(600)
+
+# What a system consists of, but for what apt and dpkg write about their own work, logs, caches, and what a running system changes by itself.
+STATE = r"""
+find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp -o -path /var/tmp -o -path /var/log -o -path /var/cache \
+    -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /root -o -path /home \) -prune -o -printf 'file %p %m %u %g %l\n' | sort
+sed 's/^/user /' /etc/passwd; sed 's/^/group /' /etc/group
+systemctl list-unit-files --no-legend --plain | sed 's/^/unit /'
+systemctl --global list-unit-files --no-legend --plain | sed 's/^/user unit /'
+nft list ruleset | sed 's/^/rule /'
+ip -o link | sed 's/^/link /'
+losetup --noheadings --list | sed 's/^/loop /'; dmsetup ls | sed 's/^/node /'
+"""
+CREATE = "banger vm create --name {} --image bare --memory 256 --disk-size 1G"
+
+
+def state(workstation):
+    return workstation.text(STATE, seconds=180).splitlines()
+
+
+def compare(before, after):
+    before, after = set(before), set(after)
+    changed = [f"- {line}" for line in sorted(before - after)] + [f"+ {line}" for line in sorted(after - before)]
+    assert not changed, "\n" + "\n".join(changed[:50])
+
+
+def apt(workstation, words):
+    return workstation.text(f"DEBIAN_FRONTEND=noninteractive apt-get -y {words} 2>&1", seconds=300)
+
+
+@pytest.fixture
+def place(clean, deb):
+    """The package's path in the workstation."""
+    return package.put(clean, deb)
+
+
+def test_an_install_and_a_purge_leave_the_system_as_it_was(clean, place):
+    before = state(clean)
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    assert clean.text("banger --version", user="alice").startswith("banger ")
+    assert any(line.startswith("file /usr/bin/banger ") for line in state(clean)), "the comparison sees what an install brings"
+    apt(clean, "purge banger")
+    compare(before, state(clean))
+    assert "banger" not in clean.text("dpkg-query -W -f '${Package} ${db:Status-Status}\\n'")
+
+
+def test_a_removal_without_a_purge_leaves_nothing_either(clean, place):
+    before = state(clean)
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    apt(clean, "remove banger")
+    compare(before, state(clean))
+    apt(clean, "purge banger")
+    compare(before, state(clean))
+
+
+def test_an_upgrade_brings_a_new_bangerd_and_vms_go_on(clean, place):
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run(CREATE.format("keeps"), user="alice", seconds=240)
+    pid_of = "systemctl --user show -P MainPID bangerd.service"
+    bangerd, vmm = clean.text(pid_of, user="alice"), clean.text("banger vm show keeps --json | grep '\"pid\"'", user="alice")
+    assert bangerd not in ("", "0")
+    apt(clean, f"install --reinstall {place}")
+    assert clean.text(pid_of, user="alice") not in ("0", bangerd), "another bangerd"
+    assert clean.text("banger vm show keeps --json | grep '\"pid\"'", user="alice") == vmm, "the same VMM"
+    assert clean.text("banger vm exec keeps -- echo hi", user="alice") == "hi"
+
+
+def test_a_purge_with_a_running_vm_leaves_only_the_users_own_files(clean, place):
+    before = state(clean)
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run(CREATE.format("stays"), user="alice", seconds=240)
+    apt(clean, "purge banger")
+    assert "bangerd" not in clean.text("ps -e -o comm="), "no bangerd runs on without its file"
+    assert clean.text("ls /home/alice/.local/state/banger/vms"), "VMs are the user's, not the package's"
+    clean.run("loginctl terminate-user alice", seconds=90)
+    compare(before, state(clean))

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VMMs with real nested KVM, and what is said where KVM may not be used."""
+
+import pytest
+
+BOOT_SECONDS = 180
+pytestmark = pytest.mark.limit(390)
+
+
+def test_alice_runs_a_command_in_a_vm_that_is_gone_afterwards(alice):
+    done = alice.banger("vm", "run", "--rm", "--image", "bare", "--", "id", timeout=BOOT_SECONDS)
+    assert done.stdout.startswith("uid=0(root)")
+    assert alice.vms() == {}
+
+
+def test_firecracker_runs_as_alice_in_a_unit_of_her_manager_and_speaks_vsock(alice, make_vm):
+    vm = make_vm(alice)
+    shown = alice.show(vm)
+    assert shown["vmm"] == "firecracker"
+    unit = f"banger-{shown['id']}-vmm.service"
+    assert unit in alice.units()
+    assert alice.run(f"systemctl --user show -P MainPID {unit}").stdout.strip() == str(shown["pid"])
+    assert alice.run(f"ps -o user=,comm= -p {shown['pid']}").stdout.split() == ["alice", "firecracker"]
+    cgroup = alice.run(f"cat /proc/{shown['pid']}/cgroup").stdout
+    assert f"/user@{alice.uid}.service/" in cgroup and unit in cgroup
+    assert "banger.channel=vsock:" in alice.exec(vm, "cat /proc/cmdline")
+    assert alice.exec(vm, "ls /sys/class/virtio-ports 2>/dev/null") == "", "there is no other channel"
+
+
+@pytest.mark.parametrize("vmm, hypervisor", [("qemu-kvm", "kvm"), ("qemu-tcg", "none")])
+def test_qemu_boots_the_same_image(alice, make_vm, vmm, hypervisor):
+    vm = make_vm(alice, "--vmm", vmm)
+    shown = alice.show(vm)
+    assert shown["vmm"] == vmm
+    words = alice.run(f"tr '\\0' ' ' </proc/{shown['pid']}/cmdline").stdout
+    assert ("accel=kvm" in words or "-accel kvm" in words) == (hypervisor == "kvm"), words
+    assert alice.exec(vm, "id -u") == "0"
+
+
+def test_whoever_may_not_open_kvm_is_told_the_group_and_the_command(bob):
+    refused = bob.banger("vm", "create", "--name", "no", "--image", "bare", "--vmm", "qemu-kvm", check=False)
+    assert refused.returncode == 4
+    assert "/dev/kvm" in refused.stderr and "usermod -aG kvm" in refused.stderr
+    assert bob.vms() == {} or bob.vms()["no"]["state"] != "running"
+
+
+def test_falling_back_to_emulation_is_said(bob, make_vm):
+    said = bob.banger("vm", "create", "--name", "slow", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=BOOT_SECONDS).stderr
+    assert bob.show("slow")["vmm"] == "qemu-tcg"
+    assert "qemu-tcg" in said and "/dev/kvm may not be opened" in said
+
+
+def test_doctor_names_the_group_and_the_command(bob):
+    row = next(line for line in bob.banger("doctor", check=False).stdout.splitlines() if "KVM" in line)
+    assert "usermod -aG kvm" in row
+
+
+def test_a_group_that_the_user_manager_has_not_yet_is_told_with_what_to_renew(bob, faults):
+    bob.banger("vm", "list")  # bangerd is there, and in no group kvm
+    faults.add_to_group("bob", "kvm")
+    bob.log_out()
+    bob.log_in()
+    assert "kvm" in bob.run("id -nG").stdout.split(), "the new session has the group"
+    refused = bob.banger("vm", "create", "--name", "no", "--image", "bare", "--vmm", "qemu-kvm", check=False)
+    assert refused.returncode == 4
+    assert "loginctl terminate-user" in refused.stderr, refused.stderr
+    assert "usermod" not in refused.stderr, "that was done already"
+    bob.log_out()
