@@ -4,7 +4,6 @@
 A run takes overlays over the disks and maps the RAM privately, so that it starts in a second, costs what it changes, and any number can run at
 once. Snapshots stand on each other: what is slow and seldom changes comes first."""
 
-import os
 import pathlib
 import subprocess
 
@@ -32,18 +31,19 @@ def _qemu_img(*words):
 
 
 class Snapshot:
-    """An entry of the cache with root.qcow2, home.qcow2, memory and state."""
+    """An entry of the cache with root.qcow2, home.qcow2, memory and state. `constant`: disks that it has as well, read only."""
 
-    def __init__(self, folder, key, base):
+    def __init__(self, folder, key, base, constant):
         self.folder = folder
         self.key = key
         self.base = base
+        self.constant = constant
 
     def disks(self, folder):
         """Fresh overlays in `folder`."""
         for name in DISKS:
             overlay(folder / f"{name}.qcow2", self.folder / f"{name}.qcow2", "qcow2")
-        return {name: folder / f"{name}.qcow2" for name in DISKS}
+        return {**{name: folder / f"{name}.qcow2" for name in DISKS}, **self.constant}
 
     def start(self, folder, disks=None, **options):
         """A running workstation whose clock is right, on its own fresh disks or on the ones given."""
@@ -61,7 +61,8 @@ class Snapshot:
     def with_more(self, kind, key, work):
         """The snapshot of this one after work(workstation, log)."""
         key = cache.key_of(self.key, key, *_code(self.base))
-        return Snapshot(cache.entry(kind, key, lambda draft, log: self._make(draft, log, work), self.folder), key, self.base)
+        place = cache.entry(kind, key, lambda draft, log: self._make(draft, log, work), self.folder)
+        return Snapshot(place, key, self.base, self.constant)
 
     def _make(self, draft, log, work):
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.folder / "memory", draft / "memory"], check=True)
@@ -77,17 +78,33 @@ def _code(base):
 
 def booted(suite):
     """Booted once, nobody logged in, nothing of banger in it."""
+    return _booted(suite, "booted", "", {}, MAKE_HOME)
+
+
+def furnished(suite):
+    """As that, with kernel, images and Firecracker for VMs, as alice and bob would have fetched them."""
+    images = guest_images.folder()
+    return _booted(suite, "furnished", images.name, {"images": images / guest_images.DISK}, MAKE_HOME + FURNISH)
+
+
+def installed(suite, deb):
+    """With banger's package installed by apt, and not used yet."""
+    return furnished(suite).with_more("installed", cache.key_of(deb), lambda workstation, log: package.install(workstation, deb, log))
+
+
+def _booted(suite, kind, key, constant, work):
     base = workstation_image.base(suite)
-    key = cache.key_of(workstation_image.key(suite), *_code(base))
-    return Snapshot(cache.entry("booted", key, lambda draft, log: _boot(base, draft, log), base), key, base)
+    key = cache.key_of(workstation_image.key(suite), key, *_code(base))
+    return Snapshot(cache.entry(kind, key, lambda draft, log: _boot(base, draft, log, constant, work), base), key, base, constant)
 
 
-def _boot(base, draft, log):
+def _boot(base, draft, log, constant, work):
     overlay(draft / "root.qcow2", base / "base.ext4", "raw")
     _qemu_img("create", "-q", "-f", "qcow2", draft / "home.qcow2", HOME_SIZE)
-    with Workstation(draft, base, {name: draft / f"{name}.qcow2" for name in DISKS}, memory=draft / "memory", shared=True) as workstation:
+    disks = {**{name: draft / f"{name}.qcow2" for name in DISKS}, **constant}
+    with Workstation(draft, base, disks, memory=draft / "memory", shared=True) as workstation:
         workstation.wait_until_up()
-        workstation.run(MAKE_HOME, stdout=log, stderr=log)
+        workstation.run(work, stdout=log, stderr=log, seconds=300)
         _save(workstation, draft)
 
 
@@ -104,22 +121,10 @@ mount /home
 modprobe -a tun dm_snapshot vhost_vsock
 """
 
-
-def _save(workstation, draft):
-    workstation.disconnect()
-    workstation.save(draft / "state")
-
-
-def furnished(suite):
-    """With kernel, images and Firecracker for VMs, as alice and bob would have fetched them."""
-    images = guest_images.folder()
-    return booted(suite).with_more("furnished", cache.key_of(images.name, FURNISH), lambda workstation, log: _furnish(images, workstation, log))
-
-
-FURNISH = """set -eu
+FURNISH = """
 cd /home/alice
 install -d -o alice -g alice .cache
-tar -xSf - -C .cache
+tar -xSf /dev/disk/by-id/virtio-images -C .cache
 chown -R alice:alice .cache/banger
 install -d -o bob -g bob /home/bob/.cache
 cp -a --reflink=always .cache/banger /home/bob/.cache/
@@ -130,14 +135,6 @@ sync
 """
 
 
-def _furnish(images, workstation, log):
-    tar = subprocess.Popen(["tar", "-C", images, "-cS", "--owner=0", "--group=0", "banger"], stdout=subprocess.PIPE)
-    workstation.run(FURNISH, input=tar.stdout, seconds=600, stdout=log, stderr=log)
-    tar.stdout.close()
-    if tar.wait() != 0:
-        raise LabError(f"tar of {images} failed")
-
-
-def installed(suite, deb):
-    """With banger's package installed by apt, and not used yet."""
-    return furnished(suite).with_more("installed", cache.key_of(deb), lambda workstation, log: package.install(workstation, deb, log))
+def _save(workstation, draft):
+    workstation.disconnect()
+    workstation.save(draft / "state")
