@@ -12,7 +12,7 @@ STATE = r"""
 find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp -o -path /var/tmp -o -path /var/log -o -path /var/cache \
     -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /root -o -path /home \) -prune -o -printf 'file %p %m %u %g %l\n' | sort
 sed 's/^/user /' /etc/passwd; sed 's/^/group /' /etc/group
-systemctl list-unit-files --no-legend --plain | sed 's/^/unit /'
+systemctl list-unit-files --no-legend --plain | grep -v ' transient ' | sed 's/^/unit /'
 systemctl --global list-unit-files --no-legend --plain | sed 's/^/user unit /'
 nft list ruleset | sed 's/^/rule /'
 ip -o link | sed 's/^/link /'
@@ -48,16 +48,15 @@ def test_an_install_and_a_purge_leave_the_system_as_it_was(clean, place):
     assert any(line.startswith("file /usr/bin/banger ") for line in state(clean)), "the comparison sees what an install brings"
     apt(clean, "purge banger")
     compare(before, state(clean))
-    assert "banger" not in clean.text("dpkg-query -W -f '${Package} ${db:Status-Status}\\n'")
+    assert "banger" not in clean.text("dpkg-query -W -f '${Package}\\n'")
 
 
-def test_a_removal_without_a_purge_leaves_nothing_either(clean, place):
+def test_a_removal_leaves_nothing_to_purge(clean, place):
     before = state(clean)
     clean.run(f"{package.INSTALL} {place}", seconds=300)
     apt(clean, "remove banger")
     compare(before, state(clean))
-    apt(clean, "purge banger")
-    compare(before, state(clean))
+    assert "banger" not in clean.text("dpkg-query -W -f '${Package}\\n'"), "no configuration stays behind"
 
 
 def test_an_upgrade_brings_a_new_bangerd_and_vms_go_on(clean, place):
