@@ -43,11 +43,11 @@ T whole_number(const nlohmann::json& json, const char* member)
 /// VMs of before they were there have none.
 RateLimits rates_of(const nlohmann::json& json)
 {
-    const auto number = [&json](const char* key) {
-        return json.contains(key) ? whole_number<std::uint64_t>(json, key) : std::uint64_t{0};
+    const auto bytes = [&json](const char* key) {
+        return json.contains(key) ? ByteSize{whole_number<std::uint64_t>(json, key)} : ByteSize{};
     };
-    return {ByteSize{number("disk_rate")}, static_cast<std::uint32_t>(number("disk_iops")),
-            ByteSize{number("network_rate")}};
+    const auto operations = json.contains("disk_iops") ? whole_number<std::uint32_t>(json, "disk_iops") : 0U;
+    return {bytes("disk_rate"), operations, bytes("network_rate")};
 }
 
 }  // namespace
