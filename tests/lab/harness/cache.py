@@ -66,7 +66,9 @@ def entry(kind, key, make, parent=None):
 
 @contextlib.contextmanager
 def _lock(name):
-    with open(folder() / f".{name}.lock", "w") as file:
+    locks = folder() / "locks"
+    locks.mkdir(exist_ok=True)
+    with open(locks / name, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -76,40 +76,33 @@ def _code(base):
     return [qemu_version(), accelerator.choose(base), HARNESS / "snapshots.py", HARNESS / "workstation.py"]
 
 
-def booted(suite):
-    """Booted once, nobody logged in, nothing of banger in it."""
-    return _booted(suite, "booted", "", {}, MAKE_HOME)
-
-
-def furnished(suite):
-    """As that, with kernel, images and Firecracker for VMs, as alice and bob would have fetched them."""
+def clean(suite):
+    """Booted once, nobody logged in, nothing of banger installed; kernel, images and Firecracker for VMs, as alice and bob would have fetched
+    them."""
+    base = workstation_image.base(suite)
     images = guest_images.folder()
-    return _booted(suite, "furnished", images.name, {"images": images / guest_images.DISK}, MAKE_HOME + FURNISH)
+    key = cache.key_of(workstation_image.key(suite), images.name, *_code(base))
+    constant = {"images": images / guest_images.DISK}
+    return Snapshot(cache.entry("clean", key, lambda draft, log: _boot(base, draft, log, constant), base), key, base, constant)
 
 
 def installed(suite, deb):
     """With banger's package installed by apt, and not used yet."""
-    return furnished(suite).with_more("installed", cache.key_of(deb), lambda workstation, log: package.install(workstation, deb, log))
+    return clean(suite).with_more("installed", cache.key_of(deb), lambda workstation, log: package.install(workstation, deb, log))
 
 
-def _booted(suite, kind, key, constant, work):
-    base = workstation_image.base(suite)
-    key = cache.key_of(workstation_image.key(suite), key, *_code(base))
-    return Snapshot(cache.entry(kind, key, lambda draft, log: _boot(base, draft, log, constant, work), base), key, base, constant)
-
-
-def _boot(base, draft, log, constant, work):
+def _boot(base, draft, log, constant):
     overlay(draft / "root.qcow2", base / "base.ext4", "raw")
     _qemu_img("create", "-q", "-f", "qcow2", draft / "home.qcow2", HOME_SIZE)
     disks = {**{name: draft / f"{name}.qcow2" for name in DISKS}, **constant}
     with Workstation(draft, base, disks, memory=draft / "memory", shared=True) as workstation:
         workstation.wait_until_up()
-        workstation.run(work, stdout=log, stderr=log, seconds=300)
+        workstation.run(FURNISH, stdout=log, stderr=log, seconds=300)
         _save(workstation, draft)
 
 
-# The users' folders move to a file system with reflinks.
-MAKE_HOME = """set -eu
+# The users' folders move to a file system with reflinks, and what VMs are made of comes into them.
+FURNISH = """set -eu
 mkfs.xfs -q -L home /dev/disk/by-id/virtio-home
 udevadm settle
 mount /dev/disk/by-id/virtio-home /mnt
@@ -119,9 +112,7 @@ echo 'LABEL=home /home xfs defaults 0 2' >>/etc/fstab
 systemctl daemon-reload
 mount /home
 modprobe -a tun dm_snapshot vhost_vsock
-"""
 
-FURNISH = """
 cd /home/alice
 install -d -o alice -g alice .cache
 tar -xSf /dev/disk/by-id/virtio-images -C .cache

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One running workstation: a QEMU process that ends with this one, its console in a file, its monitor, and ssh into it."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -23,6 +24,7 @@ BOOT_SECONDS = 240  # 25 s on an idle machine
 RESTORE_SECONDS = 60
 COMMAND_LINE = "root=/dev/vda rw console=ttyS0 loglevel=4 panic=-1 mitigations=off tsc=reliable clocksource=tsc systemd.show_status=error"
 PR_SET_PDEATHSIG = 1
+SSH_LOST = 255
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -169,6 +171,10 @@ class Workstation:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        if process.returncode == SSH_LOST:  # QEMU's sockets close a moment before it is gone
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(2)
+            self.check()
         if check and process.returncode != 0:
             raise LabError(f"in the workstation, `{command}` ended with code {process.returncode}: {(err or b'').decode(errors='replace').strip()}"
                            f"{(out or b'').decode(errors='replace')[-2000:]}")

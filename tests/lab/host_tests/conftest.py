@@ -30,7 +30,7 @@ def run_folder():
 @pytest.fixture
 def clean(suite, run_folder, keep_results):
     """A running workstation without banger, but with all that its package depends on."""
-    with snapshots.furnished(suite).start(run_folder) as workstation:
+    with snapshots.clean(suite).start(run_folder) as workstation:
         yield workstation
         keep_results(workstation)
 

@@ -61,8 +61,12 @@ class User:
             f"{self.name}: {command}: exit {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
         return done
 
+    @staticmethod
+    def command(*words):
+        return "banger " + shlex.join(map(str, words))
+
     def banger(self, *words, **options):
-        return self.run("banger " + shlex.join(map(str, words)), **options)
+        return self.run(self.command(*words), **options)
 
     def json(self, *words, **options):
         return json.loads(self.banger(*words, "--json", **options).stdout)

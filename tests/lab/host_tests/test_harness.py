@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bad luck that the lab itself must bear."""
+
+import os
+import pathlib
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lab.harness import cache, snapshots
+from lab.harness.errors import LabError
+
+LAB = pathlib.Path(__file__).resolve().parents[1] / "lab"
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "banger-lab"
+
+
+def is_gone(workstation):
+    return workstation.process.poll() is not None and not pathlib.Path(f"/proc/{workstation.process.pid}").exists()
+
+
+def test_a_workstation_that_hangs_is_ended_and_its_console_shown(clean):
+    clean.run("echo the last words >/dev/console")
+    clean.qmp.do("stop")
+    begin = time.monotonic()
+    with pytest.raises(LabError, match=r"(?s)hangs.*took longer than 3 s.*the last words"):
+        clean.run("true", seconds=3)
+    assert time.monotonic() - begin < 10
+    assert is_gone(clean)
+
+
+def test_a_kernel_panic_is_seen_at_once_and_its_console_shown(clean):
+    begin = time.monotonic()
+    with pytest.raises(LabError, match=r"(?s)QEMU ended.*Kernel panic"):
+        clean.run("echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger", seconds=100)
+    assert time.monotonic() - begin < 50
+
+
+def test_two_labs_at_once_do_not_meet(suite, clean):
+    with cache.RunFolder() as other_run, snapshots.clean(suite).start(other_run.path) as other:
+        assert other.port != clean.port and other.folder != clean.folder
+        clean.run("echo one >/root/here")
+        other.run("echo two >/root/here")
+        assert (clean.text("cat /root/here"), other.text("cat /root/here")) == ("one", "two")
+
+
+def test_qemu_ends_with_a_lab_that_was_killed(suite):
+    program = f"""import os, sys; sys.path[:0] = [{str(LAB.parents[1])!r}]
+from lab.harness import cache, snapshots
+with cache.RunFolder() as run, snapshots.clean({suite!r}).start(run.path) as workstation:
+    print(workstation.process.pid, run.path, flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-B", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as lab:
+        qemu, folder = lab.stdout.readline().split()
+        pidfd = os.pidfd_open(int(qemu))
+        lab.kill()
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    assert poll.poll(10_000), "QEMU ends as well"
+    os.close(pidfd)
+    with cache.RunFolder():
+        assert not pathlib.Path(folder).exists(), "the next lab sweeps its folder away"
+
+
+def entries(folder):
+    return [path.name for path in folder.iterdir() if path.is_dir() and path.name != "locks"]
+
+
+def test_a_failed_build_leaves_its_log_and_no_entry(own_cache):
+    def make(draft, log):
+        (draft / "half").write_text("half")
+        subprocess.run(["sh", "-c", "echo the reason; exit 7"], check=True, stdout=log)
+
+    with pytest.raises(LabError, match=r"(?s)the reason.*whole log is .*thing-1.log"):
+        cache.entry("thing", "1", make)
+    assert "the reason" in (own_cache / "thing-1.log").read_text()
+    assert entries(own_cache) == []
+
+
+def test_a_build_that_was_killed_leaves_no_entry_and_the_next_one_clears_up(own_cache):
+    program = f"""import os, signal, sys; sys.path[:0] = [{str(LAB.parents[1])!r}]
+from lab.harness import cache
+cache.entry("thing", "1", lambda draft, log: os.kill(os.getpid(), signal.SIGKILL))
+"""
+    subprocess.run([sys.executable, "-B", "-c", program], check=False)
+    assert [name[:6] for name in entries(own_cache)] == [".draft"]
+    made = cache.entry("thing", "1", lambda draft, log: (draft / "whole").write_text("whole"))
+    assert entries(own_cache) == [made.name]
+
+
+def test_a_disk_that_is_full_while_building_is_told_with_what_frees_it(own_cache):
+    def make(_draft, _log):
+        with open("/dev/full", "w") as file:
+            file.write("x" * 100_000)
+
+    with pytest.raises(LabError, match=r"the disk of .* is full: `tests/lab/lab destroy` frees"):
+        cache.entry("thing", "1", make)
+
+
+def test_a_disk_that_gets_full_under_a_running_workstation_is_told(suite):
+    """The folder of runs is a small file system in a namespace of this test's own."""
+    runs = cache.folder() / "runs"
+    runs.mkdir(exist_ok=True)
+    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    command = f"mount -t tmpfs -o size=48m tmpfs {runs} && exec {LAB} --suite {suite} --clean run 'dd if=/dev/urandom of=/var/tmp/big bs=1M count=200 conv=fsync'"
+    done = subprocess.run([*unshare, "sh", "-c", command], capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL)
+    assert done.returncode == 3
+    assert "is full: `tests/lab/lab destroy` frees" in done.stderr, done.stderr
