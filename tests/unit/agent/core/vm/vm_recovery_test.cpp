@@ -75,6 +75,21 @@ TEST_F(VmRecoveryTest, AVmWhoseVmmEndedMeanwhileIsStoppedAndSaysSo)
     EXPECT_TRUE(next.start("calm-otter").ok());
 }
 
+TEST_F(VmRecoveryTest, AVmmThatWasNeverToldWhatToBootIsEndedAndItsVmStopped)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    bangerd.reset();
+    row().state = VmState::Starting;  // as after a SIGKILL between the VMM's start and its boot
+    world.vmms.booted = false;
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
+    EXPECT_FALSE(next.vm("calm-otter")->running);
+    EXPECT_EQ(world.live_processes(), 0U);
+    EXPECT_THAT(next.faults(), IsEmpty());
+    world.vmms.booted = true;
+    EXPECT_TRUE(next.start("calm-otter").ok());
+}
+
 TEST_F(VmRecoveryTest, AStoppedAndAFailedVmStayAsTheyAre)
 {
     ASSERT_TRUE(bangerd->create("a", AfterCreate::Leave).ok());
