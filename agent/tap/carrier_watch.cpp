@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/tap/carrier_watch.hpp"
 
+#include <linux/ethtool.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -41,12 +43,16 @@ void CarrierWatch::update()
 
 void CarrierWatch::look()
 {
+    // Not IFF_RUNNING: the kernel sets that some time after the carrier (operstates.rst), so at the start it may still be that of our own
+    // making of the device, and its end would be taken for the VMM's.
+    ethtool_value link{.cmd = ETHTOOL_GLINK, .data = 0};
     ifreq request{};
     std::strncpy(request.ifr_name, guest_device, sizeof request.ifr_name - 1);
-    if (::ioctl(control_.get(), SIOCGIFFLAGS, &request) < 0) {
+    request.ifr_data = reinterpret_cast<char*>(&link);
+    if (::ioctl(control_.get(), SIOCETHTOOL, &request) < 0) {
         throw errno_error("can't look at the VMM's device", errno);
     }
-    up_ = (request.ifr_flags & IFF_RUNNING) != 0;
+    up_ = link.data != 0;
     was_up_ = was_up_ || up_;
 }
 
