@@ -78,7 +78,8 @@ def _make(place, make):
         remove(left)
     log_path = place.with_name(place.name + ".log")
     draft = None
-    print(f"== making {place.name.partition('-')[0]} … ", end="", file=sys.stderr, flush=True)
+    kind = place.name.partition("-")[0]
+    print(f"== making {kind}", file=sys.stderr, flush=True)
     begin = time.monotonic()
     try:
         draft = pathlib.Path(tempfile.mkdtemp(prefix=f".draft-{place.name}-", dir=place.parent))
@@ -86,7 +87,6 @@ def _make(place, make):
             make(draft, log)
         os.rename(draft, place)
     except BaseException as error:
-        print("failed", file=sys.stderr)
         if draft:
             remove(draft)
         if is_disk_full(error) or _says_disk_full(log_path):
@@ -95,7 +95,7 @@ def _make(place, make):
             raise LabError(f"{error}\n{tail(log_path)}\nthe whole log is {log_path}") from error
         raise
     log_path.unlink()
-    print(f"{time.monotonic() - begin:.0f} s", file=sys.stderr)
+    print(f"== {kind} took {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 
 def _says_disk_full(log_path):

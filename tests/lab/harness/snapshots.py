@@ -4,6 +4,7 @@
 A run takes overlays over the disks and maps the RAM privately, so that it starts in a second, costs what it changes, and any number can run at
 once. Snapshots stand on each other: what is slow and seldom changes comes first."""
 
+import concurrent.futures
 import pathlib
 import subprocess
 
@@ -79,8 +80,10 @@ def _code(base):
 def clean(suite):
     """Booted once, nobody logged in, nothing of banger installed; kernel, images and Firecracker for VMs, as alice and bob would have fetched
     them."""
-    base = workstation_image.base(suite)
-    images = guest_images.folder()
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # both wait for the mirror most of the time
+        coming = pool.submit(guest_images.folder)
+        base = workstation_image.base(suite)
+        images = coming.result()
     key = cache.key_of(workstation_image.key(suite), images.name, *_code(base))
     constant = {"images": images / guest_images.DISK}
     return Snapshot(cache.entry("clean", key, lambda draft, log: _boot(base, draft, log, constant), base), key, base, constant)

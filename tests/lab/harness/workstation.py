@@ -150,7 +150,7 @@ class Workstation:
         return LabError(text)
 
     def console_tail(self):
-        return cache.tail(self.console)
+        return cache.tail(self.console, lines=80)  # a panic's first line is far above its last
 
     def ssh_command(self, user="root", terminal=False):
         options = {"UserKnownHostsFile": self.base / "known_hosts", "HostKeyAlias": "workstation", "IdentityFile": self.base / "key",

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The fault injector: what breaks in a test is whole again after it, in reverse order."""
 
+import errno
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
+
+
+END_BANGER = "systemctl --user stop 'banger-*' bangerd.service"
 
 
 class Faults:
@@ -55,23 +58,33 @@ class Faults:
         subprocess.run(["loginctl", "enable-linger", user], check=True)
         self._mending.append(lambda: subprocess.run(["loginctl", "disable-linger", user], check=True))
 
-    def small_disk(self, folder, owner, megabytes):
-        """A file system of its own, of this size, on the user's folder, which must not be in use."""
-        folder = pathlib.Path(folder)
-        image = pathlib.Path(f"/var/tmp/small-{folder.name}.ext4")
-        with open(image, "wb") as file:
-            file.truncate(megabytes << 20)
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-E", f"root_owner={owner.uid}:{owner.uid}", image], check=True)
-        subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+    def small_disk(self, user, size):
+        """A file system of its own for the user's state, which then has no VM yet. `size` as truncate(1) has it; nothing of it is allocated."""
+        image = f"/var/tmp/small-{user.name}.ext4"
+        user.run(END_BANGER)
+        user.state.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["truncate", "--size", size, image], check=True)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-m", "0", "-E", f"root_owner={user.uid}:{user.uid}", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, user.state], check=True)
 
         def undo():
-            subprocess.run(["umount", folder], check=True)
-            image.unlink()
+            user.run(END_BANGER)
+            subprocess.run(["umount", user.state], check=True)
+            os.unlink(image)
         self._mending.append(undo)
 
-    def fill(self, folder, leave_bytes=0):
-        """Takes all of the file system's free space but `leave_bytes`."""
+    def fill(self, folder):
+        """Takes all of the file system's free space; gives the file that does."""
         path = pathlib.Path(folder) / ".filled"
         with open(path, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(0, shutil.disk_usage(folder).free - leave_bytes))
+            end, step = 0, 1 << 30
+            while step >= 4096:
+                try:
+                    os.posix_fallocate(file.fileno(), end, step)
+                    end += step
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    step //= 2
         self._mending.append(lambda: path.unlink(missing_ok=True))
+        return path
