@@ -3,6 +3,8 @@
 
 import subprocess
 
+import pathlib
+
 import pytest
 
 BOOT_SECONDS = 180
@@ -25,6 +27,9 @@ def test_firecracker_runs_as_alice_in_a_unit_of_her_manager_and_speaks_vsock(ali
     assert alice.run(f"ps -o user=,comm= -p {shown['pid']}").stdout.split() == ["alice", "firecracker"]
     cgroup = alice.run(f"cat /proc/{shown['pid']}/cgroup").stdout
     assert f"/user@{alice.uid}.service/" in cgroup and unit in cgroup
+    for thread in pathlib.Path(f"/proc/{shown['pid']}/task").iterdir():
+        status = (thread / "status").read_text()
+        assert "Seccomp:\t2" in status and "CapEff:\t0000000000000000" in status, status
     assert "banger.channel=vsock:" in alice.exec(vm, "cat /proc/cmdline")
     assert alice.exec(vm, "ls /sys/class/virtio-ports 2>/dev/null") == "", "there is no other channel"
 
