@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMMs with real nested KVM, and what is said where KVM may not be used."""
 
-import subprocess
-
 import pathlib
+import subprocess
 
 import pytest
 
