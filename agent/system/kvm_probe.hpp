@@ -26,7 +26,7 @@ public:
 
     /// How long a guest may say nothing on its console, and how long it may take in all to say hello; on KVM that is well under a second,
     /// but 10 where KVM is emulated (tests/lab).
-    static constexpr std::chrono::milliseconds silence_limit{8'000};
+    static constexpr std::chrono::milliseconds silence_limit{20'000};
     static constexpr std::chrono::milliseconds boot_limit{60'000};
 
     /// `vmm` gives the one to try with, one that uses KVM.
