@@ -46,7 +46,7 @@ Bangerd::~Bangerd()
 
 VmPorts Bangerd::ports()
 {
-    constexpr milliseconds soon{60};
+    constexpr milliseconds soon{300};  // 60 were too few on a busy machine
     return VmPorts{.loop = loop,
                    .store_lane = store_lane,
                    .work_lane = work_lane,
