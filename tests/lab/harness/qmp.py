@@ -36,8 +36,9 @@ class Qmp:
                 raise LabError(f"QEMU refused {command}: {message['error']['desc']}")
             self.events.append(message)
 
-    def human(self, line):
-        return self.do("human-monitor-command", command_line=line)
+    def human(self, line, seconds=60):
+        """What QEMU's other monitor, the one for people, says."""
+        return self.do("human-monitor-command", seconds, command_line=line)
 
     def wait_for(self, accept, seconds, what):
         """The first event, kept or new, for which accept(event) is true."""

@@ -145,9 +145,17 @@ class Workstation:
 
     def hung(self, what):
         """The error for a workstation that doesn't go on. It is ended, as nothing more is to be had of it."""
-        text = f"the workstation hangs: {what}. Its console ends with:\n{self.console_tail()}"
+        text = f"the workstation hangs: {what}. {self._processors()}\nIts console ends with:\n{self.console_tail()}"
         self.kill()
         return LabError(text)
+
+    def _processors(self):
+        """Where they are, or that QEMU itself doesn't answer."""
+        try:
+            registers = self.qmp.human("info registers -a", seconds=5)
+        except (LabError, TimeoutError) as error:
+            return f"Of its processors nothing is known: {error}."
+        return "Its processors: " + "; ".join(re.findall(r"RIP=\S+ RFL=\S+|HLT=\d", registers)) + "."
 
     def console_tail(self):
         return cache.tail(self.console, lines=80)  # a panic's first line is far above its last
