@@ -17,6 +17,7 @@ namespace banger::agent {
 namespace {
 
 constexpr std::chrono::milliseconds look_limit{2'000};
+constexpr std::chrono::milliseconds exit_limit{1'000};  // from a closed connection to a process's end
 
 Error ended_error(const std::filesystem::path& folder)
 {
@@ -73,22 +74,46 @@ void check_version(const HttpAnswer& answer)
     }
 }
 
-Task<HttpAnswer> ask(UnixHttp& api, const char* method, FirecrackerRequest request, std::chrono::milliseconds limit)
-{
-    std::optional<Error> failure;
-    try {
-        auto answer = co_await api.send(method, request.path, request.body, limit);
-        if (answer.status >= 200 && answer.status < 300) {
-            co_return answer;
-        }
-        failure =
-            Error{ErrorCode::Failed, "Firecracker refuses " + request.what + ": " + firecracker_fault(answer.body)};
-    } catch (const Error& error) {
-        failure = Error{error.code() == ErrorCode::Unavailable ? ErrorCode::Failed : error.code(),
-                        "Firecracker, asked for " + request.what + ": " + error.what()};
+/// Requests to a Firecracker whose end is the answer to all that are open. Stays where it is while one is.
+class Conversation {
+public:
+    Conversation(EventLoop& loop, const std::filesystem::path& folder, int process)
+        : loop_{loop}, api_{loop, folder, vm_folder::control_socket}
+    {
+        ended_watch_ = loop.on_io(process, EventLoop::readable, [this, folder](std::uint32_t) {
+            const auto error = ended_error(folder);
+            api_.fail_all(error);
+            ended_.fail(std::make_exception_ptr(error));  // last: who waits may destroy us
+        });
     }
-    throw Error{*failure};
-}
+
+    Task<HttpAnswer> ask(const char* method, FirecrackerRequest request, std::chrono::milliseconds limit)
+    {
+        std::optional<Error> failure;
+        try {
+            auto answer = co_await api_.send(method, request.path, request.body, limit);
+            if (answer.status >= 200 && answer.status < 300) {
+                co_return answer;
+            }
+            failure =
+                Error{ErrorCode::Failed, "Firecracker refuses " + request.what + ": " + firecracker_fault(answer.body)};
+        } catch (const Error& error) {
+            failure = Error{error.code(), "Firecracker, asked for " + request.what + ": " + error.what()};
+        }
+        if (failure->code() == ErrorCode::Unavailable) {
+            // A process that ends closes its connection before its pidfd tells, and its end says more.
+            const Error cut_off{ErrorCode::Failed, failure->what()};
+            co_await ended_.wait(loop_, exit_limit, cut_off);
+        }
+        throw Error{*failure};
+    }
+
+private:
+    EventLoop& loop_;
+    UnixHttp api_;
+    Promise<Unit> ended_;
+    EventLoop::Source ended_watch_;
+};
 
 }  // namespace
 
@@ -96,14 +121,12 @@ Task<void> start_firecracker(EventLoop& loop, std::filesystem::path folder, VmmC
                              FirecrackerLimits limits)
 {
     co_await socket_listens(loop, folder, process, limits.socket);
-    UnixHttp api{loop, folder, vm_folder::control_socket};
-    const auto ended =
-        loop.on_io(process, EventLoop::readable, [&api, folder](std::uint32_t) { api.fail_all(ended_error(folder)); });
+    Conversation firecracker{loop, folder, process};
     FirecrackerRequest version{"its version", "/version", {}};
-    const auto answer = co_await ask(api, "GET", std::move(version), limits.request);
+    const auto answer = co_await firecracker.ask("GET", std::move(version), limits.request);
     check_version(answer);
     for (auto& request : firecracker_requests(config)) {
-        co_await ask(api, "PUT", std::move(request), limits.request);
+        co_await firecracker.ask("PUT", std::move(request), limits.request);
     }
 }
 

@@ -42,6 +42,7 @@ public:
     std::string state{"Running"};
     std::string refused;  ///< the path of a request that fails
     std::string silent;   ///< and of one that is not answered
+    std::string cut_off;  ///< and of one at which the connection is closed
 
 private:
     void read()
@@ -69,6 +70,11 @@ private:
     void answer(const std::string& path)
     {
         if (path == silent) {
+            return;
+        }
+        if (path == cut_off) {
+            reading_.reset();
+            connection_.reset();
             return;
         }
         const bool fails = path == refused;
@@ -221,6 +227,30 @@ TEST_F(FirecrackerStartTest, ItsEndIsSeenAtOnceBeforeAndAfterItListens)
     ASSERT_TRUE(answer->error);
     EXPECT_EQ(answer->error->code(), ErrorCode::Failed);
     EXPECT_THAT(answer->error->what(), HasSubstr("no such device"));
+}
+
+TEST_F(FirecrackerStartTest, AnEndIsToldAsOneAlsoWhenTheConnectionClosesFirst)
+{
+    Api api{loop, folder.path};
+    api.cut_off = "/boot-source";
+    std::ofstream{folder.path / vm_folder::firecracker_log} << "no such device\n";
+    auto answer = begin_start();
+    ASSERT_TRUE(drive([&] { return !api.asked.empty() && api.asked.back() == "PUT /boot-source"; }));
+    let_pass();
+    EXPECT_FALSE(answer->ended);
+    end();
+    ASSERT_TRUE(drive([&] { return answer->ended; }));
+    EXPECT_THAT(answer->error->what(), AllOf(HasSubstr("ended before"), HasSubstr("no such device")));
+}
+
+TEST_F(FirecrackerStartTest, AConnectionThatALivingOneClosesIsTold)
+{
+    Api api{loop, folder.path};
+    api.cut_off = "/boot-source";
+    const auto answer = start();
+    ASSERT_TRUE(answer->error);
+    EXPECT_EQ(answer->error->code(), ErrorCode::Failed);
+    EXPECT_THAT(answer->error->what(), HasSubstr("asked for the kernel"));
 }
 
 TEST_F(FirecrackerStartTest, OneThatWasNeverToldWhatToBootIsKnown)
