@@ -128,7 +128,7 @@ int run(const Arguments& arguments)
     ForkProcessHost forked{loop, process_lane};
     std::optional<SystemdProcessHost> units;
     if (!own_bus && SystemdProcessHost::is_on(*connection)) {
-        units.emplace(*connection, forked);
+        units.emplace(loop, *connection, forked);
     }
     ProcessHost& processes = units ? static_cast<ProcessHost&>(*units) : forked;
     FileDisks disks;

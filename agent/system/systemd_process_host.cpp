@@ -28,18 +28,21 @@ std::string unit_name(const VmId& vm, const std::string& role)
     return "banger-" + vm.str() + "-" + role + ".service";
 }
 
+/// The answer comes by the loop: who waits may destroy `proxy`, which sdbus-c++ goes on using after its callback.
 template <typename T, typename... Arguments>
-Promise<T> ask(sdbus::IProxy& proxy, const char* interface, const char* method, const Arguments&... arguments)
+Promise<T> ask(EventLoop& loop, sdbus::IProxy& proxy, const char* interface, const char* method,
+               const Arguments&... arguments)
 {
     Promise<T> answer;
     proxy.callMethodAsync(method)
         .onInterface(interface)
         .withArguments(arguments...)
-        .uponReplyInvoke([answer](bus::MaybeError error, T value) {
+        .uponReplyInvoke([&loop, answer](bus::MaybeError error, T value) {
             if (error) {
-                answer.fail(std::make_exception_ptr(bus::from_bus_error(*error)));
+                loop.post(
+                    [answer, failure = std::make_exception_ptr(bus::from_bus_error(*error))] { answer.fail(failure); });
             } else {
-                answer.set(std::move(value));
+                loop.post([answer, value = std::move(value)]() mutable { answer.set(std::move(value)); });
             }
         });
     return answer;
@@ -132,8 +135,8 @@ private:
     std::map<std::string, Promise<std::string>> jobs_;
 };
 
-SystemdProcessHost::SystemdProcessHost(sdbus::IConnection& bus, ForkProcessHost& plain)
-    : manager_{std::make_unique<Manager>(bus)}, plain_{&plain}
+SystemdProcessHost::SystemdProcessHost(EventLoop& loop, sdbus::IConnection& bus, ForkProcessHost& plain)
+    : loop_{&loop}, manager_{std::make_unique<Manager>(bus)}, plain_{&plain}
 {
 }
 
@@ -163,8 +166,8 @@ Task<ProcessId> SystemdProcessHost::start(ProcessSpec spec)
     const std::string mode = "fail";
     const auto job = manager_->watch(unit);
     try {
-        const auto accepted = ask<sdbus::ObjectPath>(manager_->proxy(), manager_interface, "StartTransientUnit", unit,
-                                                     mode, properties, none);
+        const auto accepted = ask<sdbus::ObjectPath>(*loop_, manager_->proxy(), manager_interface, "StartTransientUnit",
+                                                     unit, mode, properties, none);
         co_await accepted.wait();
     } catch (const Error& error) {
         manager_->forget(unit);
@@ -180,10 +183,10 @@ Task<ProcessId> SystemdProcessHost::start(ProcessSpec spec)
 
 Task<ProcessId> SystemdProcessHost::main_process(std::string unit)
 {
-    const auto found = ask<sdbus::ObjectPath>(manager_->proxy(), manager_interface, "GetUnit", unit);
+    const auto found = ask<sdbus::ObjectPath>(*loop_, manager_->proxy(), manager_interface, "GetUnit", unit);
     const auto path = co_await found.wait();
     const auto object = sdbus::createProxy(manager_->bus(), bus::ServiceName{systemd_name}, path);
-    const auto asked = ask<sdbus::Variant>(*object, "org.freedesktop.DBus.Properties", "Get",
+    const auto asked = ask<sdbus::Variant>(*loop_, *object, "org.freedesktop.DBus.Properties", "Get",
                                            std::string{"org.freedesktop.systemd1.Service"}, std::string{"MainPID"});
     const auto value = co_await asked.wait();
     const auto pid = static_cast<int>(value.get<std::uint32_t>());

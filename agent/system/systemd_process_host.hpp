@@ -16,7 +16,7 @@ namespace banger::agent {
 class SystemdProcessHost final : public ProcessHost {
 public:
     /// `bus` is attached to `loop`. `plain` finds those that a bangerd without systemd started.
-    SystemdProcessHost(sdbus::IConnection& bus, ForkProcessHost& plain);
+    SystemdProcessHost(EventLoop& loop, sdbus::IConnection& bus, ForkProcessHost& plain);
     ~SystemdProcessHost() override;
 
     /// Whether a systemd user manager is on this bus. Blocks; for the start of the program alone.
@@ -29,6 +29,7 @@ private:
     class Manager;
     Task<ProcessId> main_process(std::string unit);
 
+    EventLoop* loop_;
     std::unique_ptr<Manager> manager_;
     ForkProcessHost* plain_;
 };
