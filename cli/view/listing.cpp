@@ -13,7 +13,8 @@ std::string plain_text(const JsonValue& value) { return value.is_string() ? valu
 
 std::string shown_text(const std::string& key, const JsonValue& value)
 {
-    const bool is_size = key.ends_with("_bytes") || key == "size" || key == "used";
+    const bool is_limit = key.ends_with("_rate") || key.ends_with("_iops");
+    const bool is_size = key.ends_with("_bytes") || key.ends_with("_rate") || key == "size" || key == "used";
     if (value.is_boolean()) {
         return value.get<bool>() ? "yes" : "no";
     }
@@ -27,6 +28,9 @@ std::string shown_text(const std::string& key, const JsonValue& value)
     if (value.is_number() && (key == "created" || key == "started")) {
         const auto date = date_of(value.get<std::int64_t>());
         return date.empty() ? "-" : date;
+    }
+    if (is_limit && value == 0U) {
+        return "none";
     }
     if (value.is_number_unsigned() && is_size) {
         return ByteSize{value.get<std::uint64_t>()}.to_string();

@@ -33,6 +33,26 @@ def test_firecracker_runs_as_alice_in_a_unit_of_her_manager_and_speaks_vsock(ali
     assert alice.exec(vm, "ls /sys/class/virtio-ports 2>/dev/null") == "", "there is no other channel"
 
 
+def test_a_disk_with_a_rate_is_no_faster(alice, make_vm):
+    vm = make_vm(alice, "--disk-rate", "4M", "--disk-iops", "2000")
+    shown = alice.show(vm)
+    assert (shown["disk_rate"], shown["disk_iops"], shown["network_rate"]) == (4 << 20, 2000, 0)
+    wrote = "dd if=/dev/zero of=/root/some bs=64k count=256 oflag=direct 2>&1"
+    took = alice.exec(vm, f"read begin _ </proc/uptime; {wrote} >/dev/null; read end _ </proc/uptime; echo $begin $end").split()
+    assert float(took[1]) - float(took[0]) > 2, "16 MiB: one bucket of 4 at once, 12 as they come"
+
+
+def test_many_start_at_once(alice):
+    """Answers of systemd, of Firecrackers and of guests cross each other in one bangerd."""
+    alice.banger("vm", "list")
+    bangerd = alice.processes("bangerd")
+    create = "vm create --image bare --memory 256 --disk-size 256M --network none --name"
+    done = alice.run(f"for n in 1 2 3 4 5 6; do banger {create} many-$n & done; wait", timeout=2 * BOOT_SECONDS)
+    assert {vm["state"] for vm in alice.vms().values()} == {"running"}, done.stderr
+    assert len([name for name in alice.vms() if name.startswith("many-")]) == 6, done.stderr
+    assert alice.processes("bangerd") == bangerd, "the same bangerd all the time"
+
+
 @pytest.mark.parametrize("vmm, hypervisor", [("qemu-kvm", "kvm"), ("qemu-tcg", "none")])
 def test_qemu_boots_the_same_image(alice, make_vm, vmm, hypervisor):
     vm = make_vm(alice, "--vmm", vmm)

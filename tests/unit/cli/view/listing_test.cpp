@@ -71,6 +71,14 @@ TEST(PrintDetails, ShowsSizesAndAnswersForPeople)
               "disk_bytes  1G\nready       yes\nusers       a, b\nreason      -\n");
 }
 
+TEST(PrintDetails, SaysWhereThereIsNoLimit)
+{
+    testing::internal::CaptureStdout();
+    print_details(JsonValue::array({JsonValue{{"disk_iops", 0U}, {"disk_rate", 0U}, {"network_rate", 5U << 20U}}}), {},
+                  1);
+    EXPECT_EQ(testing::internal::GetCapturedStdout(), "disk_iops     none\ndisk_rate     none\nnetwork_rate  5M\n");
+}
+
 TEST(ToJson, KeepsTheTypesOfTheBus)
 {
     EXPECT_EQ(to_json(sdbus::Variant{std::string{"x"}}), "x");
