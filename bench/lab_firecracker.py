@@ -4,25 +4,22 @@
     bench/run-lab                                       in the lab's workstation (tests/lab)
     python3 bench/lab_firecracker.py [--image NAME]     on a host of one's own, where banger is installed
 
-Raw: `firecracker --config-file` with the same kernel, initrd, disks and size; ready is when the guest's banger-guest listens, as it says by
-its knock on guest.sock_1024. banger: from a cold command line to the end of the first command."""
+Raw: `firecracker --config-file` with the same kernel, initrd, disks and size, until the guest says that it is ready (hand_boot.cpp); its
+disks are copied before. banger: from a cold command line to the end of the first command."""
 
 import argparse
 import json
 import os
 import pathlib
 import re
-import select
+import resource
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-KNOCK_SECONDS = 120
 SIZE = ["--memory", "256", "--vcpu", "1", "--disk-size", "1G"]
 STATE = pathlib.Path(os.environ.get("XDG_STATE_HOME", pathlib.Path.home() / ".local/state")) / "banger"
 
@@ -37,10 +34,13 @@ def details(name):
 
 
 class Raw:
-    """What one VM of banger's was started with, to be started again without banger."""
+    """What one VM of banger's was started with, to be started again without banger, on disks that no guest has seen yet either."""
 
-    def __init__(self, image):
+    def __init__(self, image, programs):
+        self.hand_boot = programs / "bench_hand_boot"
+        banger("vm", "create", "--name", "fresh", "--no-start", "--image", image, "--network", "none", *SIZE)
         banger("vm", "create", "--name", "model", "--image", image, "--network", "none", *SIZE)
+        self.disks = STATE / "vms" / details("fresh")["id"]
         shown = details("model")
         assert shown["vmm"] == "firecracker", f"the model runs on {shown['vmm']}"
         self.folder = STATE / "vms" / shown["id"]
@@ -54,7 +54,7 @@ class Raw:
         """A folder with fresh disks. Outside the time that is measured, unlike banger's own."""
         folder = pathlib.Path(tempfile.mkdtemp(prefix="raw-", dir=self.folder.parent))
         for name in ("root.img", "work.img"):
-            subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.folder / name, folder / name], check=True)
+            subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.disks / name, folder / name], check=True)
         for name in ("kernel", "initrd", "modules.img"):
             os.symlink(os.readlink(self.folder / name), folder / name)
         drives = [{"drive_id": name, "path_on_host": file, "is_root_device": False, "is_read_only": name == "modules",
@@ -67,32 +67,14 @@ class Raw:
         return folder
 
     def boot(self, folders):
-        """Milliseconds until the guests in all of these folders are ready."""
-        doors = []
-        for folder in folders:
-            door = socket.socket(socket.AF_UNIX)
-            os.chdir(folder)
-            door.bind("guest.sock_1024")
-            door.listen()
-            doors.append(door)
-        begin = time.perf_counter()
-        processes = [subprocess.Popen([self.program, "--no-api", "--config-file", "config.json"], cwd=folder, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for folder in folders]
-        waiting = list(doors)
-        while waiting:
-            ready, _, _ = select.select(waiting, [], [], KNOCK_SECONDS)
-            assert ready, "no knock"
-            waiting = [door for door in waiting if door not in ready]
-        took = (time.perf_counter() - begin) * 1000
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        for door in doors:
-            door.close()
-        os.chdir("/")
+        """Milliseconds until the guest is ready, of each of these folders; started at once."""
+        command = [self.program, "--no-api", "--config-file", "config.json"]
+        processes = [subprocess.Popen([self.hand_boot, "firecracker", folder, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                     for folder in folders]
+        answers = [process.communicate()[0] for process in processes]
         for folder in folders:
             shutil.rmtree(folder)
-        return took
+        return [json.loads(answer)["ready_ms"] for answer in answers]
 
 
 def first_command(image, name):
@@ -116,31 +98,72 @@ def many(image, count):
     return took
 
 
+def bangerd_cpu():
+    """Microseconds of all its threads so far; the scheduler's own figure, as ticks are too coarse."""
+    pid = json.loads(banger("daemon", "status", "--json"))["pid"]
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) // 1000
+
+
+def children_cpu(command):
+    """Microseconds of a command and its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1_000_000)
+
+
+def measure_cpu(raw, options):
+    """What banger and bangerd use to make a VM and run a command in it, beside the same calls alone."""
+    used, alone = [], []
+    same_calls = options.programs / "bench_same_calls"
+    for number in range(options.runs):
+        before = bangerd_cpu()
+        cli = children_cpu(["banger", "vm", "run", "--name", f"cpu-{number}", "--image", options.image, "--network", "none", *SIZE, "--", "true"])
+        used.append((bangerd_cpu() - before, cli))
+        banger("vm", "delete", "-f", f"cpu-{number}")
+        folder = raw.make()
+        words = [raw.program, "--id", "bench", "--api-sock", "control.sock", "--log-path", "firecracker.log", "--level", "Info"]
+        agent = subprocess.run([same_calls, "agent", folder, *words], stdout=subprocess.PIPE, text=True)
+        assert agent.returncode == 0, (folder / "firecracker.log").read_text()
+        shutil.rmtree(folder)
+        client = children_cpu([same_calls, "client", f"same-{number}", options.image])
+        banger("vm", "delete", "-f", f"same-{number}")
+        alone.append((json.loads(agent.stdout)["cpu_us"], client))
+    for what, place in (("bangerd", 0), ("banger", 1)):
+        own, same = (statistics.median(pair[place] for pair in pairs) / 1000 for pairs in (used, alone))
+        print(f"| CPU of {what}; of the same calls alone; ratio | {own:.1f} ms; {same:.1f} ms; {own / same:.2f} |")
+    own, same = (statistics.median(map(sum, pairs)) for pairs in (used, alone))
+    print(f"| CPU of both together, ratio | {own / same:.2f} |", flush=True)
+
+
 def row(what, times):
     print(f"| {what} | {statistics.median(times):,.0f} ms (of {len(times)}: {min(times):,.0f} to {max(times):,.0f}) |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=pathlib.Path, default=pathlib.Path("build/bench/bin"), help="where bench_* are")
     parser.add_argument("--image", default="debian")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--many", type=int, default=10, help="VMs at once; 0: not measured")
     options = parser.parse_args()
-    raw = Raw(options.image)
+    raw = Raw(options.image, options.programs)
     try:
         alone, with_banger = [], []
         for number in range(options.runs):
-            alone.append(raw.boot([raw.make()]))
+            alone += raw.boot([raw.make()])
             with_banger.append(first_command(options.image, f"one-{number}"))
         row("Firecracker alone, to guest-ready", alone)
         row("`banger vm run -- true`", with_banger)
         print(f"| ratio | {statistics.median(with_banger) / statistics.median(alone):.2f} |")
+        measure_cpu(raw, options)
         if options.many:
-            together = raw.boot([raw.make() for _ in range(options.many)])
+            together = max(raw.boot([raw.make() for _ in range(options.many)]))
             by_banger = many(options.image, options.many)
             print(f"| {options.many} at once: alone; banger; ratio | {together:,.0f} ms; {by_banger:,.0f} ms; {by_banger / together:.2f} |")
     finally:
-        banger("vm", "delete", "-f", "model")
+        banger("vm", "delete", "-f", "model", "fresh")
     return 0
 
 

@@ -81,7 +81,7 @@ def boot_by_hand(home, count):
         words, folder = vmm_of(home, vm.name)
         quiet(home, "vm", "stop", vm.name)
         for _ in range(count):
-            done = subprocess.run([str(PROGRAMS / "bench_hand_boot"), str(folder), *words], capture_output=True, text=True, timeout=300)
+            done = subprocess.run([str(PROGRAMS / "bench_hand_boot"), "qemu", str(folder), *words], capture_output=True, text=True, timeout=300)
             assert done.returncode == 0, done.stderr
             times.append(json.loads(done.stdout))
     return times

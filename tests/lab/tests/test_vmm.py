@@ -37,8 +37,8 @@ def test_a_disk_with_a_rate_is_no_faster(alice, make_vm):
     vm = make_vm(alice, "--disk-rate", "4M", "--disk-iops", "2000")
     shown = alice.show(vm)
     assert (shown["disk_rate"], shown["disk_iops"], shown["network_rate"]) == (4 << 20, 2000, 0)
-    wrote = "dd if=/dev/zero of=/root/some bs=64k count=256 oflag=direct 2>&1"
-    took = alice.exec(vm, f"read begin _ </proc/uptime; {wrote} >/dev/null; read end _ </proc/uptime; echo $begin $end").split()
+    wrote = "dd if=/dev/zero of=/root/some bs=64k count=256 oflag=direct >/dev/null 2>&1"
+    took = alice.exec(vm, f"read begin _ </proc/uptime; {wrote}; read end _ </proc/uptime; echo $begin $end").split()
     assert float(took[1]) - float(took[0]) > 2, "16 MiB: one bucket of 4 at once, 12 as they come"
 
 
