@@ -47,9 +47,9 @@ def test_many_start_at_once(alice):
     alice.banger("vm", "list")
     bangerd = alice.processes("bangerd")
     create = "vm create --image bare --memory 256 --disk-size 256M --network none --name"
-    done = alice.run(f"for n in 1 2 3 4 5 6; do banger {create} many-$n & done; wait", timeout=2 * BOOT_SECONDS)
+    done = alice.run(f"for n in 1 2 3 4 5 6 7 8 9 10; do banger {create} many-$n & done; wait", timeout=2 * BOOT_SECONDS)
     assert {vm["state"] for vm in alice.vms().values()} == {"running"}, done.stderr
-    assert len([name for name in alice.vms() if name.startswith("many-")]) == 6, done.stderr
+    assert len([name for name in alice.vms() if name.startswith("many-")]) == 10, done.stderr
     assert alice.processes("bangerd") == bangerd, "the same bangerd all the time"
 
 
