@@ -18,6 +18,8 @@ constexpr std::array table{
     ErrorInfo{ErrorCode::TimedOut, "dev.banger.Error.TimedOut", 7, ""},
     ErrorInfo{ErrorCode::Cancelled, "dev.banger.Error.Cancelled", 1, ""},
     ErrorInfo{ErrorCode::NoSpace, "dev.banger.Error.NoSpace", 1, "df -h ~ shows the space left"},
+    ErrorInfo{ErrorCode::QuotaExceeded, "dev.banger.Error.QuotaExceeded", 1,
+              "an administrator sets limits in /etc/banger/broker.toml"},
     ErrorInfo{ErrorCode::Unavailable, "dev.banger.Error.Unavailable", 1, "banger daemon status tells how bangerd is"},
     ErrorInfo{ErrorCode::CorruptData, "dev.banger.Error.CorruptData", 1, ""},
     ErrorInfo{ErrorCode::NotRunnable, "dev.banger.Error.NotRunnable", 126, ""},

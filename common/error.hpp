@@ -22,9 +22,10 @@ enum class ErrorCode {
     TimedOut,
     Cancelled,
     NoSpace,
-    Unavailable,  ///< bangerd, the guest or the bus does not answer
-    CorruptData,  ///< a file or a message is damaged or not what it claims to be
-    NotRunnable,  ///< the guest found the command but could not run it
+    QuotaExceeded,  ///< of the broker's: /etc/banger/broker.toml
+    Unavailable,    ///< bangerd, the guest or the bus does not answer
+    CorruptData,    ///< a file or a message is damaged or not what it claims to be
+    NotRunnable,    ///< the guest found the command but could not run it
     CommandNotFound,
     Failed,
     Internal,  ///< our own mistake; details are in the log, never in the reply

@@ -12,7 +12,7 @@ import tree
 OWN = [path for path in tree.all_files() if path.parts[0] == "dbus" and re.fullmatch(r"dev\.banger\.\w+\.xml", path.name)]
 ASYNC = "org.freedesktop.DBus.Method.Async"
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
-ALLOWED = {ASYNC: {"server"}, EMITS: {"const", "invalidates", "false", "true"}, "org.freedesktop.DBus.Deprecated": {"true"}}
+ALLOWED = {ASYNC: {"server", "clientserver"}, EMITS: {"const", "invalidates", "false", "true"}, "org.freedesktop.DBus.Deprecated": {"true"}}
 
 
 def elements_with_comments(path):

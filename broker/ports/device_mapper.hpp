@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/core/sandbox.hpp"
+
+namespace banger::broker {
+
+/// A block device as device-mapper tables name it.
+struct BlockDevice {
+    unsigned major;
+    unsigned minor;
+    auto operator<=>(const BlockDevice&) const = default;
+};
+
+/// What a live snapshot says of its copy-on-write device (dm-snapshot.c, snapshot_status).
+struct SnapshotStatus {
+    enum class State { Active, Overflow, Invalid };
+    State state;
+    ByteSize used;   ///< of the copy-on-write device, with metadata
+    ByteSize total;  ///< as the snapshot knows it
+    bool held;       ///< suspended: I/O waits
+};
+
+/// What became of a thing that should go.
+enum class Removal { Removed, Absent, Busy };
+
+/// Our nodes of device-mapper: name banger-UID-ID, UUID BANGER-UID-ID. One of that name with another UUID is a stranger's and never touched.
+/// Lane thread. All throw HostLacks (no device-mapper here), Failed.
+class DeviceMapper {
+public:
+    DeviceMapper() = default;
+    DeviceMapper(const DeviceMapper&) = delete;
+    DeviceMapper& operator=(const DeviceMapper&) = delete;
+    virtual ~DeviceMapper() = default;
+
+    /// A snapshot ("PO", 8 sectors a chunk) of `base` as /dev/mapper/NAME, with udev done with it. Throws AlreadyExists (the name is in use),
+    /// InUse (our own of last time is not gone yet). Nothing is left where it throws.
+    virtual void create(const SandboxKey& key, ByteSize size, BlockDevice base, BlockDevice cow) = 0;
+    /// How often the node is open; nullopt when it isn't there.
+    virtual std::optional<unsigned> open_count(const SandboxKey& key) = 0;
+    /// Busy: it is open, and goes by itself when it is closed for the last time; I/O that is held goes on, or fails, before.
+    virtual Removal remove(const SandboxKey& key) = 0;
+    /// nullopt: there is none, or it is on its way out.
+    virtual std::optional<SnapshotStatus> status(const SandboxKey& key) = 0;
+    /// The copy-on-write device of a live one.
+    virtual std::optional<BlockDevice> cow_of(const SandboxKey& key) = 0;
+    /// Lets writes and reads wait until resume(). Flushes what the page cache has first where `flush`.
+    enum class Flush { No, Yes };
+    virtual void suspend(const SandboxKey& key, Flush flush) = 0;
+    virtual void resume(const SandboxKey& key) = 0;
+    /// Keys of all nodes of ours, those on their way out not among them.
+    virtual std::vector<SandboxKey> list() = 0;
+};
+
+/// Absolute path of the node.
+std::string dm_node(const SandboxKey& key);
+
+}  // namespace banger::broker
