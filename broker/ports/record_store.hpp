@@ -26,8 +26,6 @@ public:
     virtual void save(const SandboxKey& key, const std::string& text) = 0;
     /// One that isn't there is no error.
     virtual void remove(const SandboxKey& key) = 0;
-    /// Puts one that can't be read out of the way, under a name that load() passes over.
-    virtual void set_aside(const std::string& name) = 0;
 };
 
 }  // namespace banger::broker

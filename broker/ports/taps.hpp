@@ -22,6 +22,8 @@ public:
     virtual void create(const SandboxNetwork& network) = 0;
     /// Gives it the gateway's address and lets it up.
     virtual void up(const SandboxNetwork& network) = 0;
+    /// Lets nothing through it from now on; one that is gone is no error.
+    virtual void down(const SandboxNetwork& network) noexcept = 0;
     virtual Removal remove(const std::string& altname) = 0;
     struct Tap {
         std::string name;

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/core/assembly.hpp"
+
+#include <algorithm>
+
+#include "broker/core/address_pool.hpp"
+#include "common/error.hpp"
+#include "common/rollback.hpp"
+
+namespace banger::broker {
+
+void Assembly::build(const SandboxRecord& record, const BaseDisk* base)
+{
+    Rollback undo;
+    if (base != nullptr) {
+        build_disk(record, *base);
+        undo.add([&] { kernel_.mapper.remove(record.key); });
+    }
+    if (record.network) {
+        build_network(network_of(record));
+    }
+    undo.commit();
+}
+
+void Assembly::build_disk(const SandboxRecord& record, const BaseDisk& base)
+{
+    const auto mark = "banger-" + record.key.str();
+    const auto file = kernel_.files.open(record.key);
+    // Each loop device lives by its descriptor here until the node holds it.
+    const auto below = kernel_.loops.attach(base.file.get(), LoopDevices::Access::ReadOnly, mark);
+    const auto above = kernel_.loops.attach(file.get(), LoopDevices::Access::ReadWrite, mark);
+    kernel_.mapper.create(record.key, base.size, below.device, above.device);
+}
+
+void Assembly::build_network(const SandboxNetwork& network)
+{
+    Rollback undo;
+    kernel_.taps.create(network);
+    undo.add([&] { kernel_.taps.remove(network.altname); });
+    undo.add([&] { kernel_.firewall.remove(network); });
+    kernel_.firewall.add(network);
+    kernel_.taps.up(network);
+    if (network.nat == Nat::On) {
+        kernel_.forwarding.follow();
+    }
+    undo.commit();
+}
+
+Removal Assembly::take_apart(const SandboxRecord& record)
+{
+    // The way out first: what is half gone must not reach anything.
+    const auto network = network_of(record);
+    kernel_.taps.remove(network.altname);
+    kernel_.firewall.remove(network);
+    return kernel_.mapper.remove(record.key);
+}
+
+bool Assembly::is_open(const SandboxKey& key) { return kernel_.mapper.open_count(key).value_or(0) > 0; }
+
+void Assembly::follow_forwarding()
+{
+    const auto networks = running_networks();
+    const auto has_nat = [](const SandboxNetwork& network) { return network.nat == Nat::On; };
+    if (std::any_of(networks.begin(), networks.end(), has_nat)) {
+        kernel_.forwarding.follow();
+    } else {
+        kernel_.forwarding.release();
+    }
+}
+
+SandboxNetwork Assembly::network_of(const SandboxRecord& record) const
+{
+    return broker::network_of(config_->pool, record);
+}
+
+std::vector<SandboxNetwork> Assembly::running_networks() const
+{
+    std::vector<SandboxNetwork> networks;
+    for (const auto& [key, record] : journal_->records()) {
+        if (record.phase == Phase::Running && record.network) {
+            networks.push_back(network_of(record));
+        }
+    }
+    return networks;
+}
+
+}  // namespace banger::broker

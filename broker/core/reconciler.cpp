@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/core/reconciler.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "common/error.hpp"
+
+namespace banger::broker {
+namespace {
+
+using Keys = std::set<SandboxKey>;
+
+Keys as_set(const std::vector<SandboxKey>& keys) { return {keys.begin(), keys.end()}; }
+
+const char* word(Repair::Kind kind) noexcept
+{
+    switch (kind) {
+        case Repair::Kind::DestroySandbox:
+            return "destroy sandbox ";
+        case Repair::Kind::StopSandbox:
+            return "stop sandbox ";
+        case Repair::Kind::RemoveStray:
+            return "remove kernel objects of ";
+        case Repair::Kind::RemoveFile:
+            return "remove the file of ";
+        case Repair::Kind::ForgetSandbox:
+            return "forget sandbox ";
+        case Repair::Kind::ResumeDisk:
+            return "resume the disk of ";
+    }
+    return "";
+}
+
+}  // namespace
+
+/// What the machine has of ours.
+struct Reconciler::Seen {
+    Keys nodes;
+    Keys taps;
+    Keys files;
+};
+
+std::string Repair::to_string() const { return word(kind) + key.str() + ": " + why; }
+
+std::vector<Repair> Reconciler::plan()
+{
+    const auto seen = look();
+    std::vector<Repair> repairs;
+    for (const auto& [key, record] : parts_.journal.records()) {
+        plan_record(record, seen, repairs);
+    }
+    plan_strays(seen, repairs);
+    // What belongs to nobody any more goes before anything else may use its uid, its names or its room (R32).
+    std::stable_partition(repairs.begin(), repairs.end(),
+                          [](const Repair& repair) { return repair.kind == Repair::Kind::DestroySandbox; });
+    return repairs;
+}
+
+Reconciler::Seen Reconciler::look()
+{
+    Seen seen{.nodes = as_set(kernel_.mapper.list()), .taps = {}, .files = as_set(kernel_.files.list())};
+    for (const auto& tap : kernel_.taps.list()) {
+        seen.taps.insert(tap.key);
+    }
+    for (const auto& key : seen.files) {
+        parts_.quota.set_allocated(key, kernel_.files.size(key));
+    }
+    return seen;
+}
+
+std::string Reconciler::user_problem(const SandboxRecord& record)
+{
+    try {
+        const auto name = parts_.users.name_of(record.key.uid);
+        if (!name) {
+            return "its user " + record.user + " is gone";
+        }
+        return *name == record.user ? "" : "its user " + record.user + " is now " + *name;
+    } catch (const Error&) {
+        return "";  // a user database that is away has removed nobody
+    }
+}
+
+void Reconciler::plan_record(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs)
+{
+    const auto& key = record.key;
+    const auto add = [&](Repair::Kind kind, std::string why) { repairs.push_back({kind, key, std::move(why)}); };
+    const bool has_node = seen.nodes.contains(key);
+    const bool has_tap = seen.taps.contains(key);
+    if (auto problem = user_problem(record); !problem.empty()) {
+        add(Repair::Kind::DestroySandbox, std::move(problem));
+    } else if (record.phase == Phase::Cloning || record.phase == Phase::Destroying) {
+        add(Repair::Kind::DestroySandbox, "it was cut off");
+    } else if (record.phase == Phase::Starting || record.phase == Phase::Stopping) {
+        add(Repair::Kind::StopSandbox, "it was cut off");
+    } else if (record.phase == Phase::Running && !(record.has_disk() ? has_node : has_tap)) {
+        add(Repair::Kind::StopSandbox, "what it ran on is gone");
+    } else if (record.phase == Phase::Stopped && (has_node || has_tap)) {
+        add(Repair::Kind::StopSandbox, "it is stopped, and parts of it are there");
+    }
+    if (!repairs.empty() && repairs.back().key == key && repairs.back().kind == Repair::Kind::DestroySandbox) {
+        return;
+    }
+    if (record.has_disk() && !seen.files.contains(key) && !has_node) {
+        add(Repair::Kind::ForgetSandbox, "it has no copy-on-write file");
+    }
+    if (record.phase == Phase::Running && has_node) {
+        if (const auto status = kernel_.mapper.status(key); status && status->held) {
+            add(Repair::Kind::ResumeDisk, "it was held");
+        }
+    }
+}
+
+void Reconciler::plan_strays(const Seen& seen, std::vector<Repair>& repairs) const
+{
+    const auto unknown = [this](const SandboxKey& key) {
+        return parts_.journal.find(key) == nullptr && !parts_.journal.is_damaged(key);
+    };
+    Keys objects = seen.nodes;
+    objects.insert(seen.taps.begin(), seen.taps.end());
+    for (const auto& key : objects) {
+        if (unknown(key)) {
+            repairs.push_back({Repair::Kind::RemoveStray, key, "no record knows it"});
+        }
+    }
+    for (const auto& key : seen.files) {
+        if (unknown(key)) {
+            repairs.push_back({Repair::Kind::RemoveFile, key, "no record knows it"});
+        }
+    }
+}
+
+std::vector<std::string> Reconciler::apply(const std::vector<Repair>& repairs)
+{
+    std::vector<std::string> problems;
+    const auto attempt = [&problems](const std::string& what, auto&& work) {
+        try {
+            work();
+        } catch (const Error& problem) {
+            problems.push_back(what + ": " + problem.what());
+        }
+    };
+    for (const auto& repair : repairs) {
+        attempt(repair.to_string(), [&] { apply(repair); });
+    }
+    const auto networks = parts_.assembly.running_networks();
+    try {
+        kernel_.firewall.restore(networks);
+    } catch (const Error& problem) {
+        problems.push_back(std::string{"the firewall, so all networks go down: "} + problem.what());
+        for (const auto& network : networks) {
+            kernel_.taps.down(network);
+        }
+    }
+    attempt("forwarding", [&] { parts_.assembly.follow_forwarding(); });
+    return problems;
+}
+
+std::vector<std::string> Reconciler::mend_network()
+{
+    std::vector<std::string> news;
+    const auto networks = parts_.assembly.running_networks();
+    try {
+        if (!kernel_.firewall.is_whole()) {
+            kernel_.firewall.restore(networks);
+            news.emplace_back("somebody has changed banger's firewall rules; they are back");
+        }
+    } catch (const Error& problem) {
+        for (const auto& network : networks) {
+            kernel_.taps.down(network);
+        }
+        news.push_back(std::string{"banger's firewall rules can't be put back, so its networks are down: "} +
+                       problem.what());
+    }
+    try {
+        parts_.assembly.follow_forwarding();
+    } catch (const Error& problem) {
+        news.push_back(std::string{"can't follow the default routes: "} + problem.what());
+    }
+    return news;
+}
+
+void Reconciler::apply(const Repair& repair)
+{
+    const auto& key = repair.key;
+    const auto* known = parts_.journal.find(key);
+    switch (repair.kind) {
+        case Repair::Kind::DestroySandbox:
+            parts_.assembly.take_apart(*known);
+            kernel_.files.remove(key);
+            parts_.quota.set_allocated(key, ByteSize{});
+            parts_.journal.remove(key);
+            break;
+        case Repair::Kind::StopSandbox: {
+            auto record = *known;
+            parts_.assembly.take_apart(record);
+            record.phase = Phase::Stopped;
+            record.name.clear();
+            parts_.journal.save(record);
+            break;
+        }
+        case Repair::Kind::RemoveStray:
+            kernel_.taps.remove("banger-" + key.str());
+            kernel_.mapper.remove(key);
+            break;
+        case Repair::Kind::RemoveFile:
+            kernel_.files.remove(key);
+            parts_.quota.set_allocated(key, ByteSize{});
+            break;
+        case Repair::Kind::ForgetSandbox:
+            parts_.journal.remove(key);
+            parts_.quota.set_allocated(key, ByteSize{});
+            break;
+        case Repair::Kind::ResumeDisk:
+            kernel_.mapper.resume(key);
+            break;
+    }
+}
+
+}  // namespace banger::broker

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/core/assembly.hpp"
+#include "broker/core/quota_book.hpp"
+#include "broker/ports/users.hpp"
+
+namespace banger::broker {
+
+/// One thing to do so that the machine is as the journal says.
+struct Repair {
+    enum class Kind {
+        DestroySandbox,  ///< its user is gone or another person, or it was cut off while it came or went
+        StopSandbox,     ///< it was cut off while it started or stopped, or what it needs is gone
+        RemoveStray,     ///< kernel objects of ours that no record knows
+        RemoveFile,      ///< a copy-on-write file that no record knows
+        ForgetSandbox,   ///< a record whose file was never made, or is gone
+        ResumeDisk,      ///< a disk that was held when the broker ended; Caretaker holds it again where that is needed
+    };
+    Kind kind;
+    SandboxKey key;
+    std::string why;
+    /// A line for people.
+    std::string to_string() const;
+};
+
+/// Brings journal and machine together: at each start, and once a day (users that are gone). Doing it twice does nothing more; being killed
+/// in it harms nothing. Lane thread.
+class Reconciler {
+public:
+    struct Parts {
+        Journal& journal;
+        QuotaBook& quota;
+        Assembly& assembly;
+        Users& users;
+    };
+    Reconciler(Parts parts, Kernel kernel) : parts_{parts}, kernel_{kernel} {}
+
+    /// What there is to do; changes nothing but what is known of files' lengths.
+    std::vector<Repair> plan();
+    /// Does it, the firewall and the forwarding after it; gives what could not be done.
+    std::vector<std::string> apply(const std::vector<Repair>& repairs);
+    /// The firewall and the forwarding alone, after somebody has changed either; gives what was done, for the log. Where the firewall can't be
+    /// put back all TAPs go down: nothing goes through them unfiltered (R29).
+    std::vector<std::string> mend_network();
+
+private:
+    struct Seen;
+    Seen look();
+    void plan_record(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs);
+    void plan_strays(const Seen& seen, std::vector<Repair>& repairs) const;
+    std::string user_problem(const SandboxRecord& record);
+    void apply(const Repair& repair);
+
+    Parts parts_;
+    Kernel kernel_;
+};
+
+}  // namespace banger::broker

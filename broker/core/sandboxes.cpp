@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/core/sandboxes.hpp"
+
+#include <algorithm>
+
+#include "broker/core/growth.hpp"
+#include "common/error.hpp"
+#include "common/rollback.hpp"
+
+namespace banger::broker {
+namespace {
+
+void check_limit(const std::string& digest, ByteSize limit)
+{
+    if (limit.bytes() == 0 && !digest.empty()) {
+        throw Error{ErrorCode::InvalidArgument, "a sandbox without a disk has no digest of one"};
+    }
+    if (limit.bytes() != 0 && digest.empty()) {
+        throw Error{ErrorCode::InvalidArgument, "the digest of the disk below is missing"};
+    }
+    if (limit.bytes() != 0 && limit < growth::least_limit) {
+        throw Error{ErrorCode::InvalidArgument, "cow_bytes must be at least 16 MiB"};
+    }
+}
+
+void check_base_of(const SandboxRecord& record, const std::optional<BaseDisk>& base)
+{
+    if (base.has_value() != record.has_disk()) {
+        throw Error{ErrorCode::InvalidArgument,
+                    record.has_disk() ? "the disk's descriptor is missing" : "this sandbox was created without a disk"};
+    }
+    if (base && base->digest != record.base_digest) {
+        throw Error{ErrorCode::InvalidArgument,
+                    "this sandbox was created over another disk: its digest is " + record.base_digest};
+    }
+}
+
+}  // namespace
+
+const char* SandboxView::state() const noexcept
+{
+    if (record.phase != Phase::Running) {
+        return "stopped";
+    }
+    return held ? "held" : "running";
+}
+
+void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSize limit)
+{
+    check_limit(digest, limit);
+    check_new(key);
+    const auto user = parts_.users.name_of(key.uid);
+    if (!user) {
+        throw Error{ErrorCode::NotAuthorized, "no user of this machine has the uid " + std::to_string(key.uid)};
+    }
+    const auto first = std::min(limit, growth::step);
+    parts_.quota.check(key.uid, {.sandboxes = 1, .bytes = first});
+    parts_.journal.save({.key = key, .user = *user, .base_digest = digest, .cow_limit = limit, .slot = free_slot()});
+    if (limit.bytes() == 0) {
+        return;
+    }
+    Rollback undo;
+    undo.add([&] { parts_.journal.remove(key); });
+    kernel_.files.create(key, first);
+    undo.commit();
+    parts_.quota.set_allocated(key, first);
+}
+
+StartedSandbox Sandboxes::start(const SandboxKey& key, const std::optional<BaseDisk>& base, Tap tap)
+{
+    auto record = find(key);
+    if (record.phase == Phase::Running) {
+        throw Error{ErrorCode::WrongState, "the sandbox runs already"};
+    }
+    check_base_of(record, base);
+    record.network = tap == Tap::Yes;
+    record = in_phase(record, Phase::Starting);
+    Rollback undo;
+    undo.add([&] { in_phase(record, Phase::Stopped); });
+    undo.add([&] { parts_.assembly.take_apart(record); });
+    parts_.assembly.build(record, base ? &*base : nullptr);
+    in_phase(record, Phase::Running);
+    undo.commit();
+    StartedSandbox started{.disk = base ? dm_node(key) : "", .network = std::nullopt};
+    if (record.network) {
+        started.network = parts_.assembly.network_of(record);
+    }
+    return started;
+}
+
+void Sandboxes::stop(const SandboxKey& key)
+{
+    const auto record = find(key);
+    if (record.phase == Phase::Stopped) {
+        return;
+    }
+    if (record.has_disk() && parts_.assembly.is_open(key)) {
+        if (const auto status = kernel_.mapper.status(key); status && status->held) {
+            kernel_.mapper.resume(key);  // else what holds the disk can't come to its end
+        }
+        throw Error{ErrorCode::InUse, "its disk is open; end the VM first"};
+    }
+    tear_down(record);
+}
+
+/// Leaves it stopped.
+void Sandboxes::tear_down(const SandboxRecord& record)
+{
+    auto gone = in_phase(record, Phase::Stopping);
+    parts_.assembly.take_apart(gone);
+    gone.name.clear();
+    in_phase(gone, Phase::Stopped);
+    parts_.assembly.follow_forwarding();
+}
+
+void Sandboxes::grow(const SandboxKey& key, ByteSize limit)
+{
+    auto record = find(key);
+    if (!record.has_disk() || limit < record.cow_limit) {
+        throw Error{ErrorCode::InvalidArgument,
+                    record.has_disk()
+                        ? "a copy-on-write file's limit can't become smaller; it is " + record.cow_limit.to_string()
+                        : "this sandbox was created without a disk"};
+    }
+    const auto allocated = parts_.quota.allocated(key);
+    const ByteSize more{limit.bytes() - std::min(limit, allocated).bytes()};
+    parts_.quota.check(key.uid, {.sandboxes = 0, .bytes = std::min(more, growth::step)});
+    record.cow_limit = limit;
+    parts_.journal.save(record);
+}
+
+void Sandboxes::set_nat(const SandboxKey& key, Nat nat)
+{
+    const auto before = find(key);
+    auto record = before;
+    record.nat = nat;
+    parts_.journal.save(record);
+    if (record.phase != Phase::Running || !record.network) {
+        return;
+    }
+    Rollback undo;
+    undo.add([&] {
+        parts_.journal.save(before);
+        kernel_.firewall.set_nat(parts_.assembly.network_of(before));
+    });
+    kernel_.firewall.set_nat(parts_.assembly.network_of(record));
+    parts_.assembly.follow_forwarding();
+    undo.commit();
+}
+
+SandboxNetwork Sandboxes::check_name(const SandboxKey& key, const std::string& name) const
+{
+    const auto& record = find(key);
+    if (record.phase != Phase::Running || !record.network) {
+        throw Error{ErrorCode::WrongState, "only a running sandbox with a network can have a name"};
+    }
+    for (const auto& [other, theirs] : parts_.journal.records()) {
+        if (theirs.name == name && other != key) {
+            throw Error{ErrorCode::AlreadyExists, "the name " + name + ".vm is taken"};
+        }
+    }
+    return parts_.assembly.network_of(record);
+}
+
+SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& name)
+{
+    if (!name.empty()) {
+        check_name(key, name);
+    }
+    auto record = find(key);
+    if (record.name != name) {
+        record.name = name;
+        parts_.journal.save(record);
+    }
+    return parts_.assembly.network_of(record);
+}
+
+void Sandboxes::destroy(const SandboxKey& key, Force force)
+{
+    const auto record = find(key);
+    if (force == Force::No && record.has_disk() && parts_.assembly.is_open(key)) {
+        throw Error{ErrorCode::InUse, "its disk is open; end the VM first"};
+    }
+    const auto gone = in_phase(record, Phase::Destroying);
+    parts_.assembly.take_apart(gone);
+    kernel_.files.remove(key);
+    parts_.quota.set_allocated(key, ByteSize{});
+    parts_.journal.remove(key);
+    parts_.assembly.follow_forwarding();
+}
+
+void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
+{
+    const auto record = find(from);
+    check_new(to);
+    if (!record.has_disk()) {
+        throw Error{ErrorCode::InvalidArgument, "this sandbox was created without a disk"};
+    }
+    const auto size = parts_.quota.allocated(from);
+    parts_.quota.check(to.uid, {.sandboxes = 1, .bytes = size});
+    auto clone = record;
+    clone.key = to;
+    clone.slot = free_slot();
+    clone.phase = Phase::Cloning;
+    clone.network = false;
+    clone.nat = Nat::Off;
+    clone.name.clear();
+    parts_.journal.save(clone);
+    Rollback undo;
+    undo.add([&] { parts_.journal.remove(to); });
+    if (record.phase == Phase::Running) {
+        kernel_.mapper.suspend(from, DeviceMapper::Flush::Yes);
+    }
+    undo.commit();
+    parts_.quota.set_allocated(to, size);
+    cloning_.insert({from, to});
+}
+
+void Sandboxes::end_clone(const SandboxKey& from, const SandboxKey& to, Copy copy)
+{
+    cloning_.erase(from);
+    cloning_.erase(to);
+    if (find(from).phase == Phase::Running) {
+        kernel_.mapper.resume(from);
+    }
+    if (copy == Copy::Whole) {
+        in_phase(find(to), Phase::Stopped);
+        return;
+    }
+    parts_.quota.set_allocated(to, ByteSize{});
+    parts_.journal.remove(to);
+}
+
+std::vector<SandboxView> Sandboxes::list(std::optional<uid_t> uid)
+{
+    std::vector<SandboxView> views;
+    for (const auto& [key, record] : parts_.journal.records()) {
+        if (!uid || key.uid == *uid) {
+            views.push_back(view_of(record));
+        }
+    }
+    return views;
+}
+
+SandboxView Sandboxes::view_of(const SandboxRecord& record)
+{
+    SandboxView view{.record = record,
+                     .disk = {},
+                     .network = std::nullopt,
+                     .held = false,
+                     .used = {},
+                     .allocated = parts_.quota.allocated(record.key)};
+    if (record.phase != Phase::Running) {
+        return view;
+    }
+    if (record.network) {
+        view.network = parts_.assembly.network_of(record);
+    }
+    if (record.has_disk()) {
+        view.disk = dm_node(record.key);
+        if (const auto status = kernel_.mapper.status(record.key)) {
+            view.held = status->held && !cloning_.contains(record.key);
+            view.used = status->used;
+        }
+    }
+    return view;
+}
+
+bool Sandboxes::any_running() const noexcept
+{
+    const auto& all = parts_.journal.records();
+    return std::any_of(all.begin(), all.end(), [](const auto& row) { return row.second.phase == Phase::Running; });
+}
+
+const SandboxRecord& Sandboxes::find(const SandboxKey& key) const
+{
+    const auto* record = parts_.journal.find(key);
+    if (record == nullptr) {
+        throw Error{ErrorCode::NotFound, "you have no sandbox " + key.id.str()};
+    }
+    if (cloning_.contains(key)) {
+        throw Error{ErrorCode::InUse, "the sandbox is being cloned"};
+    }
+    return *record;
+}
+
+void Sandboxes::check_new(const SandboxKey& key) const
+{
+    if (parts_.journal.find(key) != nullptr || parts_.journal.is_damaged(key)) {
+        throw Error{ErrorCode::AlreadyExists, "there is a sandbox " + key.id.str() + " already"};
+    }
+    if (kernel_.mapper.open_count(key)) {
+        throw Error{ErrorCode::InUse, "the disk of an earlier sandbox " + key.id.str() + " is still open"};
+    }
+}
+
+/// Not one whose interface's name a stranger has.
+std::uint32_t Sandboxes::free_slot()
+{
+    std::set<std::uint32_t> used;
+    for (const auto& [key, record] : parts_.journal.records()) {
+        used.insert(record.slot);
+    }
+    for (std::uint32_t slot = 0; slot < parts_.config.pool.slots(); ++slot) {
+        if (!used.contains(slot) && !kernel_.taps.is_taken("bgr" + std::to_string(slot))) {
+            return slot;
+        }
+    }
+    throw Error{ErrorCode::QuotaExceeded, "no address is left; address_pool in /etc/banger/broker.toml is too small"};
+}
+
+SandboxRecord Sandboxes::in_phase(SandboxRecord record, Phase phase)
+{
+    record.phase = phase;
+    parts_.journal.save(record);
+    return record;
+}
+
+}  // namespace banger::broker

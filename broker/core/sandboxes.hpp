@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/core/assembly.hpp"
+#include "broker/core/quota_book.hpp"
+#include "broker/ports/users.hpp"
+
+namespace banger::broker {
+
+/// What a started sandbox's owner gets.
+struct StartedSandbox {
+    std::string disk;  ///< path of the node; empty without a disk
+    std::optional<SandboxNetwork> network;
+};
+
+/// How a sandbox is now.
+struct SandboxView {
+    SandboxRecord record;
+    std::string disk;                       ///< empty while stopped
+    std::optional<SandboxNetwork> network;  ///< while it runs
+    bool held;                              ///< its file can't grow: I/O waits
+    ByteSize used;
+    ByteSize allocated;
+    const char* state() const noexcept;  ///< as the contract has it
+};
+
+/// The operations on sandboxes. Each changes the journal before the kernel, does all or nothing, and may be cut off anywhere:
+/// the next start's reconciling cleans up. Lane thread.
+class Sandboxes {
+public:
+    enum class Tap { No, Yes };
+    enum class Force { No, Yes };
+    enum class Copy { Whole, Failed };
+
+    struct Parts {
+        const BrokerConfig& config;
+        Journal& journal;
+        QuotaBook& quota;
+        Assembly& assembly;
+        Users& users;
+    };
+    Sandboxes(Parts parts, Kernel kernel) : parts_{parts}, kernel_{kernel} {}
+
+    /// `limit` 0 and `digest` empty: no disk. Throws InvalidArgument, AlreadyExists, QuotaExceeded, NoSpace, NotAuthorized (no such user).
+    void create(const SandboxKey& key, const std::string& digest, ByteSize limit);
+    /// `base` for one with a disk, and only then. Throws NotFound, WrongState, InvalidArgument, InUse, and what the ports throw.
+    StartedSandbox start(const SandboxKey& key, const std::optional<BaseDisk>& base, Tap tap);
+    /// One that is stopped is no error. Throws NotFound, InUse.
+    void stop(const SandboxKey& key);
+    /// Throws NotFound, InvalidArgument, QuotaExceeded.
+    void grow(const SandboxKey& key, ByteSize limit);
+    /// Throws NotFound, and what the ports throw.
+    void set_nat(const SandboxKey& key, Nat nat);
+    /// Where a name may be served. Throws NotFound, WrongState, AlreadyExists.
+    SandboxNetwork check_name(const SandboxKey& key, const std::string& name) const;
+    /// As above; empty: none.
+    SandboxNetwork set_name(const SandboxKey& key, const std::string& name);
+    /// Force: also while its disk is open, which then goes when it is closed. Throws NotFound, InUse.
+    void destroy(const SandboxKey& key, Force force);
+
+    /// A clone is begun here, copied anywhere, and ended here; meanwhile neither of the two can be changed.
+    void begin_clone(const SandboxKey& from, const SandboxKey& to);
+    void end_clone(const SandboxKey& from, const SandboxKey& to, Copy copy);
+
+    /// `uid`'s, or everybody's.
+    std::vector<SandboxView> list(std::optional<uid_t> uid);
+    SandboxView view_of(const SandboxRecord& record);
+    bool any_running() const noexcept;
+
+private:
+    /// Throws NotFound, InUse (it is being cloned).
+    const SandboxRecord& find(const SandboxKey& key) const;
+    void check_new(const SandboxKey& key) const;
+    std::uint32_t free_slot();
+    SandboxRecord in_phase(SandboxRecord record, Phase phase);
+    void tear_down(const SandboxRecord& record);
+
+    Parts parts_;
+    Kernel kernel_;
+    std::set<SandboxKey> cloning_;
+};
+
+}  // namespace banger::broker
