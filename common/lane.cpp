@@ -23,14 +23,18 @@ Lane::~Lane()
     threads_.clear();  // joins while the queue and its lock still live
 }
 
-bool Lane::submit(std::function<void()> job)
+bool Lane::submit(std::function<void()> job) { return submit_at(Place::Last, std::move(job)); }
+
+bool Lane::submit_first(std::function<void()> job) { return submit_at(Place::First, std::move(job)); }
+
+bool Lane::submit_at(Place place, std::function<void()> job)
 {
     {
         const std::lock_guard lock{mutex_};
         if (jobs_.size() >= queue_limit_) {
             return false;
         }
-        jobs_.push_back(std::move(job));
+        jobs_.insert(place == Place::First ? jobs_.begin() : jobs_.end(), std::move(job));
     }
     changed_.notify_one();
     return true;

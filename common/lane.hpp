@@ -23,8 +23,12 @@ public:
 
     /// Any thread. False when the queue is full; then the job was not taken.
     [[nodiscard]] bool submit(std::function<void()> job);
+    /// Before all that wait; for short jobs that must not come late.
+    [[nodiscard]] bool submit_first(std::function<void()> job);
 
 private:
+    enum class Place { Last, First };
+    bool submit_at(Place place, std::function<void()> job);
     void work();
 
     std::mutex mutex_;

@@ -29,6 +29,11 @@ std::unique_ptr<sdbus::IConnection> open_session_bus()
     return opened("the session bus", [] { return sdbus::createSessionBusConnection(); });
 }
 
+std::unique_ptr<sdbus::IConnection> open_system_bus()
+{
+    return opened("the system bus", [] { return sdbus::createSystemBusConnection(); });
+}
+
 std::unique_ptr<sdbus::IConnection> open_bus(const std::string& address)
 {
     return opened("the bus at " + address, [&] { return sdbus::createSessionBusConnectionWithAddress(address); });
@@ -168,6 +173,21 @@ Error from_bus_error(const sdbus::Error& error)
         return Error{ErrorCode::NotFound, error.getMessage()};
     }
     return Error{gone ? ErrorCode::Unavailable : ErrorCode::Failed, error.getMessage()};
+}
+
+std::string sender_of(sdbus::IObject& object)
+{
+#ifdef BANGER_SDBUS_2
+    const char* const sender = object.getCurrentlyProcessedMessage().getSender();
+    std::string name{sender != nullptr ? sender : ""};
+#else
+    const auto* const message = object.getCurrentlyProcessedMessage();
+    std::string name{message != nullptr ? message->getSender() : std::string{}};
+#endif
+    if (name.empty()) {
+        throw Error{ErrorCode::Internal, "no message of a connection is being handled"};
+    }
+    return name;
 }
 
 void emit_changed(sdbus::IObject& object, const char* interface, std::initializer_list<const char*> properties)

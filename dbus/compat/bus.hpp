@@ -34,6 +34,8 @@ using MaybeError = const sdbus::Error*;
 
 /// The user's session bus. Throws Unavailable.
 std::unique_ptr<sdbus::IConnection> open_session_bus();
+/// The system bus. Throws Unavailable.
+std::unique_ptr<sdbus::IConnection> open_system_bus();
 /// The bus at a D-Bus address such as unix:path=/run/user/1000/banger/bus. Throws Unavailable.
 std::unique_ptr<sdbus::IConnection> open_bus(const std::string& address);
 
@@ -64,6 +66,24 @@ Error from_bus_error(const sdbus::Error& error);
 
 /// PropertiesChanged for these properties of `interface`, with their values as the getters give them.
 void emit_changed(sdbus::IObject& object, const char* interface, std::initializer_list<const char*> properties);
+
+/// The unique name of the connection whose message `object` is handling now. Throws Internal when there is none.
+std::string sender_of(sdbus::IObject& object);
+
+/// A signal for one connection alone, named by its unique name. One that is gone gets nothing.
+template <typename... Values>
+void emit_to(sdbus::IObject& object, const std::string& receiver, const char* interface, const char* name,
+             const Values&... values)
+{
+#ifdef BANGER_SDBUS_2
+    auto signal = object.createSignal(InterfaceName{interface}, sdbus::SignalName{name});
+#else
+    auto signal = object.createSignal(interface, name);
+#endif
+    (signal << ... << values);
+    signal.setDestination(receiver);
+    object.emitSignal(signal);
+}
 
 /// Requests a name; export the objects first. Throws AlreadyExists when another owns it.
 void request_name(sdbus::IConnection& connection, const std::string& name);

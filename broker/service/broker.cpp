@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/service/broker.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include "broker/service/log.hpp"
+#include "dbus/compat/bus.hpp"
+
+namespace banger::broker {
+namespace {
+
+constexpr auto bus_name = "dev.banger.Broker1";
+/// What the bus has taken for us while we gave the name back is here by then: the daemon sends in order.
+constexpr std::chrono::milliseconds drain_time{100};
+constexpr std::chrono::milliseconds a_day{24 * 60 * 60 * 1000};
+
+}  // namespace
+
+Broker::Broker(Parts parts) : parts_{std::move(parts)}, loop_{&parts_.object.loop}
+{
+    terminate_ = loop_->on_signal(SIGTERM, [this] {
+        told_to_leave_ = true;
+        leave();
+    });
+}
+
+/// `then` gets the job's value on the loop; a failure is logged and ends there.
+template <typename Job, typename Then>
+void Broker::on_lane(Job job, Then then)
+{
+    const bool taken = parts_.object.lane.submit_first([this, job = std::move(job), then = std::move(then)] {
+        try {
+            auto value = job();
+            loop_->post([then, value = std::move(value)] { then(value); });
+        } catch (...) {
+            loop_->post([detail = failure_of(std::current_exception()).detail] { log::error(detail); });
+        }
+    });
+    if (!taken) {
+        log::error("the lane is full");
+    }
+}
+
+void Broker::start()
+{
+    reconcile([this] { serve(); });
+}
+
+void Broker::reconcile(std::function<void()> then)
+{
+    struct Report {
+        std::vector<std::string> damaged;
+        std::vector<Repair> repairs;
+        std::vector<std::string> problems;
+    };
+    on_lane(
+        [this] {
+            Report report;
+            report.damaged = parts_.journal.load();
+            try {
+                report.repairs = parts_.reconciler.plan();
+            } catch (const Error& problem) {
+                report.problems.emplace_back(problem.what());
+            }
+            for (auto& problem : parts_.reconciler.apply(report.repairs)) {
+                report.problems.push_back(std::move(problem));
+            }
+            return report;
+        },
+        [then = std::move(then)](const Report& report) {
+            for (const auto& record : report.damaged) {
+                log::error("left alone, as it can't be read: " + record);
+            }
+            for (const auto& repair : report.repairs) {
+                log::warn("reconciled: " + repair.to_string());
+            }
+            for (const auto& problem : report.problems) {
+                log::error("can't reconcile: " + problem);
+            }
+            then();
+        });
+}
+
+void Broker::serve()
+{
+    object_.emplace(parts_.connection, parts_.object);
+    bus::request_name(parts_.connection, bus_name);
+    log::info("serving");
+    watch();
+    daily_timer_ = loop_->after(a_day, [this] { reconcile([] {}); });
+}
+
+/// From now on, as something may run.
+void Broker::watch()
+{
+    idle_timer_ = loop_->after(std::chrono::duration_cast<EventLoop::Milliseconds>(parts_.idle_limit),
+                               [this] { ask_whether_idle(); });
+    if (!care_due_) {
+        care_due_ = true;
+        care_timer_ = loop_->after(std::chrono::milliseconds{0}, [this] { look_after(); });
+    }
+}
+
+void Broker::call_ended()
+{
+    if (!leaving_) {
+        watch();
+    }
+}
+
+void Broker::look_after()
+{
+    using Result = std::pair<Caretaker::Round, std::vector<SandboxView>>;
+    on_lane(
+        [this] {
+            Result result{parts_.caretaker.look_after(), {}};
+            for (const auto& key : result.first.changed) {
+                if (const auto* record = parts_.journal.find(key)) {
+                    result.second.push_back(parts_.object.sandboxes.view_of(*record));
+                }
+            }
+            return result;
+        },
+        [this](const Result& result) { after_round(result.first, result.second); });
+}
+
+void Broker::after_round(const Caretaker::Round& round, const std::vector<SandboxView>& views)
+{
+    for (const auto& problem : round.problems) {
+        log::warn(problem);
+    }
+    for (const auto& view : views) {
+        object_->tell_owner(view);
+    }
+    care_due_ = round.next.has_value();
+    if (round.next) {
+        care_timer_ = loop_->after(*round.next, [this] { look_after(); });
+    }
+}
+
+void Broker::kernel_changed()
+{
+    if (mending_.exchange(true)) {
+        return;  // one is on its way and sees this, too
+    }
+    on_lane(
+        [this] {
+            mending_ = false;  // before the look: what changes from here on is looked at again
+            return parts_.reconciler.mend_network();
+        },
+        [](const std::vector<std::string>& news) {
+            for (const auto& text : news) {
+                log::warn(text);
+            }
+        });
+}
+
+void Broker::ask_whether_idle()
+{
+    if (parts_.object.gate.in_flight() > 0) {
+        return;  // its end starts the time anew
+    }
+    parts_.object.gate.calls_since_asked();
+    on_lane([this] { return parts_.object.sandboxes.any_running(); },
+            [this](bool any) {
+                if (!any && parts_.object.gate.in_flight() == 0 && parts_.object.gate.calls_since_asked() == 0) {
+                    leave();
+                }
+            });
+}
+
+/// Gives the name back first, and answers what is on its way to us; from then on a call starts another broker.
+void Broker::leave()
+{
+    if (std::exchange(leaving_, true)) {
+        return;
+    }
+    bus::release_name(parts_.connection, bus_name);
+    parts_.object.gate.calls_since_asked();
+    idle_timer_ = loop_->after(drain_time, [this] { end_or_stay(); });
+}
+
+void Broker::end_or_stay()
+{
+    if (parts_.object.gate.in_flight() > 0 || parts_.object.gate.calls_since_asked() > 0) {
+        idle_timer_ = loop_->after(drain_time, [this] { end_or_stay(); });
+        return;
+    }
+    if (told_to_leave_) {
+        log::info("told to leave; sandboxes stay");
+        loop_->quit(0);
+        return;
+    }
+    on_lane([this] { return parts_.object.sandboxes.any_running(); },
+            [this](bool any) {
+                if (any) {
+                    stay();
+                } else {
+                    log::info("idle; leaving");
+                    loop_->quit(0);
+                }
+            });
+}
+
+/// A sandbox was started while we were leaving.
+void Broker::stay()
+{
+    try {
+        bus::request_name(parts_.connection, bus_name);
+        leaving_ = false;
+        watch();
+    } catch (const Error& problem) {
+        log::info(std::string{"leaving to another broker: "} + problem.what());
+        loop_->quit(0);
+    }
+}
+
+}  // namespace banger::broker

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/core/caretaker.hpp"
+#include "broker/core/reconciler.hpp"
+#include "broker/service/broker_object.hpp"
+
+namespace banger::broker {
+
+/// The life of the broker on the bus: reconciles, serves, looks after what runs, and leaves when nothing needs it. Loop thread.
+class Broker {
+public:
+    struct Parts {
+        sdbus::IConnection& connection;
+        BrokerObject::Parts object;
+        Journal& journal;
+        Caretaker& caretaker;
+        Reconciler& reconciler;
+        std::chrono::milliseconds idle_limit{30'000};  ///< after the last call, with no sandbox running
+    };
+    explicit Broker(Parts parts);
+    Broker(const Broker&) = delete;
+    Broker& operator=(const Broker&) = delete;
+
+    /// Reconciles, then takes the bus name. What can't be put right is logged, and no reason not to serve: stopping and destroying must go.
+    void start();
+    /// A call has ended.
+    void call_ended();
+    /// nftables or the routes have changed: puts right what is ours.
+    void kernel_changed();
+
+private:
+    void reconcile(std::function<void()> then);
+    void serve();
+    void watch();
+    void look_after();
+    void after_round(const Caretaker::Round& round, const std::vector<SandboxView>& views);
+    void ask_whether_idle();
+    void leave();
+    void end_or_stay();
+    void stay();
+    template <typename Job, typename Then>
+    void on_lane(Job job, Then then);
+
+    Parts parts_;
+    EventLoop* loop_;
+    std::optional<BrokerObject> object_;
+    EventLoop::Source terminate_;
+    EventLoop::Source idle_timer_;
+    EventLoop::Source care_timer_;
+    EventLoop::Source daily_timer_;
+    bool care_due_{false};
+    bool leaving_{false};
+    bool told_to_leave_{false};
+    std::atomic<bool> mending_{false};
+};
+
+}  // namespace banger::broker

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/service/gate.hpp"
+
+#include <algorithm>
+
+namespace banger::broker {
+namespace {
+
+Error not_authorized(const Rule& rule, Authority::Answer answer)
+{
+    const std::string action{rule.action};
+    switch (answer) {
+        case Authority::Answer::No:
+            return Error{ErrorCode::NotAuthorized, "polkit refuses " + action + " to you"};
+        case Authority::Answer::Challenge:
+            return Error{ErrorCode::NotAuthorized,
+                         "polkit wants an administrator's password for " + action +
+                             "; members of the group banger need none: as an administrator, usermod -aG banger USER, "
+                             "then log in anew"};
+        default:
+            return Error{ErrorCode::NotAuthorized,
+                         "polkit gives no answer, so nothing is allowed; systemctl status polkit"};
+    }
+}
+
+}  // namespace
+
+struct Gate::Call {
+    Request request;
+    const Rule* rule;
+    std::optional<uid_t> uid;
+    std::chrono::steady_clock::time_point begun;
+    std::optional<Authority::Ticket> question;
+    std::unique_ptr<Clock::Timer> limit;
+    bool runs{false};
+};
+
+template <typename Step>
+void Gate::guarded(CallId id, Step&& step) noexcept
+{
+    try {
+        step();
+    } catch (...) {
+        refuse(id, failure_of(std::current_exception()));
+    }
+}
+
+void Gate::serve(Request request) noexcept
+{
+    const auto id = ++last_;
+    ++count_;
+    auto call = std::make_shared<Call>(Call{.request = std::move(request),
+                                            .rule = nullptr,
+                                            .uid = std::nullopt,
+                                            .begun = parts_.clock.now(),
+                                            .question = std::nullopt,
+                                            .limit = nullptr});
+    call->rule = &rule_of(call->request.method);
+    calls_.emplace(id, call);
+    guarded(id, [&] {
+        if ((call->request.flags & ~(flag_interactive | call->request.more_flags)) != 0) {
+            throw Error{ErrorCode::InvalidArgument, "flags has bits that are not known"};
+        }
+        parts_.callers.uid_of(call->request.sender, [this, id](std::optional<uid_t> uid) { identified(id, uid); });
+    });
+}
+
+void Gate::identified(CallId id, std::optional<uid_t> uid)
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) {
+        return;
+    }
+    guarded(id, [&] {
+        if (!uid) {
+            throw Error{ErrorCode::NotAuthorized, "the caller is gone"};
+        }
+        check_quota(*uid);
+        found->second->uid = uid;
+        if (found->second->rule->need == Rule::Need::Own) {
+            run(id);
+        } else {
+            ask_polkit(id);
+        }
+    });
+}
+
+void Gate::check_quota(uid_t uid) const
+{
+    const auto known = [](const auto& row) { return row.second->uid.has_value(); };
+    const auto theirs = [uid](const auto& row) { return row.second->uid == uid; };
+    if (std::count_if(calls_.begin(), calls_.end(), known) >= parts_.config.all.calls ||
+        std::count_if(calls_.begin(), calls_.end(), theirs) >= parts_.config.user.calls) {
+        throw Error{ErrorCode::QuotaExceeded, "too many calls at once; wait for their answers"};
+    }
+}
+
+void Gate::ask_polkit(CallId id)
+{
+    auto& call = *calls_.at(id);
+    const bool interactive = (call.request.flags & flag_interactive) != 0;
+    call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit,
+                                    [this, id] { guarded(id, [&] { decided(id, Authority::Answer::Unavailable); }); });
+    call.question =
+        parts_.authority.ask(call.request.sender, std::string{call.rule->action},
+                             interactive ? Authority::Interaction::Allowed : Authority::Interaction::Never,
+                             [this, id](Authority::Answer answer) { guarded(id, [&] { decided(id, answer); }); });
+}
+
+void Gate::decided(CallId id, Authority::Answer answer)
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end() || !found->second->limit) {
+        return;  // ended by its limit, or answered twice
+    }
+    auto& call = *found->second;
+    call.limit.reset();
+    if (answer == Authority::Answer::Unavailable && call.question) {
+        parts_.authority.forget(*call.question);
+    }
+    const bool allowed = answer == Authority::Answer::Yes ||
+                         (call.rule->need == Rule::Need::NotDenied && answer == Authority::Answer::Challenge);
+    if (!allowed) {
+        throw not_authorized(*call.rule, answer);
+    }
+    recheck(id);
+}
+
+/// Minutes may have passed: the connection must still be there and the same user's (R2, R12).
+void Gate::recheck(CallId id)
+{
+    auto& call = *calls_.at(id);
+    parts_.callers.uid_of(call.request.sender, [this, id](std::optional<uid_t> uid) {
+        guarded(id, [&] {
+            const auto found = calls_.find(id);
+            if (found == calls_.end()) {
+                return;
+            }
+            if (!uid || uid != found->second->uid) {
+                throw Error{ErrorCode::NotAuthorized, "the caller is gone"};
+            }
+            run(id);
+        });
+    });
+}
+
+void Gate::run(CallId id)
+{
+    const auto call = calls_.at(id);
+    call->runs = true;
+    call->request.work(
+        Caller{.uid = *call->uid, .sender = call->request.sender},
+        [this, id](std::optional<Failure> failure) { finish(id, AuditLine::Verdict::Allowed, failure); });
+}
+
+void Gate::refuse(CallId id, const Failure& why) noexcept
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) {
+        return;
+    }
+    const auto call = found->second;
+    try {
+        call->request.refuse(why.error);
+    } catch (...) {  // NOLINT(bugprone-empty-catch): a bus that is gone takes no answers
+    }
+    finish(id, call->runs ? AuditLine::Verdict::Allowed : AuditLine::Verdict::Refused, why);
+}
+
+void Gate::finish(CallId id, AuditLine::Verdict verdict, const std::optional<Failure>& failure) noexcept
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) {
+        return;
+    }
+    const auto call = found->second;
+    calls_.erase(found);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.now() - call->begun);
+    try {
+        parts_.audit({.rule = call->rule,
+                      .uid = call->uid,
+                      .sender = call->request.sender,
+                      .object = call->request.object,
+                      .verdict = verdict,
+                      .failure = failure,
+                      .took = took});
+    } catch (...) {  // NOLINT(bugprone-empty-catch): there is nowhere left to tell it
+    }
+}
+
+}  // namespace banger::broker
