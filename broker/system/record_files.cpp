@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/system/record_files.hpp"
+
+#include <cerrno>
+#include <cstdio>
+
+#include "common/error.hpp"
+#include "common/text.hpp"
+
+namespace banger::broker {
+namespace {
+
+constexpr std::string_view suffix = ".toml";
+
+std::string file_of(const SandboxKey& key) { return key.str() + std::string{suffix}; }
+
+}  // namespace
+
+RecordFiles::RecordFiles(const std::filesystem::path& folder) : folder_{folder} { folder_.remove_all_ending(".new"); }
+
+std::vector<RecordStore::Entry> RecordFiles::load()
+{
+    std::vector<Entry> entries;
+    for (const auto& name : folder_.names()) {
+        if (!name.ends_with(suffix)) {
+            continue;
+        }
+        if (auto text = folder_.read(name)) {
+            entries.push_back({name, std::move(*text)});
+        }
+    }
+    return entries;
+}
+
+void RecordFiles::save(const SandboxKey& key, const std::string& text) { folder_.write(file_of(key), text); }
+
+void RecordFiles::remove(const SandboxKey& key)
+{
+    if (folder_.remove(file_of(key))) {
+        folder_.sync();
+    }
+}
+
+void RecordFiles::set_aside(const std::string& name)
+{
+    if (!name.ends_with(suffix) || name.find('/') != std::string::npos) {
+        throw Error{ErrorCode::InvalidArgument, "\"" + shown(name) + "\" is not a record's name"};
+    }
+    const auto aside = name + ".damaged";
+    if (::renameat(folder_.descriptor(), name.c_str(), folder_.descriptor(), aside.c_str()) < 0) {
+        throw errno_error("can't set " + folder_.path() + "/" + name + " aside", errno);
+    }
+    folder_.sync();
+}
+
+}  // namespace banger::broker
