@@ -196,6 +196,7 @@ class Workstation:
             try:
                 return process.communicate(input, timeout=min(1.0, max(0.01, deadline - time.monotonic())))
             except subprocess.TimeoutExpired:
+                input = None  # Popen has it, and refuses to be given it twice
                 self.check()
                 if time.monotonic() >= deadline:
                     raise self.hung(f"`{command}` took longer than {seconds} s") from None
