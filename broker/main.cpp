@@ -32,7 +32,7 @@
 #include "broker/system/resolved_names.hpp"
 #include "broker/system/socket_facts.hpp"
 #include "broker/system/state_lock.hpp"
-#include "broker/system/taps.hpp"
+#include "broker/system/tun_ioctl.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace {
@@ -93,10 +93,10 @@ struct Machine {
 
     BrokerConfig config;
     RecordFiles records;
-    LibDeviceMapper mapper;
-    RootCowFiles files;
+    LibDevmapper mapper;
+    CowFolder files;
     LoopIoctl loops;
-    KernelTaps taps;
+    TunTaps taps;
     Nftables firewall;
     UplinkForwarding forwarding;
     PosixUsers users;

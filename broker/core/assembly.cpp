@@ -52,7 +52,7 @@ Removal Assembly::take_apart(const SandboxRecord& record)
     const auto network = network_of(record);
     kernel_.taps.remove(network.altname);
     kernel_.firewall.remove(network);
-    return kernel_.mapper.remove(record.key);
+    return record.has_disk() ? kernel_.mapper.remove(record.key) : Removal::Absent;
 }
 
 bool Assembly::is_open(const SandboxKey& key) { return kernel_.mapper.open_count(key).value_or(0) > 0; }

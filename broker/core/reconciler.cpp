@@ -60,7 +60,14 @@ std::vector<Repair> Reconciler::plan()
 
 Reconciler::Seen Reconciler::look()
 {
-    Seen seen{.nodes = as_set(kernel_.mapper.list()), .taps = {}, .files = as_set(kernel_.files.list())};
+    Seen seen{.nodes = {}, .taps = {}, .files = as_set(kernel_.files.list())};
+    try {
+        seen.nodes = as_set(kernel_.mapper.list());
+    } catch (const Error& problem) {
+        if (problem.code() != ErrorCode::HostLacks) {
+            throw;
+        }
+    }
     for (const auto& tap : kernel_.taps.list()) {
         seen.taps.insert(tap.key);
     }
@@ -182,6 +189,17 @@ std::vector<std::string> Reconciler::mend_network()
     return news;
 }
 
+void Reconciler::remove_node(const SandboxKey& key)
+{
+    try {
+        kernel_.mapper.remove(key);
+    } catch (const Error& problem) {
+        if (problem.code() != ErrorCode::HostLacks) {  // where there is no device-mapper there is no node
+            throw;
+        }
+    }
+}
+
 void Reconciler::apply(const Repair& repair)
 {
     const auto& key = repair.key;
@@ -203,7 +221,7 @@ void Reconciler::apply(const Repair& repair)
         }
         case Repair::Kind::RemoveStray:
             kernel_.taps.remove("banger-" + key.str());
-            kernel_.mapper.remove(key);
+            remove_node(key);
             break;
         case Repair::Kind::RemoveFile:
             kernel_.files.remove(key);

@@ -54,6 +54,7 @@ private:
     void plan_strays(const Seen& seen, std::vector<Repair>& repairs) const;
     std::string user_problem(const SandboxRecord& record);
     void apply(const Repair& repair);
+    void remove_node(const SandboxKey& key);
 
     Parts parts_;
     Kernel kernel_;

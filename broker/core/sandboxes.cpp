@@ -48,7 +48,7 @@ const char* SandboxView::state() const noexcept
 void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSize limit)
 {
     check_limit(digest, limit);
-    check_new(key);
+    check_new(key, limit.bytes() != 0 ? Disk::Yes : Disk::No);
     const auto user = parts_.users.name_of(key.uid);
     if (!user) {
         throw Error{ErrorCode::NotAuthorized, "no user of this machine has the uid " + std::to_string(key.uid)};
@@ -192,7 +192,7 @@ void Sandboxes::destroy(const SandboxKey& key, Force force)
 void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
 {
     const auto record = find(from);
-    check_new(to);
+    check_new(to, Disk::Yes);
     if (!record.has_disk()) {
         throw Error{ErrorCode::InvalidArgument, "this sandbox was created without a disk"};
     }
@@ -284,12 +284,12 @@ const SandboxRecord& Sandboxes::find(const SandboxKey& key) const
     return *record;
 }
 
-void Sandboxes::check_new(const SandboxKey& key) const
+void Sandboxes::check_new(const SandboxKey& key, Disk disk) const
 {
     if (parts_.journal.find(key) != nullptr || parts_.journal.is_damaged(key)) {
         throw Error{ErrorCode::AlreadyExists, "there is a sandbox " + key.id.str() + " already"};
     }
-    if (kernel_.mapper.open_count(key)) {
+    if (disk == Disk::Yes && kernel_.mapper.open_count(key)) {
         throw Error{ErrorCode::InUse, "the disk of an earlier sandbox " + key.id.str() + " is still open"};
     }
 }

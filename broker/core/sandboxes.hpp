@@ -75,7 +75,8 @@ public:
 private:
     /// Throws NotFound, InUse (it is being cloned).
     const SandboxRecord& find(const SandboxKey& key) const;
-    void check_new(const SandboxKey& key) const;
+    enum class Disk { No, Yes };
+    void check_new(const SandboxKey& key, Disk disk) const;
     std::uint32_t free_slot();
     SandboxRecord in_phase(SandboxRecord record, Phase phase);
     void tear_down(const SandboxRecord& record);

@@ -41,16 +41,4 @@ void RecordFiles::remove(const SandboxKey& key)
     }
 }
 
-void RecordFiles::set_aside(const std::string& name)
-{
-    if (!name.ends_with(suffix) || name.find('/') != std::string::npos) {
-        throw Error{ErrorCode::InvalidArgument, "\"" + shown(name) + "\" is not a record's name"};
-    }
-    const auto aside = name + ".damaged";
-    if (::renameat(folder_.descriptor(), name.c_str(), folder_.descriptor(), aside.c_str()) < 0) {
-        throw errno_error("can't set " + folder_.path() + "/" + name + " aside", errno);
-    }
-    folder_.sync();
-}
-
 }  // namespace banger::broker

@@ -15,8 +15,6 @@ public:
     std::vector<Entry> load() override;
     void save(const SandboxKey& key, const std::string& text) override;
     void remove(const SandboxKey& key) override;
-    /// Under NAME.damaged, in place of an older one. Throws InvalidArgument for a name that load() does not give.
-    void set_aside(const std::string& name) override;
 
 private:
     StateFolder folder_;

@@ -169,7 +169,7 @@ void Rtnetlink::add_address(unsigned index, std::uint32_t address, unsigned pref
     check(rtnl_addr_add(socket_.get(), wanted.get(), NLM_F_REPLACE), "can't give a network interface its address");
 }
 
-void Rtnetlink::set_up(unsigned index)
+void Rtnetlink::set_state(unsigned index, LinkState state)
 {
     const c_ptr<rtnl_link, rtnl_link_put> which{rtnl_link_alloc()};
     const c_ptr<rtnl_link, rtnl_link_put> change{rtnl_link_alloc()};
@@ -177,8 +177,12 @@ void Rtnetlink::set_up(unsigned index)
         throw Error{ErrorCode::Failed, "there is no memory for a network interface"};
     }
     rtnl_link_set_ifindex(which.get(), static_cast<int>(index));
-    rtnl_link_set_flags(change.get(), IFF_UP);
-    check(rtnl_link_change(socket_.get(), which.get(), change.get(), 0), "a network interface does not go up");
+    if (state == LinkState::Up) {
+        rtnl_link_set_flags(change.get(), IFF_UP);
+    } else {
+        rtnl_link_unset_flags(change.get(), IFF_UP);
+    }
+    check(rtnl_link_change(socket_.get(), which.get(), change.get(), 0), "a network interface does not go up or down");
 }
 
 bool Rtnetlink::remove(unsigned index)

@@ -30,7 +30,8 @@ public:
     void add_altname(unsigned index, const std::string& altname);
     /// One that it has already is no error. `address`: host byte order.
     void add_address(unsigned index, std::uint32_t address, unsigned prefix);
-    void set_up(unsigned index);
+    enum class LinkState { Up, Down };
+    void set_state(unsigned index, LinkState state);
     /// False: there is none.
     bool remove(unsigned index);
     /// Indexes of the interfaces to which IPv4's default routes lead, in any table; a half of everything (0.0.0.0/1, which OpenVPN uses to

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -88,7 +89,18 @@ void TunTaps::up(const SandboxNetwork& network)
         throw Error{ErrorCode::NotFound, "the TAP " + network.tap + " is gone"};
     }
     rtnetlink_.add_address(link->index, network.gateway, SandboxNetwork::prefix);
-    rtnetlink_.set_up(link->index);
+    rtnetlink_.set_state(link->index, Rtnetlink::LinkState::Up);
+}
+
+void TunTaps::down(const SandboxNetwork& network) noexcept
+{
+    try {
+        if (const auto link = rtnetlink_.link_called(network.altname)) {
+            rtnetlink_.set_state(link->index, Rtnetlink::LinkState::Down);
+        }
+    } catch (const std::exception& problem) {
+        spdlog::error("the TAP {} can't be taken down: {}", network.tap, problem.what());
+    }
 }
 
 Removal TunTaps::remove(const std::string& altname)

@@ -12,6 +12,7 @@ public:
     void create(const SandboxNetwork& network) override;
     /// Throws NotFound: there is no such TAP, or it is a stranger's.
     void up(const SandboxNetwork& network) override;
+    void down(const SandboxNetwork& network) noexcept override;
     Removal remove(const std::string& altname) override;
     std::vector<Tap> list() override;
     bool is_taken(const std::string& name) override;
