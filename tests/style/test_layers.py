@@ -7,7 +7,7 @@ import pytest
 
 import tree
 
-BUS = r"sdbus-c\+\+/|agent1_(adaptor|proxy)|systemd1_(adaptor|proxy)|dbus/compat/"
+BUS = r"sdbus-c\+\+/|(agent1|broker1|systemd1|polkit1)_(adaptor|proxy)|dbus/compat/"
 KERNEL = r"linux/|asm/|sys/(ioctl|mount|vfs|socket|un|epoll|syscall|prctl)\.h|net/"
 STORE = r"sqlite3\.h|SQLiteCpp/"
 LOG_SINKS = r"spdlog/sinks/"
