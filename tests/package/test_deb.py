@@ -3,6 +3,7 @@
 
 import configparser
 import email.utils
+import os
 import pathlib
 import re
 import shutil
@@ -16,23 +17,41 @@ VERSION = re.search(r"project\(banger VERSION (\S+)", (ROOT / "CMakeLists.txt").
 
 # Folders above these have 0755; nothing else is in it.
 FILES = {
+    "etc/banger/broker.toml": 0o644,
     "usr/bin/banger": 0o755,
+    "usr/lib/firewalld/zones/banger.xml": 0o644,
+    "usr/lib/systemd/network/80-banger.network": 0o644,
+    "usr/lib/systemd/system/banger-broker-reconcile.service": 0o644,
+    "usr/lib/systemd/system/banger-broker-reconcile.timer": 0o644,
+    "usr/lib/systemd/system/banger-broker.service": 0o644,
     "usr/lib/systemd/user/bangerd.service": 0o644,
+    "usr/lib/sysusers.d/banger.conf": 0o644,
+    "usr/lib/udev/rules.d/56-banger.rules": 0o644,
     "usr/libexec/banger/banger-guest": 0o755,
     "usr/libexec/banger/banger-netguard": 0o755,
     "usr/libexec/banger/banger-tap": 0o755,
     "usr/libexec/banger/bangerd": 0o755,
     "usr/share/bash-completion/completions/banger": 0o644,
     "usr/share/dbus-1/services/dev.banger.Agent1.service": 0o644,
+    "usr/share/dbus-1/system-services/dev.banger.Broker1.service": 0o644,
+    "usr/share/dbus-1/system.d/dev.banger.Broker1.conf": 0o644,
     "usr/share/doc/banger/changelog.gz": 0o644,
     "usr/share/doc/banger/copyright": 0o644,
     "usr/share/fish/vendor_completions.d/banger.fish": 0o644,
     "usr/share/lintian/overrides/banger": 0o644,
     "usr/share/man/man1/banger.1.gz": 0o644,
+    "usr/share/man/man5/broker.toml.5.gz": 0o644,
     "usr/share/man/man7/banger-guest.7.gz": 0o644,
+    "usr/share/man/man8/banger-broker.8.gz": 0o644,
+    "usr/share/polkit-1/actions/dev.banger.policy": 0o644,
+    "usr/share/polkit-1/rules.d/dev.banger.rules": 0o644,
     "usr/share/zsh/vendor-completions/_banger": 0o644,
 }
-SCRIPTS = {"postinst", "prerm"}
+BROKER = "usr/libexec/banger/banger-broker"
+if (ROOT / "broker" / "main.cpp").exists():
+    FILES[BROKER] = 0o755
+SCRIPTS = {"postinst", "postrm", "prerm"}
+TIMER = "banger-broker-reconcile.timer"
 
 
 def run(*words):
@@ -118,9 +137,28 @@ def test_depends_are_the_list_of_scripts_deps_and_libraries(deb):
     listed = set(run(ROOT / "scripts" / "deps", "--list", "run").decode().split())
     essential = {"util-linux"}
     depends = relations(field(deb, "Depends"))
-    assert listed - essential == {names[0] for names in depends if not names[0].startswith("lib")}
+    sysusers = ["systemd", "systemd-standalone-sysusers", "systemd-sysusers"]  # as dh_installsysusers has it
+    assert sysusers in depends
+    assert listed - essential == {names[0] for names in depends if not names[0].startswith("lib") and names != sysusers}
     assert {"libc6", "libstdc++6", "libsystemd0"} <= {names[0] for names in depends}
     assert ["dbus-daemon", "default-dbus-session-bus"] in depends
+
+
+def test_what_only_the_broker_needs_is_recommended(deb):
+    assert {"polkitd", "udev", "dmsetup", "default-dbus-system-bus"} <= {names[0] for names in relations(field(deb, "Recommends"))}
+    assert {"firewalld", "systemd-resolved"} <= {names[0] for names in relations(field(deb, "Suggests"))}
+
+
+def test_settings_are_a_conffile(unpacked):
+    assert (unpacked / "DEBIAN/conffiles").read_text() == "/etc/banger/broker.toml\n"
+    assert [path for path in FILES if path.startswith("etc/")] == ["etc/banger/broker.toml"]
+
+
+def test_the_broker_s_unit_and_the_system_bus_s_file_name_the_same_program(unpacked):
+    bus = sections(unpacked / "usr/share/dbus-1/system-services/dev.banger.Broker1.service")["D-BUS Service"]
+    unit = re.findall(r"(?m)^(BusName|ExecStart)=(.*)$", (unpacked / "usr/lib/systemd/system" / bus["SystemdService"]).read_text())
+    assert dict(unit) == {"BusName": bus["Name"], "ExecStart": bus["Exec"]}
+    assert (bus["User"], bus["Exec"]) == ("root", f"/{BROKER}")
 
 
 def test_the_unit_and_the_bus_s_file_name_the_same_program(unpacked):
@@ -134,7 +172,7 @@ def test_the_unit_and_the_bus_s_file_name_the_same_program(unpacked):
 
 def test_maintainer_scripts_parse_and_stop_at_a_failure(unpacked):
     control = unpacked / "DEBIAN"
-    assert {path.name for path in control.iterdir()} == SCRIPTS | {"control", "md5sums"}
+    assert {path.name for path in control.iterdir()} == SCRIPTS | {"conffiles", "control", "md5sums"}
     for name in SCRIPTS:
         assert (control / name).stat().st_mode & 0o7777 == 0o755
         assert (control / name).read_bytes() == (ROOT / "package" / name).read_bytes()
@@ -142,11 +180,53 @@ def test_maintainer_scripts_parse_and_stop_at_a_failure(unpacked):
         run("sh", "-n", control / name)
 
 
-def test_maintainer_scripts_do_nothing_where_systemd_does_not_run(unpacked):
-    if pathlib.Path("/run/systemd/system").exists():
-        pytest.skip("systemd runs here, and a test doesn't touch it")
-    for name, words in (("postinst", ["configure"]), ("postinst", ["configure", VERSION]), ("prerm", ["remove"]), ("prerm", ["upgrade", VERSION])):
-        assert run("sh", "-e", unpacked / "DEBIAN" / name, *words) == b""
+@pytest.fixture
+def foreign_root(unpacked, tmp_path):
+    """A system that is not running, as dpkg --root sees it: script(name, *words) runs there."""
+    root = tmp_path / "root"
+    shutil.copytree(unpacked, root, ignore=shutil.ignore_patterns("DEBIAN"))
+
+    def script(name, *words):
+        environment = {**os.environ, "DPKG_ROOT": str(root), "DPKG_MAINTSCRIPT_NAME": name, "DPKG_MAINTSCRIPT_PACKAGE": "banger"}
+        done = subprocess.run(["sh", unpacked / "DEBIAN" / name, *words], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return root, script
+
+
+WANTS = f"etc/systemd/system/timers.target.wants/{TIMER}"
+
+
+def test_maintainer_scripts_keep_to_the_root_that_dpkg_names(foreign_root):
+    root, script = foreign_root
+    before = pathlib.Path("/etc/group").read_bytes()
+    script("postinst", "configure", "")
+    assert re.search(r"(?m)^banger:x:\d+:$", (root / "etc/group").read_text())
+    assert (root / WANTS).is_symlink()
+    script("prerm", "upgrade", VERSION)
+    script("postinst", "configure", VERSION)
+    assert len(re.findall(r"(?m)^banger:", (root / "etc/group").read_text())) == 1
+    assert pathlib.Path("/etc/group").read_bytes() == before
+
+
+def test_a_timer_that_an_administrator_has_disabled_stays_so(foreign_root):
+    root, script = foreign_root
+    script("postinst", "configure", "")
+    (root / WANTS).unlink()
+    script("postinst", "configure", VERSION)
+    assert not (root / WANTS).is_symlink()
+
+
+def test_a_removal_keeps_users_disks_and_a_purge_takes_them(foreign_root):
+    root, script = foreign_root
+    script("postinst", "configure", "")
+    disk = root / "var/lib/banger-broker/cow/1000-a.cow"
+    disk.parent.mkdir(parents=True)
+    disk.touch()
+    script("prerm", "remove")
+    script("postrm", "remove")
+    assert disk.exists() and (root / "etc/banger/broker.toml").exists()
+    script("postrm", "purge")
+    assert not any((root / path).exists() or (root / path).is_symlink() for path in ("var/lib/banger-broker", "etc/banger", WANTS))
 
 
 def test_programs_are_stripped_and_run(unpacked):

@@ -51,12 +51,31 @@ def test_an_install_and_a_purge_leave_the_system_as_it_was(clean, place):
     assert "banger" not in clean.text("dpkg-query -W -f '${Package}\\n'")
 
 
-def test_a_removal_leaves_nothing_to_purge(clean, place):
+def test_a_removal_leaves_settings_and_sandboxes_disks_and_a_purge_takes_them(clean, place):
     before = state(clean)
     clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run("install -d -m 700 /var/lib/banger-broker && touch /var/lib/banger-broker/1000-a.cow && echo '# mine' >>/etc/banger/broker.toml")
     apt(clean, "remove banger")
+    left = {line.split()[1] for line in set(state(clean)) - set(before) if line.startswith("file ")}
+    link = "/etc/systemd/system/timers.target.wants/banger-broker-reconcile.timer"
+    assert left == {"/etc/banger", "/etc/banger/broker.toml", "/var/lib/banger-broker", "/var/lib/banger-broker/1000-a.cow", link}
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    assert clean.text("tail -n 1 /etc/banger/broker.toml") == "# mine"
+    apt(clean, "purge banger")
     compare(before, state(clean))
-    assert "banger" not in clean.text("dpkg-query -W -f '${Package}\\n'"), "no configuration stays behind"
+
+
+def test_an_upgrade_and_a_removal_leave_what_sandboxes_consist_of(clean, place):
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run("install -d -m 700 /var/lib/banger-broker /run/banger-broker/loops && touch /var/lib/banger-broker/1000-a.cow /run/banger-broker/loops/loop0")
+    clean.run("dmsetup create banger-1000-a -u BANGER-1000-a --table '0 8 zero' && ip tuntap add bgr0 mode tap user alice && udevadm settle")
+    look = "stat -c '%n %u %a %i' /var/lib/banger-broker/* /run/banger-broker/loops/*; stat -L -c '%u %a' /dev/mapper/banger-1000-a; ip -o link show bgr0"
+    before = clean.text(look)
+    assert "1000 600" in before
+    apt(clean, f"install --reinstall {place}")
+    assert clean.text(look) == before
+    apt(clean, "remove banger")
+    assert clean.text(look) == before
 
 
 def test_an_upgrade_brings_a_new_bangerd_and_vms_go_on(clean, place):
