@@ -17,11 +17,6 @@ bool put(std::set<SandboxKey>& set, const SandboxKey& key, bool in)
     return in ? set.insert(key).second : set.erase(key) > 0;
 }
 
-ByteSize room_of(const SnapshotStatus& status)
-{
-    return ByteSize{status.total.bytes() - std::min(status.used, status.total).bytes()};
-}
-
 }  // namespace
 
 Caretaker::Round Caretaker::look_after()
