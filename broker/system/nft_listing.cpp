@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/system/nft_listing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace banger::broker {
+namespace {
+
+constexpr std::string_view comment_mark = "comment \"";
+constexpr std::string_view handle_mark = " # handle ";
+constexpr std::string_view altname_prefix = "banger-";
+
+std::vector<std::string_view> lines_of(std::string_view text)
+{
+    std::vector<std::string_view> lines;
+    while (!text.empty()) {
+        const auto end = std::min(text.find('\n'), text.size());
+        auto line = text.substr(0, end);
+        line.remove_prefix(std::min(line.find_first_not_of("\t "), line.size()));
+        lines.push_back(line);
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+/// "counter packets N bytes N" as "counter".
+std::string without_counters(std::string_view line)
+{
+    constexpr std::string_view counter = "counter packets ";
+    std::string text{line};
+    const auto at = text.find(counter);
+    if (at != std::string::npos) {
+        const auto bytes = text.find(" bytes ", at);
+        const auto end = text.find_first_not_of("0123456789", bytes + std::string_view{" bytes "}.size());
+        text.erase(at + std::string_view{"counter"}.size(),
+                   std::min(end, text.size()) - at - std::string_view{"counter"}.size());
+    }
+    return text;
+}
+
+std::optional<ForeignRule> own_rule(std::string_view line)
+{
+    const auto handle_at = line.rfind(handle_mark);
+    const auto comment_at = line.find(comment_mark);
+    if (handle_at == std::string_view::npos || comment_at == std::string_view::npos || comment_at > handle_at) {
+        return std::nullopt;
+    }
+    const auto digits = line.substr(handle_at + handle_mark.size());
+    auto comment = line.substr(comment_at + comment_mark.size());
+    comment = comment.substr(0, comment.find('"'));
+    ForeignRule rule{std::string{comment}, 0, without_counters(line.substr(0, handle_at))};
+    const auto [rest, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), rule.handle);
+    if (failure != std::errc{} || rest != digits.data() + digits.size() || !comment.starts_with(altname_prefix)) {
+        return std::nullopt;
+    }
+    return rule;
+}
+
+}  // namespace
+
+std::vector<ForeignRule> own_rules(std::string_view listing)
+{
+    std::vector<ForeignRule> rules;
+    for (const auto line : lines_of(listing)) {
+        if (auto rule = own_rule(line)) {
+            rules.push_back(std::move(*rule));
+        }
+    }
+    return rules;
+}
+
+bool may_drop(std::string_view listing)
+{
+    // "xt target": one of iptables' own that nft can't show. Words in a comment may be mistaken for verdicts; two accepts more do no harm.
+    constexpr std::array<std::string_view, 6> words{"policy drop", " drop", " reject", " jump ", " goto ", "xt target"};
+    const auto lines = lines_of(listing);
+    return std::any_of(lines.begin(), lines.end(), [&](std::string_view line) {
+        const auto has = [&](std::string_view word) { return line.find(word) != std::string_view::npos; };
+        const bool bare = line.starts_with("drop") || line.starts_with("reject") || line.starts_with("jump ");
+        return !own_rule(line) && (bare || std::any_of(words.begin(), words.end(), has));
+    });
+}
+
+bool has_filter_chain(std::string_view listing, std::string_view chain)
+{
+    bool in_filter = false;
+    for (const auto line : lines_of(listing)) {
+        if (line.starts_with("table ")) {
+            in_filter = line.starts_with("table ip filter ");
+        } else if (in_filter && line.starts_with("chain " + std::string{chain} + " ")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace banger::broker

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/system/nftables.hpp"
+
+#include <net/if.h>
+
+#include <algorithm>
+
+#include "broker/system/nft_script.hpp"
+#include "common/error.hpp"
+
+namespace banger::broker {
+namespace {
+
+constexpr auto docker_chain = "DOCKER-USER";  // Docker leaves it to the administrator, and asks it first
+constexpr auto forward_chain = "FORWARD";
+constexpr int race_limit = 5;  // somebody else may delete a rule between our look and our transaction
+
+}  // namespace
+
+Nftables::Foreign Nftables::look()
+{
+    Foreign foreign;
+    const auto chains = nft_.list("list chains ip", NftLibrary::Handles::No).value_or("");
+    for (const std::string chain : {docker_chain, forward_chain}) {
+        if (!has_filter_chain(chains, chain)) {
+            continue;
+        }
+        const auto text = nft_.list("list chain ip filter " + chain, NftLibrary::Handles::Yes).value_or("");
+        if (auto rules = own_rules(text); !rules.empty()) {
+            foreign.rules[chain] = std::move(rules);
+        }
+        if (foreign.chain.empty() && (chain == docker_chain || may_drop(text))) {
+            foreign.chain = chain;
+        }
+    }
+    return foreign;
+}
+
+/// Our rules of this TAP, or with "" all of them, away.
+std::string Nftables::without_foreign(const Foreign& foreign, const std::string& altname) const
+{
+    std::string script;
+    for (const auto& [chain, rules] : foreign.rules) {
+        for (const auto& rule : rules) {
+            if (altname.empty() || rule.altname == altname) {
+                script += "delete rule ip filter " + chain + " handle " + std::to_string(rule.handle) + "\n";
+            }
+        }
+    }
+    return script;
+}
+
+/// One transaction, which finds the tables or makes them.
+void Nftables::change(const std::string& script)
+{
+    whole_.reset();
+    generation_.reset();
+    const auto before = nft_.generation();
+    if (nft_.run(script) == NftLibrary::Outcome::Absent &&
+        nft_.run(nft_skeleton() + nft_set_uplinks(uplinks_) + script) == NftLibrary::Outcome::Absent) {
+        throw Error{ErrorCode::NotFound, "the firewall misses something that banger's rules name"};
+    }
+    if (nft_.generation() == before + 1) {
+        generation_ = before + 1;
+    }
+}
+
+void Nftables::add(const SandboxNetwork& network)
+{
+    const auto foreign = look();
+    auto script = nft_add(network) + nft_add_ingress(network) + without_foreign(foreign, network.altname);
+    if (!foreign.chain.empty()) {
+        script += nft_add_foreign(foreign.chain, network);
+    }
+    change(script);
+    known_.insert_or_assign(network.altname, network);
+}
+
+void Nftables::remove(const SandboxNetwork& network)
+{
+    known_.erase(network.altname);
+    const bool last =
+        std::none_of(known_.begin(), known_.end(), [&](const auto& entry) { return entry.second.uid == network.uid; });
+    for (int attempt = 1;; ++attempt) {
+        // A chain that others' TAPs still use can't go: after a start that nobody has told us of, that is how we learn it.
+        const auto user = last && attempt == 1 ? LastOfUser::Yes : LastOfUser::No;
+        try {
+            change(nft_remove(network, user) + without_foreign(look(), network.altname));
+            return;
+        } catch (const Error&) {
+            if (attempt == race_limit) {
+                throw;
+            }
+        }
+    }
+}
+
+void Nftables::set_nat(const SandboxNetwork& network)
+{
+    change(nft_set_nat(network));
+    known_.insert_or_assign(network.altname, network);
+}
+
+void Nftables::restore(const std::vector<SandboxNetwork>& networks)
+{
+    known_.clear();
+    if (networks.empty()) {
+        uplinks_.clear();
+    }
+    auto ours = nft_without_tables();
+    if (!networks.empty()) {
+        ours += nft_skeleton() + nft_set_uplinks(uplinks_);
+    }
+    for (const auto& network : networks) {
+        known_.insert_or_assign(network.altname, network);
+        ours += nft_add(network) + (::if_nametoindex(network.tap.c_str()) != 0 ? nft_add_ingress(network) : "");
+    }
+    for (int attempt = 1;; ++attempt) {
+        const auto foreign = look();
+        auto script = ours + without_foreign(foreign, "");
+        for (const auto& network : networks) {
+            script += foreign.chain.empty() ? "" : nft_add_foreign(foreign.chain, network);
+        }
+        try {
+            change(script);
+            return;
+        } catch (const Error&) {
+            if (attempt == race_limit) {
+                throw;
+            }
+        }
+    }
+}
+
+void Nftables::set_uplinks(const std::vector<std::string>& interfaces)
+{
+    change(nft_set_uplinks(interfaces));
+    uplinks_ = interfaces;
+}
+
+std::string Nftables::listing()
+{
+    std::string text;
+    for (const auto* table : {"list table inet banger", "list table netdev banger"}) {
+        text += nft_.list(table, NftLibrary::Handles::No).value_or("");
+    }
+    const auto foreign = look();
+    text += "accepts go to " + foreign.chain + "\n";
+    for (const auto& [chain, rules] : foreign.rules) {
+        for (const auto& rule : rules) {
+            text.append(chain).append(": ").append(rule.text).append("\n");
+        }
+    }
+    return text;
+}
+
+bool Nftables::is_whole()
+{
+    for (int attempt = 0; generation_ && attempt < race_limit; ++attempt) {
+        const auto now = nft_.generation();
+        if (now == *generation_ && whole_) {
+            return true;
+        }
+        if (now != *generation_ && !whole_) {
+            return false;
+        }
+        auto text = listing();
+        if (nft_.generation() != now) {
+            continue;  // rules changed under the listing
+        }
+        if (whole_ && text != *whole_) {
+            return false;
+        }
+        whole_ = std::move(text);
+        generation_ = now;
+        return true;
+    }
+    return false;
+}
+
+}  // namespace banger::broker

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/ports/firewall.hpp"
+#include "broker/system/nft_library.hpp"
+#include "broker/system/nft_listing.hpp"
+
+namespace banger::broker {
+
+/// The firewall by libnftables; nft_script.hpp has the layout. A new object knows of no TAP: restore() tells it which there are.
+class Nftables final : public Firewall {
+public:
+    void add(const SandboxNetwork& network) override;
+    void remove(const SandboxNetwork& network) override;
+    void set_nat(const SandboxNetwork& network) override;
+    /// TAPs that are gone get no chain in `netdev`, which can't be without its device.
+    void restore(const std::vector<SandboxNetwork>& networks) override;
+    /// False before the first call, too. Costs one message to the kernel while nobody changes any rule, else a listing.
+    bool is_whole() override;
+    /// Interfaces whose forwarding the broker switches on: called with them before that, and without them after it is off again.
+    void set_uplinks(const std::vector<std::string>& interfaces);
+
+private:
+    /// What of `ip filter` concerns us: the chain that our accepts go into, "" for none, and those that are there.
+    struct Foreign {
+        std::string chain;
+        std::map<std::string, std::vector<ForeignRule>> rules;  ///< by chain
+    };
+
+    Foreign look();
+    std::string without_foreign(const Foreign& foreign, const std::string& altname) const;
+    void change(const std::string& script);
+    std::string listing();
+
+    NftLibrary nft_;
+    std::map<std::string, SandboxNetwork> known_{};  ///< by altname
+    std::vector<std::string> uplinks_{};
+    std::optional<std::uint32_t> generation_{};  ///< of our last transaction, if nobody's came between
+    std::optional<std::string> whole_{};         ///< what was listed after it
+};
+
+}  // namespace banger::broker
