@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 namespace banger::broker {
@@ -41,22 +42,49 @@ std::string without_counters(std::string_view line)
     return text;
 }
 
+std::string with_single_spaces(const std::string& text)
+{
+    std::string result;
+    std::unique_copy(text.begin(), text.end(), std::back_inserter(result),
+                     [](char one, char other) { return one == ' ' && other == ' '; });
+    return result;
+}
+
+/// N of "iifname "bgrN" counter accept" and of its other direction; "" for anything else.
+std::string tap_of(std::string_view rule)
+{
+    constexpr std::string_view rest = "\" counter accept";
+    for (const std::string_view begin : {"iifname \"bgr", "oifname \"bgr"}) {
+        if (!rule.starts_with(begin) || !rule.ends_with(rest) || rule.size() <= begin.size() + rest.size()) {
+            continue;
+        }
+        const auto digits = rule.substr(begin.size(), rule.size() - begin.size() - rest.size());
+        if (std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+            return "bgr" + std::string{digits};
+        }
+    }
+    return "";
+}
+
 std::optional<ForeignRule> own_rule(std::string_view line)
 {
     const auto handle_at = line.rfind(handle_mark);
-    const auto comment_at = line.find(comment_mark);
-    if (handle_at == std::string_view::npos || comment_at == std::string_view::npos || comment_at > handle_at) {
+    if (handle_at == std::string_view::npos) {
         return std::nullopt;
     }
+    ForeignRule rule{"", "", 0, with_single_spaces(without_counters(line.substr(0, handle_at)))};
+    const auto comment_at = rule.text.find(comment_mark);
+    if (comment_at != std::string::npos) {
+        const auto begin = comment_at + comment_mark.size();
+        rule.altname = rule.text.substr(begin, rule.text.find('"', begin) - begin);
+    }
+    rule.tap =
+        tap_of(std::string_view{rule.text}.substr(0, comment_at == std::string::npos ? comment_at : comment_at - 1));
     const auto digits = line.substr(handle_at + handle_mark.size());
-    auto comment = line.substr(comment_at + comment_mark.size());
-    comment = comment.substr(0, comment.find('"'));
-    ForeignRule rule{std::string{comment}, 0, without_counters(line.substr(0, handle_at))};
     const auto [rest, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), rule.handle);
-    if (failure != std::errc{} || rest != digits.data() + digits.size() || !comment.starts_with(altname_prefix)) {
-        return std::nullopt;
-    }
-    return rule;
+    const bool is_numbered = failure == std::errc{} && rest == digits.data() + digits.size();
+    const bool is_named = rule.altname.starts_with(altname_prefix) || (rule.altname.empty() && !rule.tap.empty());
+    return is_numbered && is_named ? std::optional{std::move(rule)} : std::nullopt;
 }
 
 }  // namespace

@@ -10,12 +10,15 @@ namespace banger::broker {
 
 /// One of our rules in a chain that is somebody else's.
 struct ForeignRule {
-    std::string altname;  ///< its comment
+    std::string tap;
+    std::string
+        altname;  ///< its comment; "" where iptables-restore has made it anew, whose comments libnftables 1.0.6 doesn't show
     std::uint64_t handle;
     std::string text;  ///< without handle and counters
 };
 
-/// Our rules among those of one chain, as `nft --handle list chain` prints it, in their order.
+/// Our rules among those of one chain, as `nft --handle list chain` prints it, in their order: known by their comment, or by being nothing but
+/// an accept of what a TAP of ours has sent or gets.
 std::vector<ForeignRule> own_rules(std::string_view listing);
 /// Whether what is forwarded may be dropped by a chain: its policy, a verdict in it, or another chain to which it leads. Our own rules don't
 /// count.

@@ -36,13 +36,14 @@ Nftables::Foreign Nftables::look()
     return foreign;
 }
 
-/// Our rules of this TAP, or with "" all of them, away.
-std::string Nftables::without_foreign(const Foreign& foreign, const std::string& altname) const
+/// Our rules of this TAP, or of all where there is none, away.
+std::string Nftables::without_foreign(const Foreign& foreign, const SandboxNetwork* network)
 {
     std::string script;
     for (const auto& [chain, rules] : foreign.rules) {
         for (const auto& rule : rules) {
-            if (altname.empty() || rule.altname == altname) {
+            const bool is_unnamed = rule.altname.empty();
+            if (network == nullptr || rule.altname == network->altname || (is_unnamed && rule.tap == network->tap)) {
                 script += "delete rule ip filter " + chain + " handle " + std::to_string(rule.handle) + "\n";
             }
         }
@@ -68,7 +69,7 @@ void Nftables::change(const std::string& script)
 void Nftables::add(const SandboxNetwork& network)
 {
     const auto foreign = look();
-    auto script = nft_add(network) + nft_add_ingress(network) + without_foreign(foreign, network.altname);
+    auto script = nft_add(network) + nft_add_ingress(network) + without_foreign(foreign, &network);
     if (!foreign.chain.empty()) {
         script += nft_add_foreign(foreign.chain, network);
     }
@@ -85,7 +86,7 @@ void Nftables::remove(const SandboxNetwork& network)
         // A chain that others' TAPs still use can't go: after a start that nobody has told us of, that is how we learn it.
         const auto user = last && attempt == 1 ? LastOfUser::Yes : LastOfUser::No;
         try {
-            change(nft_remove(network, user) + without_foreign(look(), network.altname));
+            change(nft_remove(network, user) + without_foreign(look(), &network));
             return;
         } catch (const Error&) {
             if (attempt == race_limit) {
@@ -117,7 +118,7 @@ void Nftables::restore(const std::vector<SandboxNetwork>& networks)
     }
     for (int attempt = 1;; ++attempt) {
         const auto foreign = look();
-        auto script = ours + without_foreign(foreign, "");
+        auto script = ours + without_foreign(foreign, nullptr);
         for (const auto& network : networks) {
             script += foreign.chain.empty() ? "" : nft_add_foreign(foreign.chain, network);
         }

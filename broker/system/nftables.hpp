@@ -34,7 +34,7 @@ private:
     };
 
     Foreign look();
-    std::string without_foreign(const Foreign& foreign, const std::string& altname) const;
+    static std::string without_foreign(const Foreign& foreign, const SandboxNetwork* network);
     void change(const std::string& script);
     std::string listing();
 
