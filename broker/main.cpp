@@ -18,7 +18,6 @@
 #include "broker/system/bus_callers.hpp"
 #include "broker/system/cow_files.hpp"
 #include "broker/system/file_facts.hpp"
-#include "broker/system/forwarding.hpp"
 #include "broker/system/harden.hpp"
 #include "broker/system/host_check.hpp"
 #include "broker/system/kernel_watch.hpp"
@@ -28,6 +27,7 @@
 #include "broker/system/nftables.hpp"
 #include "broker/system/polkit_authority.hpp"
 #include "broker/system/posix_users.hpp"
+#include "broker/system/proc_forwarding.hpp"
 #include "broker/system/record_files.hpp"
 #include "broker/system/resolved_names.hpp"
 #include "broker/system/socket_facts.hpp"
@@ -79,7 +79,8 @@ struct Machine {
           files{arguments.state + "/disks"},
           loops{arguments.runtime + "/loops"},
           firewall{},
-          forwarding{arguments.state + "/forwarding.toml", firewall},
+          forwarding{arguments.state + "/forwarding",
+                     [this](const std::vector<std::string>& uplinks) { firewall.set_uplinks(uplinks); }},
           journal{records},
           quota{config, journal},
           assembly{config, journal, kernel()},
@@ -98,7 +99,7 @@ struct Machine {
     LoopIoctl loops;
     TunTaps taps;
     Nftables firewall;
-    UplinkForwarding forwarding;
+    ProcForwarding forwarding;
     PosixUsers users;
     Journal journal;
     QuotaBook quota;

@@ -16,6 +16,7 @@ REPO = LAB.parents[1]
 SILENCE_SECONDS = 400  # longer than any one test may take
 TOTAL_SECONDS = 1500
 PLACE = "/var/tmp/lab"
+PORT_TESTS = "build/release/bin/broker_port_tests"
 NOTHING_CHOSEN = 5  # pytest's exit code
 
 
@@ -46,9 +47,10 @@ def _run_inside(suite, deb, words, folder):
 
 
 def put_tests(workstation):
-    """The tests, and what all suites share."""
+    """The tests, what all suites share, and the program that tries the broker's ports, where it was built."""
+    programs = [PORT_TESTS] if (REPO / PORT_TESTS).exists() else []
     tar = subprocess.run(["tar", "-C", REPO, "--exclude=__pycache__", "--owner=0", "--group=0", "-c", "tests/conftest.py", "tests/harness",
-                          "tests/lab/tests"], check=True, capture_output=True).stdout
+                          "tests/lab/tests", *programs], check=True, capture_output=True).stdout
     workstation.run(f"mkdir -p {PLACE} {results.PLACE} && tar -C {PLACE} -xf -", input=tar)
 
 

@@ -13,6 +13,17 @@ namespace {
 
 constexpr Mac liar{0x02, 0xba, 0xee, 0, 0, 9};
 
+/// Whether a datagram from namespace `outside` gets an answer: that nobody listens there.
+bool is_answered(const std::string& to)
+{
+    return shell(
+               "ip netns exec outside python3 -c 'import socket; s = socket.socket(type=socket.SOCK_DGRAM); "
+               "s.settimeout(2); "
+               "s.connect((\"" +
+               to + "\", 9)); s.send(b\"?\"); s.recv(1)' 2>&1 | grep -q ConnectionRefused")
+               .code == 0;
+}
+
 /// `outside`, a network namespace with 198.51.100.1 behind the host's up0, which is 198.51.100.2.
 class FirewallPort : public ::testing::Test {
 public:
@@ -45,10 +56,7 @@ public:
         static std::uint16_t number = 1;
         ++number;
         from.send(echo(from.network.mac, from.network.guest, to, number));
-        // What went out comes back by another path than the host's own answers: once more to be sure.
-        return from.gets([&](const Frame& frame) { return is_echo_reply(frame, to, number); }) ||
-               (shell("ip netns exec outside ping -c1 -W1 198.51.100.2").code == 0 &&
-                from.gets([&](const Frame& frame) { return is_echo_reply(frame, to, number); }));
+        return from.gets([&](const Frame& frame) { return is_echo_reply(frame, to, number); });
     }
 
     Nftables firewall;
@@ -86,6 +94,11 @@ TEST_F(FirewallPort, AGuestCannotSayThatItIsAnother)
         "for v in v5 v6; do echo 1 >/proc/sys/net/ipv6/conf/$v/disable_ipv6; echo 0 "
         ">/proc/sys/net/ipv4/conf/$v/rp_filter; done");
     const auto vlan = address("10.9.9.1");
+    // IGMP, too, is what a new interface of the host sends: answers alone count.
+    const auto is_answer = [&](const Frame& frame) {
+        const auto plain = frame[12] == '\x08' ? frame : frame.substr(0, 12) + frame.substr(16);
+        return is_arp_reply(plain) || is_ip(plain, 1, gateway);
+    };
     const auto lie = [&] {
         wire->send(arp(liar, mac, self, gateway));
         wire->send(arp(mac, liar, self, gateway));
@@ -97,12 +110,13 @@ TEST_F(FirewallPort, AGuestCannotSayThatItIsAnother)
         wire->send(tagged(arp(mac, mac, vlan + 1, vlan), 0x88a8));
         wire->send(tagged(arp(mac, mac, self, vlan), 0x8100));
         wire->send(tagged(arp(mac, mac, self, vlan), 0x88a8));
-        return wire->received();
+        const auto frames = wire->received();
+        return std::count_if(frames.begin(), frames.end(), is_answer);
     };
-    EXPECT_TRUE(lie().empty());
+    EXPECT_EQ(lie(), 0);
     EXPECT_EQ(must("ip neigh show dev bgr7 | grep -c 02:ba:ee || true"), "0\n");
     must("nft flush ruleset");
-    EXPECT_GE(lie().size(), 6U) << "without rules the host answers";
+    EXPECT_GE(lie(), 6) << "without rules the host answers";
 }
 
 TEST_F(FirewallPort, ARouterAdvertisementAndAnOfferOfDhcpDoNotPass)
@@ -168,11 +182,11 @@ TEST_F(FirewallPort, FromOutsideOnlyAnswersComeIn)
 {
     const auto wire = guest(7, 1000, "web", Nat::On);
     must("ip -n outside route add 172.30.0.0/16 via 198.51.100.2");
-    EXPECT_NE(shell("ip netns exec outside ping -c1 -W1 172.30.0.30").code, 0);
-    EXPECT_FALSE(wire->gets([&](const Frame& frame) { return is_ip(frame, 1, outside); }));
+    EXPECT_FALSE(is_answered("172.30.0.30"));
+    EXPECT_FALSE(wire->gets([&](const Frame& frame) { return is_ip(frame, 17, outside); }));
     must("nft flush ruleset");
-    (void)shell("ip netns exec outside ping -c1 -W1 172.30.0.30");
-    EXPECT_TRUE(wire->gets([&](const Frame& frame) { return is_ip(frame, 1, outside); })) << "without rules";
+    EXPECT_FALSE(is_answered("172.30.0.30"));
+    EXPECT_TRUE(wire->gets([&](const Frame& frame) { return is_ip(frame, 17, outside); })) << "without rules";
 }
 
 TEST_F(FirewallPort, AnUplinkIsForwardedToTapsAlone)
@@ -184,7 +198,7 @@ TEST_F(FirewallPort, AnUplinkIsForwardedToTapsAlone)
         "ip link set far0 up && ip -n beyond addr add 203.0.113.1/24 dev far1 && ip -n beyond link set far1 up && "
         "ip -n beyond route add default via 203.0.113.2 && ip -n outside route add default via 198.51.100.2 && "
         "echo 1 >/proc/sys/net/ipv4/conf/far0/forwarding");
-    const auto crosses = [] { return shell("ip netns exec outside ping -c1 -W2 203.0.113.1").code == 0; };
+    const auto crosses = [] { return is_answered("203.0.113.1"); };
     EXPECT_TRUE(crosses());
     firewall.set_uplinks({"up0"});
     EXPECT_FALSE(crosses());
@@ -218,6 +232,9 @@ TEST_F(FirewallPort, BeforeADroppingForwardTwoPlainRulesAreEnough)
         EXPECT_FALSE(pings(*wire, outside)) << "what the two rules are for";
         must("iptables-restore </tmp/saved");
         EXPECT_TRUE(pings(*wire, outside)) << "a reload from what was saved";
+        firewall.add(wire->network);
+        EXPECT_EQ(must("iptables -S FORWARD | grep -c bgr7"), "2\n");
+        must("iptables-restore </tmp/saved");
         firewall.remove(wire->network);
     }
     EXPECT_EQ(must("iptables -S"), before);
@@ -324,10 +341,12 @@ TEST_F(FirewallPort, AddingToTwoHundredTapsCostsLittleMoreThanToOne)
     taps.create(network(1));
     firewall.add(network(1));
     const auto alone = cost_of_add(firewall, network(1));
+    std::vector<SandboxNetwork> all{network(1)};
     for (unsigned slot = 2; slot <= 200; ++slot) {
-        taps.create(network(slot));
-        firewall.add(network(slot));
+        all.push_back(network(slot));
+        taps.create(all.back());
     }
+    firewall.restore(all);
     const auto among = cost_of_add(firewall, network(1));
     std::printf("  add: %.1f ms alone, %.1f ms among 200 TAPs, %.2f times\n", alone, among, among / alone);
     for (unsigned slot = 1; slot <= 200; ++slot) {

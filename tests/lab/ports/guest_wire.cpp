@@ -118,6 +118,13 @@ bool is_echo_reply(const Frame& frame, std::uint32_t from, std::uint16_t number)
     return is_ip(frame, 1, from) && at(frame, 34) == 0 && frame.substr(40, 2) == two(number);
 }
 
+/// The host asks again after some seconds whether a guest is still there, and sends it nothing where it does not answer.
+static Frame arp_answer(const SandboxNetwork& network)
+{
+    return six(host_mac) + six(network.mac) + two(0x0806) + two(1) + two(0x0800) + bytes(6, 4) + two(2) +
+           six(network.mac) + four(network.guest) + six(host_mac) + four(network.gateway);
+}
+
 GuestWire::GuestWire(const SandboxNetwork& which) : network{which}
 {
     taps_.create(network);
@@ -144,6 +151,10 @@ std::vector<Frame> GuestWire::received()
         Frame frame{buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
         if (is_echo_reply(frame, network.gateway, number_)) {
             return frames;
+        }
+        if (has_type(frame, 0x0806) && at(frame, 21) == 1 && four_at(frame, 38) == network.guest) {
+            send(arp_answer(network));
+            continue;
         }
         frames.push_back(std::move(frame));
     }
