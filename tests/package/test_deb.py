@@ -48,7 +48,7 @@ FILES = {
     "usr/share/zsh/vendor-completions/_banger": 0o644,
 }
 BROKER = "usr/libexec/banger/banger-broker"
-if (ROOT / "broker" / "main.cpp").exists():
+if "add_executable(banger-broker" in (ROOT / "broker" / "CMakeLists.txt").read_text():
     FILES[BROKER] = 0o755
 SCRIPTS = {"postinst", "postrm", "prerm"}
 TIMER = "banger-broker-reconcile.timer"
@@ -159,6 +159,14 @@ def test_the_broker_s_unit_and_the_system_bus_s_file_name_the_same_program(unpac
     unit = re.findall(r"(?m)^(BusName|ExecStart)=(.*)$", (unpacked / "usr/lib/systemd/system" / bus["SystemdService"]).read_text())
     assert dict(unit) == {"BusName": bus["Name"], "ExecStart": bus["Exec"]}
     assert (bus["User"], bus["Exec"]) == ("root", f"/{BROKER}")
+
+
+def test_the_daily_run_may_what_the_broker_may(unpacked):
+    broker, daily = ((unpacked / f"usr/lib/systemd/system/{name}.service").read_text() for name in ("banger-broker", "banger-broker-reconcile"))
+    assert f"\nExecStart=/{BROKER} --reconcile\n" in daily
+    assert broker[broker.index("\nStateDirectory="):] == daily[daily.index("\nStateDirectory="):]
+    for line in ("Wants", "After"):
+        assert re.search(rf"(?m)^{line}=modprobe@.*$", broker).group(0) in daily
 
 
 def test_the_unit_and_the_bus_s_file_name_the_same_program(unpacked):

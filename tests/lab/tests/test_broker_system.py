@@ -341,15 +341,20 @@ def test_the_bus_starts_the_broker_as_its_unit(mallory, broker):
     assert pid != "0" and text(f"busctl --system call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixProcessID s {NAME}") == f"u {pid}"
 
 
-def test_the_daily_run_is_another_broker_and_never_a_second_one(broker):
-    state = pathlib.Path("/var/lib/banger-broker")
-    sh(f"systemctl start banger-broker.service && touch {state}/.test")
+def test_the_daily_run_leaves_a_running_broker_alone(journal, broker):
+    sh("systemctl start banger-broker.service")
     before = text("systemctl show -P MainPID banger-broker.service")
     sh("systemctl start banger-broker-reconcile.service")
-    after = text("systemctl show -P MainPID banger-broker.service")
-    (state / ".test").unlink()
-    assert after not in ("0", before)
-    assert text("pgrep -c -f ^/usr/libexec/banger/banger-broker") == "1"
+    assert text("systemctl show -P MainPID banger-broker.service") == before != "0"
+    assert any("a broker runs" in line for line in journal(unit="banger-broker-reconcile.service"))
+
+
+def test_the_daily_run_does_it_where_no_broker_runs(journal, broker):
+    sh("systemctl start banger-broker.service && systemctl stop banger-broker.service")  # so that there is a state folder
+    sh("systemctl start banger-broker-reconcile.service")
+    assert text("systemctl show -P Result banger-broker-reconcile.service") == "success"
+    assert any("Finished" in line for line in journal(unit="banger-broker-reconcile.service"))
+    assert text("systemctl is-active banger-broker.service || true") == "inactive"
 
 
 # --- the group
