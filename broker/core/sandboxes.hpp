@@ -71,6 +71,7 @@ public:
     std::vector<SandboxView> list(std::optional<uid_t> uid);
     SandboxView view_of(const SandboxRecord& record);
     bool any_running() const noexcept;
+    bool any_cloning() const noexcept { return !cloning_.empty(); }
 
 private:
     /// Throws NotFound, InUse (it is being cloned).

@@ -2,6 +2,7 @@
 #include "broker/service/broker.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <utility>
 
 #include "broker/service/log.hpp"
@@ -27,17 +28,18 @@ Broker::Broker(Parts parts) : parts_{std::move(parts)}, loop_{&parts_.object.loo
 
 /// `then` gets the job's value on the loop; a failure is logged and ends there.
 template <typename Job, typename Then>
-void Broker::on_lane(Job job, Then then)
+void Broker::on_lane(Turn turn, Job job, Then then)
 {
-    const bool taken = parts_.object.lane.submit_first([this, job = std::move(job), then = std::move(then)] {
+    auto work = [this, job = std::move(job), then = std::move(then)] {
         try {
             auto value = job();
             loop_->post([then, value = std::move(value)] { then(value); });
         } catch (...) {
             loop_->post([detail = failure_of(std::current_exception()).detail] { log::error(detail); });
         }
-    });
-    if (!taken) {
+    };
+    auto& lane = parts_.object.lane;
+    if (!(turn == Turn::First ? lane.submit_first(std::move(work)) : lane.submit(std::move(work)))) {
         log::error("the lane is full");
     }
 }
@@ -55,8 +57,12 @@ void Broker::reconcile(std::function<void()> then)
         std::vector<std::string> problems;
     };
     on_lane(
+        Turn::Last,
         [this] {
             Report report;
+            if (parts_.object.sandboxes.any_cloning()) {
+                return report;  // what is half made is in good hands; tomorrow is another day
+            }
             report.damaged = parts_.journal.load();
             try {
                 report.repairs = parts_.reconciler.plan();
@@ -84,11 +90,26 @@ void Broker::reconcile(std::function<void()> then)
 
 void Broker::serve()
 {
-    object_.emplace(parts_.connection, parts_.object);
-    bus::request_name(parts_.connection, bus_name);
+    try {
+        object_.emplace(parts_.connection, parts_.object);
+        bus::request_name(parts_.connection, bus_name);
+    } catch (const std::exception& problem) {
+        log::error(std::string{"can't serve: "} + problem.what());
+        loop_->quit(EXIT_FAILURE);
+        return;
+    }
     log::info("serving");
     watch();
-    daily_timer_ = loop_->after(a_day, [this] { reconcile([] {}); });
+    reconcile_tomorrow();
+}
+
+/// Users may have gone.
+void Broker::reconcile_tomorrow()
+{
+    daily_timer_ = loop_->after(a_day, [this] {
+        reconcile([] {});
+        reconcile_tomorrow();
+    });
 }
 
 /// From now on, as something may run.
@@ -113,6 +134,7 @@ void Broker::look_after()
 {
     using Result = std::pair<Caretaker::Round, std::vector<SandboxView>>;
     on_lane(
+        Turn::First,
         [this] {
             Result result{parts_.caretaker.look_after(), {}};
             for (const auto& key : result.first.changed) {
@@ -145,6 +167,7 @@ void Broker::kernel_changed()
         return;  // one is on its way and sees this, too
     }
     on_lane(
+        Turn::Last,
         [this] {
             mending_ = false;  // before the look: what changes from here on is looked at again
             return parts_.reconciler.mend_network();
@@ -162,12 +185,13 @@ void Broker::ask_whether_idle()
         return;  // its end starts the time anew
     }
     parts_.object.gate.calls_since_asked();
-    on_lane([this] { return parts_.object.sandboxes.any_running(); },
-            [this](bool any) {
-                if (!any && parts_.object.gate.in_flight() == 0 && parts_.object.gate.calls_since_asked() == 0) {
-                    leave();
-                }
-            });
+    on_lane(
+        Turn::Last, [this] { return parts_.object.sandboxes.any_running(); },
+        [this](bool any) {
+            if (!any && parts_.object.gate.in_flight() == 0 && parts_.object.gate.calls_since_asked() == 0) {
+                leave();
+            }
+        });
 }
 
 /// Gives the name back first, and answers what is on its way to us; from then on a call starts another broker.
@@ -192,15 +216,16 @@ void Broker::end_or_stay()
         loop_->quit(0);
         return;
     }
-    on_lane([this] { return parts_.object.sandboxes.any_running(); },
-            [this](bool any) {
-                if (any) {
-                    stay();
-                } else {
-                    log::info("idle; leaving");
-                    loop_->quit(0);
-                }
-            });
+    on_lane(
+        Turn::Last, [this] { return parts_.object.sandboxes.any_running(); },
+        [this](bool any) {
+            if (any) {
+                stay();
+            } else {
+                log::info("idle; leaving");
+                loop_->quit(0);
+            }
+        });
 }
 
 /// A sandbox was started while we were leaving.

@@ -46,8 +46,11 @@ private:
     void leave();
     void end_or_stay();
     void stay();
+    void reconcile_tomorrow();
+    /// First: a round of care, which must not come late.
+    enum class Turn { First, Last };
     template <typename Job, typename Then>
-    void on_lane(Job job, Then then);
+    void on_lane(Turn turn, Job job, Then then);
 
     Parts parts_;
     EventLoop* loop_;
