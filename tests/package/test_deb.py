@@ -27,6 +27,7 @@ FILES = {
     "usr/lib/systemd/user/bangerd.service": 0o644,
     "usr/lib/sysusers.d/banger.conf": 0o644,
     "usr/lib/udev/rules.d/56-banger.rules": 0o644,
+    "usr/libexec/banger/banger-broker": 0o755,
     "usr/libexec/banger/banger-guest": 0o755,
     "usr/libexec/banger/banger-netguard": 0o755,
     "usr/libexec/banger/banger-tap": 0o755,
@@ -48,8 +49,6 @@ FILES = {
     "usr/share/zsh/vendor-completions/_banger": 0o644,
 }
 BROKER = "usr/libexec/banger/banger-broker"
-if "add_executable(banger-broker" in (ROOT / "broker" / "CMakeLists.txt").read_text():
-    FILES[BROKER] = 0o755
 SCRIPTS = {"postinst", "postrm", "prerm"}
 TIMER = "banger-broker-reconcile.timer"
 
