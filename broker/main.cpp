@@ -279,7 +279,7 @@ int run(const Arguments& arguments)
 
 int main(int argc, char** argv)
 {
-    constexpr int wrong_usage = 2;
+    constexpr int wrong_usage = 2;  // of options and of broker.toml: the unit doesn't try again after it
     const auto arguments = parse(argc, argv);
     if (!arguments) {
         std::fputs(usage, stderr);
@@ -291,6 +291,9 @@ int main(int argc, char** argv)
         }
         block_signals();
         return run(*arguments);
+    } catch (const Error& failure) {
+        log::error(failure.what());
+        return failure.code() == ErrorCode::InvalidArgument ? wrong_usage : EXIT_FAILURE;
     } catch (const std::exception& failure) {
         log::error(failure.what());
         return EXIT_FAILURE;
