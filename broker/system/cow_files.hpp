@@ -17,7 +17,7 @@ public:
     void grow(const SandboxKey& key, ByteSize size) override;
     ByteSize size(const SandboxKey& key) override;
     /// Shares blocks where the file system can (FICLONE). A shared block is copied when either file's guest writes it again: that write
-    /// needs room that nothing has set aside (see broker/README.md).
+    /// needs room that nothing has set aside.
     void clone(const SandboxKey& from, const SandboxKey& to) override;
     void remove(const SandboxKey& key) override;
     std::vector<SandboxKey> list() override;
