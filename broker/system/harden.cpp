@@ -20,12 +20,26 @@ namespace {
 
 [[noreturn]] void fail(const char* what, int error) { throw errno_error(std::string{"can't "} + what, error); }
 
+/// Whether the bounding set has these two alone.
+bool is_bounded()
+{
+    for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+        const bool kept = capability == CAP_SYS_ADMIN || capability == CAP_NET_ADMIN;
+        if (!kept && ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// The unit bounds them, and then there is no CAP_SETPCAP to do it with; where it doesn't, capng_apply() does, before that one is gone.
 void drop_capabilities()
 {
-    capng_clear(CAPNG_SELECT_ALL);
+    const auto what = is_bounded() ? CAPNG_SELECT_CAPS : CAPNG_SELECT_ALL;
     const auto sets = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET);
-    // The bounding set first: it takes CAP_SETPCAP, which is gone afterwards. capng_apply() keeps to that order.
-    if (capng_updatev(CAPNG_ADD, sets, CAP_SYS_ADMIN, CAP_NET_ADMIN, -1) < 0 || capng_apply(CAPNG_SELECT_ALL) < 0) {
+    capng_clear(CAPNG_SELECT_ALL);
+    if (capng_updatev(CAPNG_ADD, sets, CAP_SYS_ADMIN, CAP_NET_ADMIN, -1) < 0 || capng_apply(what) < 0 ||
+        !is_bounded()) {
         fail("give capabilities away", EPERM);
     }
 }

@@ -4,6 +4,7 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/system/nft_script.hpp"
 #include "common/error.hpp"
@@ -80,6 +81,10 @@ void Nftables::add(const SandboxNetwork& network)
 void Nftables::remove(const SandboxNetwork& network)
 {
     known_.erase(network.altname);
+    if (told_ && known_.empty() && uplinks_.empty()) {
+        change(nft_without_tables() + without_foreign(look(), nullptr));
+        return;
+    }
     const bool last =
         std::none_of(known_.begin(), known_.end(), [&](const auto& entry) { return entry.second.uid == network.uid; });
     for (int attempt = 1;; ++attempt) {
@@ -104,6 +109,7 @@ void Nftables::set_nat(const SandboxNetwork& network)
 
 void Nftables::restore(const std::vector<SandboxNetwork>& networks)
 {
+    told_ = true;
     known_.clear();
     if (networks.empty()) {
         uplinks_.clear();
@@ -135,6 +141,12 @@ void Nftables::restore(const std::vector<SandboxNetwork>& networks)
 
 void Nftables::set_uplinks(const std::vector<std::string>& interfaces)
 {
+    if (told_ && known_.empty() && interfaces.empty()) {
+        if (!std::exchange(uplinks_, {}).empty()) {
+            change(nft_without_tables());
+        }
+        return;
+    }
     change(nft_set_uplinks(interfaces));
     uplinks_ = interfaces;
 }

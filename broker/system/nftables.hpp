@@ -39,6 +39,7 @@ private:
     std::string listing();
 
     NftLibrary nft_;
+    bool told_{false};  ///< by restore(): from then on no TAP left means that nothing of ours stays
     std::map<std::string, SandboxNetwork> known_{};  ///< by altname
     std::vector<std::string> uplinks_{};
     std::optional<std::uint32_t> generation_{};  ///< of our last transaction, if nobody's came between
