@@ -9,6 +9,8 @@
 
 namespace banger::broker {
 
+std::string dm_node(const SandboxKey& key) { return "/dev/mapper/banger-" + key.str(); }
+
 void Assembly::build(const SandboxRecord& record, const BaseDisk* base)
 {
     Rollback undo;

@@ -34,8 +34,6 @@ std::string number_of(BlockDevice device) { return std::to_string(device.major) 
 
 }  // namespace
 
-std::string dm_node(const SandboxKey& key) { return "/dev/mapper/banger-" + key.str(); }
-
 std::string snapshot_table(BlockDevice base, BlockDevice cow)
 {
     return number_of(base) + " " + number_of(cow) + " PO 8";
