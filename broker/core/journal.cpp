@@ -24,9 +24,11 @@ SandboxKey key_in(std::string_view name)
 std::vector<std::string> Journal::load()
 {
     std::vector<std::string> problems;
+    const auto entries =
+        store_->load();  // before anything is forgotten: without it the next create would take a used id
     records_.clear();
     damaged_.clear();
-    for (const auto& entry : store_->load()) {
+    for (const auto& entry : entries) {
         try {
             const auto key = key_in(entry.name);
             damaged_.insert(key);
