@@ -17,9 +17,14 @@ bool put(std::set<SandboxKey>& set, const SandboxKey& key, bool in)
     return in ? set.insert(key).second : set.erase(key) > 0;
 }
 
+ByteSize room_of(const SnapshotStatus& status)
+{
+    return ByteSize{status.total.bytes() - std::min(status.used, status.total).bytes()};
+}
+
 }  // namespace
 
-Caretaker::Round Caretaker::look_after()
+Caretaker::Round Caretaker::look_after(const std::set<SandboxKey>& left_alone)
 {
     Round round{.changed = {}, .problems = {}, .next = std::nullopt};
     for (const auto& [key, record] : parts_.journal.records()) {
@@ -30,6 +35,9 @@ Caretaker::Round Caretaker::look_after()
             continue;
         }
         round.next = round.next.value_or(idle_again);
+        if (left_alone.contains(key)) {
+            continue;
+        }
         try {
             look_after(record, round);
         } catch (const Error& problem) {
@@ -50,14 +58,15 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
     }
     const auto allocated = parts_.quota.allocated(key);
     const auto target = growth::target(status->used, allocated, record.cow_limit);
-    const auto problem = target == allocated ? std::string{} : lengthen(record, target);
-    const auto grown = problem.empty() ? target : allocated;
-    const ByteSize room{grown.bytes() - std::min(status->used, grown).bytes()};
+    const auto problem = lengthen(record, *status, target);
+    // Where the device was not told, it has the room that it knows of, whatever the file has.
+    const auto room =
+        problem.empty() ? ByteSize{target.bytes() - std::min(status->used, target).bytes()} : room_of(*status);
     const auto least = std::min(growth::hold.bytes(), record.cow_limit.bytes() / 4);
     const bool hold = room.bytes() < least;
     if (hold && !status->held) {
         parts_.mapper.suspend(key, DeviceMapper::Flush::No);
-    } else if (!hold && held_.contains(key)) {
+    } else if (!hold && status->held) {  // also by somebody who could not let it go on
         parts_.mapper.resume(key);
     }
     bool changed = put(held_, key, hold);
@@ -71,9 +80,13 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
     round.next = std::min(round.next.value_or(idle_again), hold ? held_again : growth::look_again_in(room));
 }
 
-std::string Caretaker::lengthen(const SandboxRecord& record, ByteSize target)
+std::string Caretaker::lengthen(const SandboxRecord& record, const SnapshotStatus& status, ByteSize target)
 {
+    constexpr std::uint64_t sector = 512;
     const auto before = parts_.quota.allocated(record.key);
+    if (target == before && status.total.bytes() >= before.bytes() / sector * sector) {
+        return {};
+    }
     try {
         parts_.quota.check(record.key.uid, {.sandboxes = 0, .bytes = ByteSize{target.bytes() - before.bytes()}});
         const auto cow = parts_.mapper.cow_of(record.key);

@@ -32,12 +32,13 @@ public:
         std::vector<std::string> problems;              ///< for the log, once each
         std::optional<std::chrono::milliseconds> next;  ///< when to look again; nullopt: no disk is in use
     };
-    Round look_after();
+    /// `left_alone`: those that are being cloned; their I/O waits already, and their files must keep their length.
+    Round look_after(const std::set<SandboxKey>& left_alone = {});
 
 private:
     void look_after(const SandboxRecord& record, Round& round);
-    /// Why it could not be made longer; empty when it was.
-    std::string lengthen(const SandboxRecord& record, ByteSize target);
+    /// Makes the file as long as `target` and lets its device know, where either isn't yet. Why that could not be done; empty when it was.
+    std::string lengthen(const SandboxRecord& record, const SnapshotStatus& status, ByteSize target);
 
     Parts parts_;
     std::set<SandboxKey> held_;         ///< those whose I/O waits because of us
