@@ -37,9 +37,9 @@ void Assembly::build_disk(const SandboxRecord& record, const BaseDisk& base)
 void Assembly::build_network(const SandboxNetwork& network)
 {
     Rollback undo;
+    undo.add([&] { kernel_.firewall.remove(network); });  // after the TAP, which is never up without its rules
     kernel_.taps.create(network);
     undo.add([&] { kernel_.taps.remove(network.altname); });
-    undo.add([&] { kernel_.firewall.remove(network); });
     kernel_.firewall.add(network);
     kernel_.taps.up(network);
     if (network.nat == Nat::On) {

@@ -152,14 +152,11 @@ std::vector<std::string> Reconciler::apply(const std::vector<Repair>& repairs)
     for (const auto& repair : repairs) {
         attempt(repair.to_string(), [&] { apply(repair); });
     }
-    const auto networks = parts_.assembly.running_networks();
     try {
-        kernel_.firewall.restore(networks);
+        restore_firewall();
     } catch (const Error& problem) {
+        take_networks_down();
         problems.push_back(std::string{"the firewall, so all networks go down: "} + problem.what());
-        for (const auto& network : networks) {
-            kernel_.taps.down(network);
-        }
     }
     attempt("forwarding", [&] { parts_.assembly.follow_forwarding(); });
     return problems;
@@ -168,16 +165,13 @@ std::vector<std::string> Reconciler::apply(const std::vector<Repair>& repairs)
 std::vector<std::string> Reconciler::mend_network()
 {
     std::vector<std::string> news;
-    const auto networks = parts_.assembly.running_networks();
     try {
-        if (!kernel_.firewall.is_whole()) {
-            kernel_.firewall.restore(networks);
+        if (networks_are_down_ || !kernel_.firewall.is_whole()) {
+            restore_firewall();
             news.emplace_back("somebody has changed banger's firewall rules; they are back");
         }
     } catch (const Error& problem) {
-        for (const auto& network : networks) {
-            kernel_.taps.down(network);
-        }
+        take_networks_down();
         news.push_back(std::string{"banger's firewall rules can't be put back, so its networks are down: "} +
                        problem.what());
     }
@@ -187,6 +181,43 @@ std::vector<std::string> Reconciler::mend_network()
         news.push_back(std::string{"can't follow the default routes: "} + problem.what());
     }
     return news;
+}
+
+/// Rules for the TAPs that are there and ours by the journal; all others go down first, as none are left for them. A TAP that its own user has
+/// taken away has none, and must not keep the others from theirs (R15).
+void Reconciler::restore_firewall()
+{
+    auto networks = parts_.assembly.running_networks();
+    std::set<std::string> there;
+    for (const auto& tap : kernel_.taps.list()) {
+        const auto altname = "banger-" + tap.key.str();
+        const auto known = [&](const SandboxNetwork& each) { return each.altname == altname && each.tap == tap.name; };
+        if (std::any_of(networks.begin(), networks.end(), known)) {
+            there.insert(altname);
+        } else {
+            kernel_.taps.down({.tap = tap.name,
+                               .altname = altname,
+                               .uid = tap.key.uid,
+                               .gateway = 0,
+                               .guest = 0,
+                               .mac = {},
+                               .nat = Nat::Off});
+        }
+    }
+    std::erase_if(networks, [&](const SandboxNetwork& each) { return !there.contains(each.altname); });
+    kernel_.firewall.restore(networks);
+    for (const auto& network : networks) {
+        kernel_.taps.up(network);
+    }
+    networks_are_down_ = false;
+}
+
+void Reconciler::take_networks_down() noexcept
+{
+    networks_are_down_ = true;
+    for (const auto& network : parts_.assembly.running_networks()) {
+        kernel_.taps.down(network);
+    }
 }
 
 void Reconciler::remove_node(const SandboxKey& key)

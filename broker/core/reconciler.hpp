@@ -54,10 +54,13 @@ private:
     void plan_strays(const Seen& seen, std::vector<Repair>& repairs) const;
     std::string user_problem(const SandboxRecord& record);
     void apply(const Repair& repair);
+    void restore_firewall();
+    void take_networks_down() noexcept;
     void remove_node(const SandboxKey& key);
 
     Parts parts_;
     Kernel kernel_;
+    bool networks_are_down_{false};  ///< for the lack of rules; they go up with the next that can be put back
 };
 
 }  // namespace banger::broker
