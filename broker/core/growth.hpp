@@ -15,6 +15,7 @@ inline constexpr ByteSize step = 256 * mib;  ///< also what a new file has
 inline constexpr ByteSize low = 192 * mib;   ///< less room than this, and a step more is allocated
 inline constexpr ByteSize hold = 64 * mib;   ///< less room than this, and no more to be had: I/O waits
 inline constexpr ByteSize least_limit = 16 * mib;
+inline constexpr ByteSize most_limit{INT64_MAX};  ///< a record's number
 
 /// What the file should be next; `allocated` when it needs nothing, or may have no more.
 ByteSize target(ByteSize used, ByteSize allocated, ByteSize limit);

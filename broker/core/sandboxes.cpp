@@ -10,6 +10,13 @@
 namespace banger::broker {
 namespace {
 
+void check_most(ByteSize limit)
+{
+    if (limit > growth::most_limit) {
+        throw Error{ErrorCode::InvalidArgument, "cow_bytes must be less than 2^63"};
+    }
+}
+
 void check_limit(const std::string& digest, ByteSize limit)
 {
     if (limit.bytes() == 0 && !digest.empty()) {
@@ -21,6 +28,7 @@ void check_limit(const std::string& digest, ByteSize limit)
     if (limit.bytes() != 0 && limit < growth::least_limit) {
         throw Error{ErrorCode::InvalidArgument, "cow_bytes must be at least 16 MiB"};
     }
+    check_most(limit);
 }
 
 void check_base_of(const SandboxRecord& record, const std::optional<BaseDisk>& base)
@@ -116,6 +124,7 @@ void Sandboxes::tear_down(const SandboxRecord& record)
 void Sandboxes::grow(const SandboxKey& key, ByteSize limit)
 {
     auto record = find(key);
+    check_most(limit);
     if (!record.has_disk() || limit < record.cow_limit) {
         throw Error{ErrorCode::InvalidArgument,
                     record.has_disk()
