@@ -82,6 +82,9 @@ StartedSandbox Sandboxes::start(const SandboxKey& key, const std::optional<BaseD
     }
     check_base_of(record, base);
     record.network = tap == Tap::Yes;
+    if (record.network && record.slot >= parts_.config.pool.slots()) {
+        record.slot = free_slot();  // the pool has become smaller since
+    }
     record = in_phase(record, Phase::Starting);
     Rollback undo;
     undo.add([&] { in_phase(record, Phase::Stopped); });

@@ -435,6 +435,20 @@ TEST_F(SandboxesTest, AddressesThatAreUsedUpAreAQuotaToo)
     EXPECT_EQ(error_of([&] { create_network(box); }), ErrorCode::QuotaExceeded) << "a stranger has the fourth";
 }
 
+TEST_F(SandboxesTest, AnAddressOutsideOfASmallerPoolIsNotUsed)
+{
+    for (int i = 0; i < 6; ++i) {
+        create_network(key_of(alice, "n" + std::to_string(i)));
+    }
+    for (int i = 0; i < 4; ++i) {
+        sandboxes().destroy(key_of(alice, "n" + std::to_string(i)), Force::No);
+    }
+    config.pool = AddressPool::parse("10.1.0.0/28");
+    restart();
+    const auto started = sandboxes().start(key_of(alice, "n5"), std::nullopt, Tap::Yes);
+    EXPECT_EQ(started.network->guest >> 4U, config.pool.network >> 4U) << ipv4_text(started.network->guest);
+}
+
 TEST_F(SandboxesTest, AHostWithoutLoopDevicesSaysSo)
 {
     create(box);
