@@ -76,7 +76,8 @@ void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSiz
 
 StartedSandbox Sandboxes::start(const SandboxKey& key, const std::optional<BaseDisk>& base, Tap tap)
 {
-    auto record = find(key);
+    const auto before = find(key);
+    auto record = before;
     if (record.phase == Phase::Running) {
         throw Error{ErrorCode::WrongState, "the sandbox runs already"};
     }
@@ -87,7 +88,8 @@ StartedSandbox Sandboxes::start(const SandboxKey& key, const std::optional<BaseD
     }
     record = in_phase(record, Phase::Starting);
     Rollback undo;
-    undo.add([&] { in_phase(record, Phase::Stopped); });
+    undo.add([&] { parts_.assembly.follow_forwarding(); });
+    undo.add([&] { in_phase(before, Phase::Stopped); });
     undo.add([&] { parts_.assembly.take_apart(record); });
     parts_.assembly.build(record, base ? &*base : nullptr);
     in_phase(record, Phase::Running);
@@ -119,9 +121,9 @@ void Sandboxes::tear_down(const SandboxRecord& record)
 {
     auto gone = in_phase(record, Phase::Stopping);
     parts_.assembly.take_apart(gone);
+    parts_.assembly.follow_forwarding();  // before it is stopped, or no second try would come to it
     gone.name.clear();
     in_phase(gone, Phase::Stopped);
-    parts_.assembly.follow_forwarding();
 }
 
 void Sandboxes::grow(const SandboxKey& key, ByteSize limit)
@@ -151,10 +153,9 @@ void Sandboxes::set_nat(const SandboxKey& key, Nat nat)
         return;
     }
     Rollback undo;
-    undo.add([&] {
-        parts_.journal.save(before);
-        kernel_.firewall.set_nat(parts_.assembly.network_of(before));
-    });
+    undo.add([&] { parts_.assembly.follow_forwarding(); });
+    undo.add([&] { kernel_.firewall.set_nat(parts_.assembly.network_of(before)); });
+    undo.add([&] { parts_.journal.save(before); });
     kernel_.firewall.set_nat(parts_.assembly.network_of(record));
     parts_.assembly.follow_forwarding();
     undo.commit();
@@ -195,10 +196,10 @@ void Sandboxes::destroy(const SandboxKey& key, Force force)
     }
     const auto gone = in_phase(record, Phase::Destroying);
     parts_.assembly.take_apart(gone);
+    parts_.assembly.follow_forwarding();
     kernel_.files.remove(key);
     parts_.quota.set_allocated(key, ByteSize{});
     parts_.journal.remove(key);
-    parts_.assembly.follow_forwarding();
 }
 
 void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
