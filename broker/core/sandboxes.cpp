@@ -108,7 +108,7 @@ void Sandboxes::stop(const SandboxKey& key)
         return;
     }
     if (record.has_disk() && parts_.assembly.is_open(key)) {
-        if (const auto status = kernel_.mapper.status(key); status && status->held) {
+        if (is_held(key)) {
             kernel_.mapper.resume(key);  // else what holds the disk can't come to its end
         }
         throw Error{ErrorCode::InUse, "its disk is open; end the VM first"};
@@ -221,8 +221,9 @@ void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
     parts_.journal.save(clone);
     Rollback undo;
     undo.add([&] { parts_.journal.remove(to); });
-    if (record.phase == Phase::Running) {
+    if (record.phase == Phase::Running && !is_held(from)) {
         kernel_.mapper.suspend(from, DeviceMapper::Flush::Yes);
+        paused_.insert(from);
     }
     undo.commit();
     parts_.quota.set_allocated(to, size);
@@ -233,15 +234,24 @@ void Sandboxes::end_clone(const SandboxKey& from, const SandboxKey& to, Copy cop
 {
     cloning_.erase(from);
     cloning_.erase(to);
-    if (find(from).phase == Phase::Running) {
-        kernel_.mapper.resume(from);
+    Rollback undo;
+    undo.add([&] { parts_.journal.remove(to); });
+    undo.add([&] { parts_.quota.set_allocated(to, ByteSize{}); });
+    undo.add([&] { kernel_.files.remove(to); });
+    if (paused_.erase(from) > 0) {
+        kernel_.mapper.resume(from);  // should it fail, Caretaker lets it go on
     }
     if (copy == Copy::Whole) {
         in_phase(find(to), Phase::Stopped);
-        return;
+        undo.commit();
     }
-    parts_.quota.set_allocated(to, ByteSize{});
-    parts_.journal.remove(to);
+}
+
+/// By Caretaker, which lets it go on when there is room.
+bool Sandboxes::is_held(const SandboxKey& key)
+{
+    const auto status = kernel_.mapper.status(key);
+    return status && status->held;
 }
 
 std::vector<SandboxView> Sandboxes::list(std::optional<uid_t> uid)

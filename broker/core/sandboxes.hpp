@@ -66,6 +66,8 @@ public:
     /// A clone is begun here, copied anywhere, and ended here; meanwhile neither of the two can be changed.
     void begin_clone(const SandboxKey& from, const SandboxKey& to);
     void end_clone(const SandboxKey& from, const SandboxKey& to, Copy copy);
+    /// Both of each pair that is between the two: nobody else may touch them.
+    const std::set<SandboxKey>& being_cloned() const noexcept { return cloning_; }
 
     /// `uid`'s, or everybody's.
     std::vector<SandboxView> list(std::optional<uid_t> uid);
@@ -80,11 +82,13 @@ private:
     void check_new(const SandboxKey& key, Disk disk) const;
     std::uint32_t free_slot();
     SandboxRecord in_phase(SandboxRecord record, Phase phase);
+    bool is_held(const SandboxKey& key);
     void tear_down(const SandboxRecord& record);
 
     Parts parts_;
     Kernel kernel_;
     std::set<SandboxKey> cloning_;
+    std::set<SandboxKey> paused_;  ///< those whose I/O waits for the end of a clone
 };
 
 }  // namespace banger::broker

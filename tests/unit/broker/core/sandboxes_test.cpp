@@ -358,6 +358,33 @@ TEST_F(SandboxesTest, WhatIsBeingClonedCanNotBeChanged)
     EXPECT_TRUE(kernel.node(box)->held);
 }
 
+TEST_F(SandboxesTest, ACaretakersRoundWhileAFileIsCopiedLeavesTheOriginalAlone)
+{
+    create(box, 256 * mib);
+    start(box);
+    kernel.fill(box, 250 * mib);
+    broker->caretaker.look_after();
+    ASSERT_TRUE(kernel.node(box)->held);
+    sandboxes().grow(box, 1 * gib);
+    sandboxes().begin_clone(box, second);
+    broker->caretaker.look_after();
+    EXPECT_TRUE(kernel.node(box)->held);
+    kernel.ports().files.clone(box, second);
+    sandboxes().end_clone(box, second, Copy::Whole);
+    EXPECT_EQ(broker->quota.allocated(second), kernel.files.at("banger-1000-second").size);
+    EXPECT_THAT(kernel.leaks(), IsEmpty());
+}
+
+TEST_F(SandboxesTest, OneThatWasHeldBeforeItsCloneIsHeldAfterIt)
+{
+    create(box, 256 * mib);
+    start(box);
+    kernel.fill(box, 250 * mib);
+    broker->caretaker.look_after();
+    clone(box, second);
+    EXPECT_TRUE(kernel.node(box)->held) << "it has no more room than before";
+}
+
 TEST_F(SandboxesTest, R23NobodySeesAnothersSandboxes)
 {
     run(box);
