@@ -11,6 +11,7 @@
 #include "agent/service/daemon.hpp"
 #include "agent/service/json_log.hpp"
 #include "agent/system/artifact_catalog.hpp"
+#include "agent/system/broker_client.hpp"
 #include "agent/system/disks.hpp"
 #include "agent/system/fork_process_host.hpp"
 #include "agent/system/guest_session.hpp"
@@ -21,6 +22,7 @@
 #include "agent/system/private_bus.hpp"
 #include "agent/system/refused_start.hpp"
 #include "agent/system/reserve.hpp"
+#include "agent/system/resolvers.hpp"
 #include "agent/system/runtime/manifest.hpp"
 #include "agent/system/runtime/runtime_folder.hpp"
 #include "agent/system/sqlite_store.hpp"
@@ -145,7 +147,8 @@ int run(const Arguments& arguments)
                                                         }}};
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
     SshKey key{paths.state};
-    HostExamination host{ladder.probe(), firecracker};
+    BrokerClient broker{loop};
+    HostExamination host{ladder.probe(), firecracker, broker};
     const auto opened = open_or_replace_store(paths.database());
     Agent agent{{.loop = loop,
                  .store = *opened.store,
@@ -153,6 +156,7 @@ int run(const Arguments& arguments)
                  .disks = disks,
                  .links = links,
                  .user_network = network,
+                 .broker = broker,
                  .images = images,
                  .kernels = kernels,
                  .ladder = ladder,
@@ -161,7 +165,8 @@ int run(const Arguments& arguments)
                  .key = key,
                  .host = host,
                  .open_process = open_process,
-                 .send_signal = [](const UniqueFd& process, int signal) { send_signal(process, signal); }},
+                 .send_signal = [](const UniqueFd& process, int signal) { send_signal(process, signal); },
+                 .resolvers = [] { return host_resolvers(); }},
                 paths,
                 {opened.warning}};
     agent.config();  // a mistake in it is told now, and not by the first VM

@@ -77,6 +77,10 @@ const std::vector<Key>& vm_keys()
         {"disk_size", [](Config& c, const toml::node& n) { c.disk = ByteSize::parse(text_of(n)); }},
         {"vmm", [](Config& c, const toml::node& n) { c.vmm = parse_vmm(text_of(n)); }},
         {"network", [](Config& c, const toml::node& n) { c.network = parse_network(text_of(n)); }},
+        {"nat",
+         [](Config& c, const toml::node& n) { c.nat = value_of<bool>(n, "true or false") ? Nat::On : Nat::Off; }},
+        {"storage", [](Config& c, const toml::node& n) { c.storage = parse_storage(text_of(n)); }},
+        {"system_overlay_size", [](Config& c, const toml::node& n) { c.overlay = ByteSize::parse(text_of(n)); }},
     };
     return keys;
 }

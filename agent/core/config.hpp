@@ -22,6 +22,9 @@ struct Config {
     ByteSize disk{8 * gib};                      ///< [vm_defaults] disk_size
     VmmChoice vmm{VmmChoice::Auto};              ///< [vm_defaults] vmm
     NetworkChoice network{NetworkChoice::Auto};  ///< [vm_defaults] network
+    Nat nat{Nat::Off};                           ///< [vm_defaults] nat
+    StorageChoice storage{StorageChoice::Auto};  ///< [vm_defaults] storage
+    ByteSize overlay{default_overlay};           ///< [vm_defaults] system_overlay_size
 };
 
 struct HostSize {

@@ -26,7 +26,7 @@ public:
     /// Makes FOLDER/work.img and its file system larger, whole or not at all. No VMM may have it open.
     /// Throws NoSpace, InvalidArgument (as make_work, or smaller than it is), CorruptData (its file system needs a look), Cancelled.
     virtual void grow_work(const std::filesystem::path& folder, ByteSize size, const std::stop_token& stop) = 0;
-    /// Syncs both disks and their folder: from then on a power cut takes nothing of them back. Throws NoSpace, Failed.
+    /// Syncs both disks, as far as they are files, and their folder: from then on a power cut takes nothing of them back. Throws NoSpace, Failed.
     virtual void sync(const std::filesystem::path& folder) = 0;
     /// Bytes that are free for this user where `folder` is; loop thread too.
     virtual std::uint64_t free_bytes(const std::filesystem::path& folder) const noexcept = 0;

@@ -80,7 +80,7 @@ public:
 
     /// As in VmRecord::vmm.
     virtual std::string_view name() const noexcept = 0;
-    /// The kind of network that it takes.
+    /// The kind of user-mode network that it takes; a TAP of the broker's, which is the host's, each of them takes.
     virtual VmmNetwork::Kind network_kind() const noexcept = 0;
     /// What it says itself: a file in the VM's folder.
     virtual std::string_view log_name() const noexcept = 0;

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <thread>
 
+#include "agent/core/vm/vm_files.hpp"
 #include "agent/service/json_log.hpp"
 
 namespace banger::agent {
@@ -60,6 +61,9 @@ VmPorts Agent::vm_ports()
                    .disks = ports_.disks,
                    .links = ports_.links,
                    .user_network = ports_.user_network,
+                   .broker = ports_.broker,
+                   .sandbox_owner = sandbox_owner(),
+                   .resolvers = ports_.resolvers,
                    .images = ports_.images,
                    .kernels = ports_.kernels,
                    .ladder = ports_.ladder,
@@ -67,6 +71,18 @@ VmPorts Agent::vm_ports()
                    .open_process = ports_.open_process,
                    .send_signal = ports_.send_signal,
                    .now = now};
+}
+
+/// Empty where it can't be had: then no sandbox can be made, and VMs that have one say so at their start.
+std::string Agent::sandbox_owner()
+{
+    try {
+        return sandbox_owner_of(paths_.state);
+    } catch (const Error& error) {
+        warnings_.push_back(std::string{"no sandboxes can be made: "} + error.what());
+        json_log::write(json_log::Level::Error, warnings_.back());
+        return "";
+    }
 }
 
 VmObserver Agent::relay()

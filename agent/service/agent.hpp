@@ -27,6 +27,7 @@ struct AgentPorts {
     VmDisks& disks;
     GuestLinks& links;
     NetworkDriver& user_network;
+    Broker& broker;
     Artifacts& images;
     Artifacts& kernels;
     VmmLadder& ladder;
@@ -37,6 +38,7 @@ struct AgentPorts {
     /// As in ports/process_host.hpp.
     std::function<UniqueFd(const ProcessId&)> open_process;
     std::function<void(const UniqueFd&, int signal)> send_signal;
+    std::function<std::vector<std::string>()> resolvers;  ///< as in VmPorts
 };
 
 /// How the database was found at the start.
@@ -109,6 +111,7 @@ private:
     Task<void> clear_drafts();
     Task<std::vector<std::string>> authorized_keys();
     VmPorts vm_ports();
+    std::string sandbox_owner();
     VmObserver relay();
     void housekeep();
 

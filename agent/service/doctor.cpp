@@ -56,6 +56,7 @@ Task<std::tuple<DoctorRows>> examine_host(Agent* agent)
     findings.push_back(check_artifact("kernel", kernel, "banger kernel import"));
     findings.push_back(check_artifact("image", agent->images().find("debian"), "banger image build"));
     findings.push_back(check_runtime(*agent));
+    findings.push_back(co_await agent->host().broker());
     auto firecracker = co_await agent->host().firecracker();
     auto kvm = co_await agent->host().kvm(kernel);
     const bool matters = kvm.verdict == "ok";  // Firecracker runs on KVM alone

@@ -147,8 +147,9 @@ void ManagerObject::sync_artifacts()
     });
 }
 
-std::vector<sdbus::Struct<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t,
-                          std::uint64_t, std::string, std::int64_t, std::string, std::string>>
+std::vector<
+    sdbus::Struct<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t, std::uint64_t,
+                  std::string, std::int64_t, std::string, std::string, std::string, std::string, bool, std::string>>
 ManagerObject::ListVms(const std::map<std::string, std::string>& filter)
 {
     ++calls_;
@@ -174,7 +175,9 @@ ManagerObject::ListVms(const std::map<std::string, std::string>& filter)
             if (wanted) {
                 rows.emplace_back(record.id.str(), vm->name(), std::string{to_string(record.state)}, record.spec.image,
                                   record.spec.vcpus, record.spec.memory_mib, record.spec.disk.bytes(), record.address,
-                                  record.created, record.vmm, to_utf8(record.reason));
+                                  record.created, record.vmm, to_utf8(record.reason),
+                                  std::string{to_string(record.spec.storage)}, record.network,
+                                  record.spec.nat == Nat::On, warning_of(*vm));
             }
         }
         return rows;
@@ -204,12 +207,29 @@ VmRequest ManagerObject::request_of(const Options& options) const
     if (const auto network = options.get<std::string>("network")) {
         request.network = parse_network(*network);
     }
+    apply_sandbox_wishes(request, options, config);
     request.rates = {ByteSize{options.get<std::uint64_t>("disk_rate", 0)}, options.get<std::uint32_t>("disk_iops", 0),
                      ByteSize{options.get<std::uint64_t>("network_rate", 0)}};
     request.loopback =
         options.get<bool>("allow_host_loopback", false) ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded;
     request.on_stop = options.get<bool>("remove_on_stop", false) ? StopPolicy::Remove : StopPolicy::Keep;
     return request;
+}
+
+/// NAT goes with a TAP. Asked for, it asks for that; as a mere habit it gives way to a network that was asked for.
+void ManagerObject::apply_sandbox_wishes(VmRequest& request, const Options& options, const Config& config)
+{
+    const auto nat = options.get<bool>("nat");
+    const bool fits = request.network == NetworkChoice::Auto || request.network == NetworkChoice::Tap;
+    request.nat = nat.value_or(config.nat == Nat::On && fits) ? Nat::On : Nat::Off;
+    if (nat.value_or(false) && request.network == NetworkChoice::Auto) {
+        request.network = NetworkChoice::Tap;
+    }
+    request.storage = config.storage;
+    if (const auto storage = options.get<std::string>("storage")) {
+        request.storage = parse_storage(*storage);
+    }
+    request.overlay = ByteSize{options.get<std::uint64_t>("overlay_bytes", config.overlay.bytes())};
 }
 
 OperationPtr ManagerObject::plan(const VmSpec& spec)
@@ -227,10 +247,11 @@ std::tuple<sdbus::ObjectPath, sdbus::ObjectPath> ManagerObject::CreateVm(const V
 {
     ++calls_;
     return answer("CreateVm", [&] {
-        const Options options{map,
-                              {"name", "image", "kernel", "vcpus", "memory_mib", "disk_bytes", "vmm", "network",
-                               "allow_host_loopback", "disk_rate", "disk_iops", "network_rate", "start",
-                               "ready_timeout_s", "remove_on_stop", "lease", "dry_run"}};
+        const Options options{
+            map, {"name",      "image",     "kernel",       "vcpus",   "memory_mib",      "disk_bytes",
+                  "vmm",       "network",   "nat",          "storage", "overlay_bytes",   "allow_host_loopback",
+                  "disk_rate", "disk_iops", "network_rate", "start",   "ready_timeout_s", "remove_on_stop",
+                  "lease",     "dry_run"}};
         constexpr std::uint32_t usual_ready_s = 120;
         const std::chrono::seconds ready_limit{options.get<std::uint32_t>("ready_timeout_s", usual_ready_s)};
         const auto after = options.get<bool>("start", true) ? AfterCreate::Start : AfterCreate::Leave;

@@ -8,6 +8,7 @@
 
 #include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/core/vm/vm_sandboxes.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/operation_object.hpp"
 #include "agent/service/options.hpp"
@@ -154,11 +155,17 @@ sdbus::ObjectPath VmObject::Restart(const std::uint32_t& timeout_ms)
 sdbus::ObjectPath VmObject::Set(const VariantMap& map)
 {
     return answer("Set", [&] {
-        const Options options{map, {"vcpus", "memory_mib", "disk_bytes"}};
+        const Options options{map, {"vcpus", "memory_mib", "disk_bytes", "nat", "overlay_bytes"}};
         VmChange change{.vcpus = options.get<std::uint32_t>("vcpus"),
                         .memory_mib = options.get<std::uint32_t>("memory_mib")};
         if (const auto bytes = options.get<std::uint64_t>("disk_bytes")) {
             change.disk = ByteSize{*bytes};
+        }
+        if (const auto bytes = options.get<std::uint64_t>("overlay_bytes")) {
+            change.overlay = ByteSize{*bytes};
+        }
+        if (const auto nat = options.get<bool>("nat")) {
+            change.nat = *nat ? Nat::On : Nat::Off;
         }
         agent_->vms().check_change(vm_, change);
         return run("set", [&](const OperationPtr& operation) { return agent_->vms().change(vm_, operation, change); });
@@ -240,6 +247,10 @@ VariantMap VmObject::Details()
         const auto& record = vm_->record;
         const auto& spec = record.spec;
         const auto text = [](std::string_view value) { return sdbus::Variant{to_utf8(value)}; };
+        const bool is_snapshot = spec.storage == StorageChoice::DmSnapshot;
+        const auto root_used = !is_snapshot        ? agent_->disks().allocated(vm_->folder / vm_folder::root_disk)
+                               : vm_->sandbox_seen ? vm_->sandbox_seen->allocated.bytes()
+                                                   : 0;
         return VariantMap{
             {"reason", text(record.reason)},
             {"image", text(spec.image)},
@@ -250,13 +261,16 @@ VariantMap VmObject::Details()
             {"memory_mib", sdbus::Variant{spec.memory_mib}},
             {"disk_bytes", sdbus::Variant{spec.disk.bytes()}},
             {"disk_used_bytes", sdbus::Variant{agent_->disks().allocated(vm_->folder / vm_folder::work_disk)}},
-            {"root_used_bytes", sdbus::Variant{agent_->disks().allocated(vm_->folder / vm_folder::root_disk)}},
+            {"root_used_bytes", sdbus::Variant{std::uint64_t{root_used}}},
+            {"overlay_bytes", sdbus::Variant{is_snapshot ? spec.overlay.bytes() : std::uint64_t{0}}},
             {"disk_rate", sdbus::Variant{spec.rates.disk.bytes()}},
             {"disk_iops", sdbus::Variant{spec.rates.disk_operations}},
             {"network_rate", sdbus::Variant{spec.rates.network.bytes()}},
             {"vmm", text(record.vmm)},
-            {"storage", text("file")},
+            {"storage", text(to_string(spec.storage))},
             {"network", text(record.network)},
+            {"nat", sdbus::Variant{spec.nat == Nat::On}},
+            {"warning", text(warning_of(*vm_))},
             {"address", text(record.address)},
             {"pid", sdbus::Variant{static_cast<std::uint32_t>(record.process.pid)}},
             {"created", sdbus::Variant{record.created}},

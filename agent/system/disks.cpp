@@ -233,6 +233,9 @@ void FileDisks::grow_work(const std::filesystem::path& folder, ByteSize size, co
 void FileDisks::sync(const std::filesystem::path& folder)
 {
     for (const auto& path : {folder / vm_folder::root_disk, folder / vm_folder::work_disk, folder}) {
+        if (std::filesystem::is_symlink(path)) {
+            continue;  // the broker's device, empty as yet
+        }
         const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
         if (!file || ::fsync(file.get()) < 0) {
             throw errno_error("can't write " + path.string(), errno);

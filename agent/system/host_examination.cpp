@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/host_examination.hpp"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include "agent/system/image/user_namespace.hpp"
@@ -60,6 +61,38 @@ Task<Finding> HostExamination::firecracker()
         finding = {check, "warn", "QEMU is used: " + problem, "banger runtime fetch"};
     }
     co_return finding;
+}
+
+Finding finding_of(const BrokerReport& report, const std::filesystem::path& program, const std::string& user)
+{
+    using State = BrokerReport::State;
+    const std::string check = "banger-broker";
+    const auto without = "; root disks are files, and networks user-mode";
+    std::error_code none;
+    const bool installed = std::filesystem::exists(program, none);
+    const auto look = installed ? program.string() + " --check" : "systemctl status banger-broker";
+    switch (report.state) {
+        case State::Ready:
+            return {check, "ok", "dm-snapshot and NAT; sandboxes: " + std::to_string(report.sandboxes.size()), ""};
+        case State::Refuses: {
+            const bool group = report.detail.find("group banger") != std::string::npos;
+            return {check, "warn", report.detail + without, group ? "usermod -aG banger " + user : look};
+        }
+        case State::Missing:
+            return {check, "warn", report.detail + without, installed ? look : "apt install banger"};
+        case State::Old:
+            return {check, "warn", report.detail + without, "apt install --only-upgrade banger"};
+        case State::Failing:
+            break;
+    }
+    return {check, "warn", report.detail + without, look};
+}
+
+Task<Finding> HostExamination::broker()
+{
+    const auto report = co_await broker_->examine();
+    const auto* user = ::getpwuid(::geteuid());
+    co_return finding_of(report, "/usr/libexec/banger/banger-broker", user != nullptr ? user->pw_name : "USER");
 }
 
 std::vector<Finding> HostExamination::programs() const

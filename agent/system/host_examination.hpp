@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "agent/ports/broker.hpp"
 #include "agent/ports/host_examiner.hpp"
 #include "agent/system/firecracker_program.hpp"
 #include "agent/system/kvm_probe.hpp"
@@ -9,15 +10,23 @@ namespace banger::agent {
 
 class HostExamination final : public HostExaminer {
 public:
-    HostExamination(KvmProbe& probe, FirecrackerProgram& firecracker) : probe_{&probe}, firecracker_{&firecracker} {}
+    HostExamination(KvmProbe& probe, FirecrackerProgram& firecracker, Broker& broker)
+        : probe_{&probe}, firecracker_{&firecracker}, broker_{&broker}
+    {
+    }
 
     std::vector<Finding> programs() const override;
     Task<Finding> firecracker() override;
+    Task<Finding> broker() override;
     Task<Finding> kvm(std::optional<Artifact> kernel) override;
 
 private:
     KvmProbe* probe_;
     FirecrackerProgram* firecracker_;
+    Broker* broker_;
 };
+
+/// What `banger doctor` says of the broker; `program`: where it is installed, for its own check.
+Finding finding_of(const BrokerReport& report, const std::filesystem::path& program, const std::string& user);
 
 }  // namespace banger::agent

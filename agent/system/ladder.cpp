@@ -34,7 +34,8 @@ Task<std::string> Ladder::firecracker_problem(VmSpec spec)
         co_return "Firecracker takes " + std::to_string(firecracker_vcpus) + " CPUs at most";
     }
     std::string problem = co_await host_.firecracker.problem();
-    if (problem.empty() && spec.network != NetworkChoice::None && host_.tap_problem) {
+    const bool needs_own_tap = spec.network != NetworkChoice::None && spec.network != NetworkChoice::Tap;
+    if (problem.empty() && needs_own_tap && host_.tap_problem) {
         problem = co_await host_.tap_problem();
     }
     co_return problem;

@@ -66,6 +66,10 @@ Words QemuDriver::command(const VmmConfig& config) const
     if (config.network.kind == VmmNetwork::Kind::StreamSocket) {
         add(words, {"-netdev", "stream,id=net,server=off,addr.type=unix,addr.path=" + config.network.path, "-device",
                     "virtio-net-device,netdev=net,mac=" + config.network.mac});
+    } else if (config.network.kind == VmmNetwork::Kind::Tap) {
+        // The broker's, made and configured already, and owned by this user: nothing is to be run for it.
+        add(words, {"-netdev", "tap,id=net,ifname=" + config.network.tap + ",script=no,downscript=no,vhost=off",
+                    "-device", "virtio-net-device,netdev=net,mac=" + config.network.mac});
     }
     return words;
 }

@@ -29,6 +29,8 @@ constexpr std::array migrations{
     "  created INTEGER NOT NULL,"
     "  started INTEGER NOT NULL"
     ") STRICT;",
+    "ALTER TABLE vms ADD COLUMN sandbox INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN sandbox_nat INTEGER NOT NULL DEFAULT 0;",
 };
 
 constexpr int busy_timeout_ms = 5000;
@@ -82,6 +84,8 @@ void bind(SQLite::Statement& statement, const VmRecord& record)
     statement.bind(":unit", record.process.unit);
     statement.bind(":created", record.created);
     statement.bind(":started", record.started);
+    statement.bind(":sandbox", record.sandbox ? 1 : 0);
+    statement.bind(":sandbox_nat", record.sandbox_nat == Nat::On ? 1 : 0);
 }
 
 VmRecord read_row(SQLite::Statement& row)
@@ -103,6 +107,8 @@ VmRecord read_row(SQLite::Statement& row)
                     .unit = row.getColumn("unit").getString()},
         .created = row.getColumn("created").getInt64(),
         .started = row.getColumn("started").getInt64(),
+        .sandbox = row.getColumn("sandbox").getInt() != 0,
+        .sandbox_nat = row.getColumn("sandbox_nat").getInt() != 0 ? Nat::On : Nat::Off,
     };
 }
 
@@ -176,7 +182,7 @@ void SqliteStore::insert(const VmRecord& record)
     with_errors("can't write the database", [&] {
         SQLite::Statement statement{*database_,
                                     "INSERT INTO vms VALUES (:id, :name, :spec, :state, :reason, :vmm, :network, "
-                                    ":address, :pid, :pid_start, :unit, :created, :started)"};
+                                    ":address, :pid, :pid_start, :unit, :created, :started, :sandbox, :sandbox_nat)"};
         bind(statement, record);
         try {
             statement.exec();
@@ -196,7 +202,7 @@ void SqliteStore::update(const VmRecord& record)
             *database_,
             "UPDATE vms SET name = :name, spec = :spec, state = :state, reason = :reason, vmm = :vmm, "
             "network = :network, address = :address, pid = :pid, pid_start = :pid_start, unit = :unit, "
-            "created = :created, started = :started WHERE id = :id"};
+            "created = :created, started = :started, sandbox = :sandbox, sandbox_nat = :sandbox_nat WHERE id = :id"};
         bind(statement, record);
         if (statement.exec() == 0) {
             throw Error{ErrorCode::NotFound, "there is no VM with the id " + record.id.str()};

@@ -55,6 +55,9 @@ VmPorts Bangerd::ports()
                    .disks = disks,
                    .links = links,
                    .user_network = network,
+                   .broker = broker,
+                   .sandbox_owner = "ownerownerow",
+                   .resolvers = [] { return std::vector<std::string>{"192.0.2.53"}; },
                    .images = images,
                    .kernels = kernels,
                    .ladder = ladder,
@@ -62,7 +65,7 @@ VmPorts Bangerd::ports()
                    .open_process = [this](const ProcessId& process) { return world.open(process); },
                    .send_signal = [this](const UniqueFd& process, int number) { world.signal(process, number); },
                    .now = [] { return std::int64_t{1'700'000'000}; },
-                   .limits = {.shutdown_heard = soon, .vmm_quit = soon, .kill = soon}};
+                   .limits = {.shutdown_heard = soon, .vmm_quit = soon, .kill = soon, .disk_held = milliseconds{2}}};
 }
 
 VmObserver Bangerd::observer()
@@ -187,6 +190,12 @@ Outcome Bangerd::remove(const std::string& name, Force force)
     return run(manager->remove(vm(name), operation("delete"), force));
 }
 
+const FakeSandbox* Bangerd::sandbox(const std::string& name)
+{
+    const auto found = world.sandboxes.find(sandbox_id(name));
+    return found != world.sandboxes.end() ? &found->second : nullptr;
+}
+
 void Bangerd::end_guest(const std::string& name, std::optional<GuestEnd> said)
 {
     world.end_process(world.process_in(vm(name)->folder)->pid, said);
@@ -201,6 +210,7 @@ std::vector<std::string> Bangerd::faults()
         }
     };
     std::set<std::string> known;
+    std::set<std::string> sandboxes;
     std::size_t running = 0;
     for (const auto& vm : manager->list()) {
         const auto& id = vm->record.id.str();
@@ -213,11 +223,25 @@ std::vector<std::string> Bangerd::faults()
                vm->name() + "'s VMM is not as its state says");
         expect(world.rows.contains(id), vm->name() + " has no row");
         for (const auto* file : {"root.img", "work.img", "vm.json"}) {
-            expect(std::filesystem::exists(vm->folder / file), vm->name() + " has no " + file);
+            expect(std::filesystem::exists(std::filesystem::symlink_status(vm->folder / file)),
+                   vm->name() + " has no " + file);
         }
+        const bool is_snapshot = vm->record.spec.storage == StorageChoice::DmSnapshot;
+        const auto* sandbox = this->sandbox(vm->name());
+        expect(vm->record.spec.storage != StorageChoice::Auto, vm->name() + " has no storage");
+        expect(std::filesystem::is_symlink(vm->folder / "root.img") == is_snapshot,
+               vm->name() + "'s root disk is not what it says");
+        expect(!is_snapshot || (sandbox != nullptr && sandbox->base), vm->name() + " lost its root disk");
+        expect(
+            (sandbox != nullptr && sandbox->running) == (vm->running && (is_snapshot || vm->record.network == "tap")),
+            vm->name() + "'s sandbox does not run as its VMM does");
+        sandboxes.insert(sandbox_id(vm->name()));
         expect(world.networks.contains(vm->folder) == (vm->record.network == "user"),
                vm->name() + "'s network is left over");
         expect(!vm->lifecycle.is_locked(), vm->name() + "'s lifecycle is held by nobody");
+    }
+    for (const auto& [id, sandbox] : world.sandboxes) {
+        expect(sandboxes.contains(id) || !id.starts_with("ownerownerow-"), "a sandbox is left over: " + id);
     }
     expect(world.rows.size() == known.size(), "there are rows of no VM");
     expect(world.live_processes() == running, "there are VMMs of no VM");

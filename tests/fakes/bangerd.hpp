@@ -53,6 +53,9 @@ public:
     OperationPtr operation(const std::string& kind = "test");
     VmPtr vm(const std::string& name) { return manager->find(name); }
     FakeLink& link(const std::string& name) { return dynamic_cast<FakeLink&>(*vm(name)->running->link); }
+    std::string sandbox_id(const std::string& name) { return "ownerownerow-" + vm(name)->record.id.str(); }
+    /// What the broker has of it; null when it has nothing.
+    const FakeSandbox* sandbox(const std::string& name);
     VmState state(const std::string& name) { return vm(name)->record.state; }
     /// How its guest or its VMM ends it.
     void end_guest(const std::string& name, std::optional<GuestEnd> said);
@@ -66,6 +69,7 @@ public:
     FakeProcessHost processes{world};
     FakeDisks disks{world};
     FakeNetwork network{world};
+    FakeBroker broker{world};
     FakeVmm vmm{world};
     FakeLadder ladder{world, vmm};
     FakeLinks links{world, loop, vmm};

@@ -160,9 +160,10 @@ private:
 
 }  // namespace
 
-VmmStreams FakeVmm::prepare(const std::filesystem::path&) const
+VmmStreams FakeVmm::prepare(const std::filesystem::path& folder) const
 {
     world_->step_now("vmm.prepare");
+    world_->last_prepared = folder;
     return {.error_log = "qemu.log"};
 }
 
@@ -170,6 +171,10 @@ std::vector<std::string> FakeVmm::command(const VmmConfig& wanted) const
 {
     world_->step_now("vmm.command");
     config = wanted;
+    root_disk.clear();
+    if (const auto path = world_->last_prepared / "root.img"; std::filesystem::is_symlink(path)) {
+        root_disk = std::filesystem::read_symlink(path);
+    }
     return {"/fake/vmm"};
 }
 
@@ -200,8 +205,9 @@ GuestDoor FakeVmm::guest_door(const std::filesystem::path& folder) const
     }};
 }
 
-Task<VmmLadder::Pick> FakeLadder::choose(VmSpec, Artifact)
+Task<VmmLadder::Pick> FakeLadder::choose(VmSpec spec, Artifact)
 {
+    network = spec.network;
     const auto fault = world_->take("ladder.choose");
     co_await world_->before_async(fault);
     co_await world_->after_async(fault);

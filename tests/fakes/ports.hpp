@@ -61,6 +61,29 @@ private:
     World* world_;
 };
 
+class FakeBroker final : public Broker {
+public:
+    explicit FakeBroker(World& world) : world_{&world} {}
+    Task<void> create(std::string id, std::optional<Digest> base, ByteSize overlay, Prompt prompt) override;
+    Task<StartedSandbox> start(std::string id, std::optional<SandboxBase> base, SandboxNetwork network) override;
+    Task<void> stop(std::string id) override;
+    Task<void> grow(std::string id, ByteSize overlay) override;
+    Task<void> set_nat(std::string id, Nat nat, Prompt prompt) override;
+    Task<void> destroy(std::string id) override;
+    Task<std::vector<SandboxRow>> list() override;
+    Task<BrokerReport> examine() override;
+    void on_change(std::function<void()> call) override { changed = std::move(call); }
+
+    std::function<void()> changed;
+
+private:
+    Fault enter(const std::string& call);
+    void authorize(Prompt prompt) const;
+    FakeSandbox& at(const std::string& id);
+    void check_free();
+    World* world_;
+};
+
 class FakeVmm final : public Vmm {
 public:
     explicit FakeVmm(World& world) : world_{&world} {}
@@ -77,6 +100,7 @@ public:
 
     mutable std::filesystem::path connected{};  ///< the folder of the last connection to a guest
     mutable std::optional<VmmConfig> config{};  ///< the last one
+    mutable std::string root_disk{};            ///< where its root.img led to when it was started
 
 private:
     World* world_;
@@ -86,6 +110,7 @@ class FakeLadder final : public VmmLadder {
 public:
     FakeLadder(World& world, const FakeVmm& vmm) : world_{&world}, vmm_{&vmm} {}
     Task<Pick> choose(VmSpec spec, Artifact kernel) override;
+    NetworkChoice network{NetworkChoice::Auto};  ///< of the last one to choose for
     Task<void> look_ahead(Artifact) override { co_return; }
     const Vmm* by_name(std::string_view name) const noexcept override;
 

@@ -12,6 +12,7 @@
 
 #include "agent/core/task.hpp"
 #include "agent/core/vm/vm_record.hpp"
+#include "agent/ports/broker.hpp"
 #include "agent/ports/vmm.hpp"
 #include "common/error.hpp"
 #include "common/unique_fd.hpp"
@@ -54,6 +55,30 @@ struct FakeVmms {
     bool stuck{false};  ///< stopped by a full disk
     bool known{true};   ///< to the bangerd that looks for one
     bool booted{true};  ///< false: started, and never told what to boot
+};
+
+/// How the broker of this world behaves.
+struct FakeBrokerWays {
+    bool there{false};
+    bool allows{true};              ///< polkit, without a question
+    bool user_says_yes{false};      ///< where polkit asks
+    std::string lacks_for_disks{};  ///< what a start with a disk fails with, as HostLacks; empty: it can
+    std::string lacks_for_taps{};
+    ByteSize quota{1024 * gib};  ///< the most that one overlay may have
+    int times_gone{0};           ///< so many of the next starts end with the broker gone; what they did is undone, or
+    bool gone_after{false};      ///< is done
+    int times_in_use{0};         ///< so many of the next stops and destroys find the disk open
+};
+
+/// A sandbox of this world's broker.
+struct FakeSandbox {
+    std::optional<Digest> base{};
+    ByteSize limit{};
+    bool running{false};
+    bool held{false};
+    bool tap{false};
+    Nat nat{Nat::Off};
+    ByteSize used{};
 };
 
 /// All that outlives a bangerd: rows, files (real ones, in a folder of its own), processes, networks. The fakes behind bangerd's ports
@@ -101,7 +126,11 @@ public:
     std::map<std::filesystem::path, LoopbackPolicy> networks;  ///< by the VM's folder
     FakeGuests guests;
     FakeVmms vmms;
-    std::vector<int> signals;  ///< that were sent to VMMs
+    std::filesystem::path last_prepared;  ///< the folder of the VM whose VMM was readied last
+    FakeBrokerWays broker;
+    std::map<std::string, FakeSandbox> sandboxes;  ///< by id
+    std::vector<std::string> broker_calls;         ///< "CALL ID", and what it asked for
+    std::vector<int> signals;                      ///< that were sent to VMMs
     mutable std::recursive_mutex mutex;
 
 private:

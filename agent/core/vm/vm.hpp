@@ -9,6 +9,7 @@
 #include "agent/core/operation.hpp"
 #include "agent/core/task.hpp"
 #include "agent/core/vm/vm_record.hpp"
+#include "agent/ports/broker.hpp"
 #include "agent/ports/guest_link.hpp"
 #include "agent/ports/vmm.hpp"
 #include "common/event_loop.hpp"
@@ -48,6 +49,10 @@ struct Vm {
     bool restarting{false};     ///< a stop that a start follows: no end in the sense of remove_on_stop
     bool reboot_wanted{false};  ///< the guest rebooted, and nobody has stopped it since
     bool removed{false};        ///< its row and folder are gone
+    TaskMutex sandbox_turn;     ///< held while the broker works on its sandbox
+    std::optional<StartedSandbox> sandbox_started;  ///< by its making, for the first start
+    std::optional<SandboxRow> sandbox_seen;         ///< as the broker listed it last
+    std::string tap_lack;                           ///< why it has no TAP that its configuration likes
 
     explicit Vm(VmRecord row, std::filesystem::path place) : record{std::move(row)}, folder{std::move(place)} {}
     const std::string& name() const noexcept { return record.spec.name.str(); }

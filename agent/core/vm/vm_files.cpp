@@ -45,6 +45,9 @@ void add_run_notes(VmRecord& row, const std::filesystem::path& folder)
     row.vmm = text("vmm");
     row.network = text("network");
     row.address = text("address");
+    const auto sandbox = notes.find("sandbox");
+    const bool noted = sandbox != notes.end() && sandbox->is_boolean() && sandbox->get<bool>();
+    row.sandbox = noted || row.spec.storage == StorageChoice::DmSnapshot;
 }
 
 /// The id that a folder is named after, if it is one of ours.
@@ -98,8 +101,24 @@ void write_description(const std::filesystem::path& folder, const nlohmann::json
 
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record)
 {
-    const nlohmann::json notes{{"vmm", record.vmm}, {"network", record.network}, {"address", record.address}};
+    const nlohmann::json notes{
+        {"vmm", record.vmm}, {"network", record.network}, {"address", record.address}, {"sandbox", record.sandbox}};
     write_whole(folder / vm_folder::run_notes, notes);
+}
+
+std::string sandbox_owner_of(const std::filesystem::path& state)
+{
+    const auto path = state / "sandboxes.json";
+    if (!std::filesystem::exists(path)) {
+        auto owner = VmId::random().str();
+        write_whole(path, {{"owner", owner}});
+        return owner;
+    }
+    const auto json = read_object(path);
+    if (!json.is_object() || !json.contains("owner") || !json["owner"].is_string()) {
+        throw Error{ErrorCode::CorruptData, path.string() + " is damaged"};
+    }
+    return VmId::parse(json["owner"].get<std::string>()).str();
 }
 
 std::vector<VmRecord> described_vms(const std::filesystem::path& vms, const std::vector<std::string>& known_ids)

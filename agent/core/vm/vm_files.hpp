@@ -23,6 +23,10 @@ void write_description(const std::filesystem::path& folder, const nlohmann::json
 /// Writes run.json: what is about to run the VM (vmm, network, address). Throws NoSpace, Failed.
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record);
 
+/// The word that begins the ids of all sandboxes of this state folder's VMs. Made at random once, and kept in the folder, so that no two
+/// folders have the same: whoever finds a sandbox with it and no VM may remove it. Throws CorruptData, NoSpace, Failed.
+std::string sandbox_owner_of(const std::filesystem::path& state);
+
 /// A stopped row for each folder that holds a whole VM, with what its run notes say; damaged folders and `known_ids` are passed over.
 std::vector<VmRecord> described_vms(const std::filesystem::path& vms, const std::vector<std::string>& known_ids);
 

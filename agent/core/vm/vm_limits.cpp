@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint32_t least_memory_mib = 128;
 constexpr std::uint32_t most_memory_mib = 1U << 20U;  // 1 TiB
 constexpr auto least_disk = 64 * mib;
+constexpr auto least_overlay = 16 * mib;     // the broker's own
 constexpr auto most_disk = 16 * 1024 * gib;  // ext4 with 4 KiB blocks holds 16 TiB
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error{ErrorCode::InvalidArgument, sentence}; }
@@ -35,6 +36,13 @@ void check_disk(ByteSize disk)
 {
     if (disk < least_disk || disk > most_disk) {
         refuse("disk-size must be 64M to 16T, not " + disk.to_string());
+    }
+}
+
+void check_overlay(ByteSize overlay)
+{
+    if (overlay < least_overlay || overlay > most_disk) {
+        refuse("system-overlay-size must be 16M to 16T, not " + overlay.to_string());
     }
 }
 

@@ -11,5 +11,6 @@ namespace banger::agent {
 void check_vcpus(std::uint32_t vcpus, std::uint32_t host_cpus);
 void check_memory(std::uint32_t memory_mib);
 void check_disk(ByteSize disk);
+void check_overlay(ByteSize overlay);
 
 }  // namespace banger::agent

@@ -32,6 +32,11 @@ VmSpec VmManager::check(const VmRequest& request) const
     check_vcpus(request.vcpus, host_cpus_);
     check_memory(request.memory_mib);
     check_disk(request.disk);
+    check_overlay(request.overlay);
+    if (request.nat == Nat::On && (request.network == NetworkChoice::User || request.network == NetworkChoice::None)) {
+        throw Error{ErrorCode::InvalidArgument, "NAT goes with a TAP, and the network " +
+                                                    std::string{to_string(request.network)} + " was asked for"};
+    }
     const auto image = ports_.images.find(request.image);
     const auto kernel = ports_.kernels.find(request.kernel);
     const auto image_found =
@@ -50,6 +55,9 @@ VmSpec VmManager::check(const VmRequest& request) const
                   .disk = request.disk,
                   .vmm = request.vmm,
                   .network = request.network,
+                  .nat = request.nat,
+                  .storage = request.storage,
+                  .overlay = request.overlay,
                   .loopback = request.loopback,
                   .rates = request.rates,
                   .on_stop = request.on_stop};
@@ -76,9 +84,12 @@ VmPtr VmManager::reserve(VmSpec spec, UniqueFd lease)
 Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate after)
 {
     operation->set_stage("writing the record");
+    VmSandboxes::plan(vm->record);
     auto& store = ports_.store;
     auto insert = [&store, row = vm->record] { store.insert(row); };
     co_await run_on(ports_.loop, ports_.store_lane, std::move(insert));
+    operation->check_cancelled();
+    co_await sandboxes_.make(vm, operation);
     operation->check_cancelled();
     operation->set_stage("making the disks");
     const auto image = ports_.images.find(vm->record.spec.image_digest.str());
@@ -87,11 +98,17 @@ Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate a
     }
     auto& disks = ports_.disks;
     const bool sync_now = after == AfterCreate::Leave;
-    auto make_disks = [&disks, sync_now, folder = vm->folder, source = image->folder / artifact_file::root_file_system,
-                       size = vm->record.spec.disk, description = to_json(vm->record.spec),
-                       stop = operation->stop_token()] {
+    const bool is_file = vm->record.spec.storage == StorageChoice::File;
+    const auto node = vm->sandbox_started ? vm->sandbox_started->disk : "";
+    auto make_disks = [&disks, sync_now, is_file, node, folder = vm->folder,
+                       source = image->folder / artifact_file::root_file_system, size = vm->record.spec.disk,
+                       description = to_json(vm->record.spec), stop = operation->stop_token()] {
         make_private_folder(folder);
-        disks.make_root(source, folder, stop);
+        if (is_file) {
+            disks.make_root(source, folder, stop);
+        } else {
+            std::filesystem::create_symlink(node, folder / vm_folder::root_disk);
+        }
         disks.make_work(folder, size);
         if (sync_now) {
             disks.sync(folder);
@@ -103,7 +120,9 @@ Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate a
     operation->check_cancelled();
     runner_.apply(vm, VmEvent::Made, "made");
     if (after == AfterCreate::Leave) {
+        sandboxes_.stop(vm);
         co_await runner_.save(vm);
+        co_await VmSandboxes::settled(vm);
     }  // else the start writes its own row, and until then a SIGKILL leaves nothing
 }
 
@@ -174,8 +193,9 @@ Task<void> VmManager::give_back(VmPtr vm)
     }
 }
 
-/// Takes a VM away: folder first, row last, so that a row without a folder is all that a SIGKILL can leave.
-Task<void> VmManager::discard(VmPtr vm)
+/// Takes a VM away: folder first, row last, so that a row without a folder is all that a SIGKILL can leave. The sandbox of a VM without
+/// either goes when the broker is next looked at.
+Task<void> VmManager::discard(VmPtr vm, VmSandboxes::Patience patience)
 {
     if (vm->removed) {
         co_return;
@@ -187,6 +207,7 @@ Task<void> VmManager::discard(VmPtr vm)
     }
     auto remove_files = [folder = vm->folder] { remove_folder(folder); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(remove_files));
+    co_await sandboxes_.remove(vm, patience);
     auto& store = ports_.store;
     auto remove_row = [&store, id = vm->record.id] { store.remove(id); };
     co_await run_on(ports_.loop, ports_.store_lane, std::move(remove_row));

@@ -13,7 +13,10 @@ VmManager::VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std
       vms_folder_{std::move(vms_folder)},
       host_cpus_{host_cpus},
       observer_{observer},
-      runner_{ports, {std::move(observer), [this](const VmPtr& vm, VmRunner::Hooks::End end) { on_ended(vm, end); }}}
+      sandboxes_{ports, {observer_, [this] { return list(); }, vms_folder_}},
+      runner_{ports, sandboxes_, {std::move(observer), [this](const VmPtr& vm, VmRunner::Hooks::End end) {
+                                      on_ended(vm, end);
+                                  }}}
 {
 }
 
@@ -101,6 +104,7 @@ Task<void> VmManager::stop(VmPtr vm, OperationPtr operation, std::chrono::millis
     vm->reboot_wanted = false;
     operation->set_stage("shutting down");
     const bool clean = co_await runner_.stop(vm, limit);
+    co_await VmSandboxes::settled(vm);
     operation->result()["clean"] = clean;
 }
 
@@ -238,6 +242,7 @@ void VmManager::housekeep()
         }
     }
     trim_logs();
+    sandboxes_.housekeep();
 }
 
 /// A guest whose VMM stopped it for want of space has lost nothing, and goes on once there is room.

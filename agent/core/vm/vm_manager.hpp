@@ -23,16 +23,21 @@ struct VmRequest {
     ByteSize disk;
     VmmChoice vmm;
     NetworkChoice network;
+    Nat nat{Nat::Off};
+    StorageChoice storage{StorageChoice::Auto};
+    ByteSize overlay{default_overlay};
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
     RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
 };
 
-/// What is to become different of a stopped VM; what isn't there stays.
+/// What is to become different of a VM; what isn't there stays.
 struct VmChange {
     std::optional<std::uint32_t> vcpus{};
     std::optional<std::uint32_t> memory_mib{};
-    std::optional<ByteSize> disk{};  ///< the work disk; it grows only
+    std::optional<ByteSize> disk{};     ///< the work disk; it grows only
+    std::optional<Nat> nat{};           ///< of a running one, too
+    std::optional<ByteSize> overlay{};  ///< of a running one, too; it grows only
 };
 
 inline constexpr std::chrono::milliseconds default_stop_limit{10'000};
@@ -74,8 +79,8 @@ public:
     Task<void> remove(VmPtr vm, OperationPtr operation, Force force);
     static void check_removable(const VmPtr& vm, Force force);
 
-    /// Between two runs. Throws InvalidArgument (also for a smaller disk), WrongState (not stopped), NoSpace, CorruptData (of the disk);
-    /// ask check_change() first to say so at once.
+    /// Between two runs, but for NAT and overlay. Throws InvalidArgument (also for a smaller disk), WrongState (not stopped), NoSpace,
+    /// CorruptData (of the disk), and what Broker throws; ask check_change() first to say so at once.
     Task<void> change(VmPtr vm, OperationPtr operation, VmChange change);
     void check_change(const VmPtr& vm, const VmChange& change) const;
 
@@ -92,7 +97,8 @@ private:
     Task<void> sync_disks(VmPtr vm);
     Promise<Unit> begin_sync(const VmPtr& vm);
     Task<void> give_back(VmPtr vm);
-    Task<void> discard(VmPtr vm);
+    Task<void> discard(VmPtr vm, VmSandboxes::Patience patience = VmSandboxes::Patience::Wait);
+    Task<void> change_sandbox(VmPtr vm, VmSpec spec);
     Task<void> come_back(VmPtr vm);
     Task<void> recover_one(VmPtr vm);
     std::vector<VmRecord> rows_of_folders(const std::vector<VmRecord>& known) const;
@@ -109,6 +115,7 @@ private:
     std::filesystem::path vms_folder_;
     std::uint32_t host_cpus_;
     VmObserver observer_;
+    VmSandboxes sandboxes_;
     VmRunner runner_;
     std::map<std::string, VmPtr, std::less<>> by_name_;
 };

@@ -9,6 +9,7 @@
 #include "agent/core/task.hpp"
 #include "agent/core/vm/vm.hpp"
 #include "agent/ports/artifacts.hpp"
+#include "agent/ports/broker.hpp"
 #include "agent/ports/guest_link.hpp"
 #include "agent/ports/guest_network.hpp"
 #include "agent/ports/process_host.hpp"
@@ -42,7 +43,8 @@ public:
 struct VmLimits {
     std::chrono::milliseconds shutdown_heard{2'000};  ///< the guest, to answer that it heard
     std::chrono::milliseconds vmm_quit{2'000};        ///< the VMM, to flush and leave
-    std::chrono::milliseconds kill{10'000};  ///< the kernel, to end a killed process; longer means it hangs in I/O
+    std::chrono::milliseconds kill{10'000};    ///< the kernel, to end a killed process; longer means it hangs in I/O
+    std::chrono::milliseconds disk_held{100};  ///< between two tries to take a disk away that somebody still holds open
 };
 
 /// The world around the VMs, wired in main.cpp. All outlive the VmManager.
@@ -55,6 +57,11 @@ struct VmPorts {
     VmDisks& disks;
     GuestLinks& links;
     NetworkDriver& user_network;
+    Broker& broker;
+    /// Begins the ids of this state folder's sandboxes, which no other's do (agent/README.md). Shape: [a-z0-9]{12}
+    std::string sandbox_owner;
+    /// IPv4 addresses of the name servers that a guest on a TAP is told: the host's, but no loopback.
+    std::function<std::vector<std::string>()> resolvers;
     const Artifacts& images;
     const Artifacts& kernels;
     VmmLadder& ladder;

@@ -12,7 +12,8 @@ namespace banger::agent {
 namespace {
 
 constexpr std::array vmm_names{"auto", "firecracker", "qemu-kvm", "qemu-tcg"};
-constexpr std::array network_names{"auto", "user", "none"};
+constexpr std::array network_names{"auto", "user", "none", "tap"};
+constexpr std::array storage_names{"auto", "file", "dm-snapshot"};
 
 template <typename Choice, std::size_t N>
 Choice parse_choice(std::string_view what, std::string_view text, const std::array<const char*, N>& names)
@@ -54,10 +55,15 @@ RateLimits rates_of(const nlohmann::json& json)
 
 std::string_view to_string(VmmChoice choice) noexcept { return vmm_names[static_cast<std::size_t>(choice)]; }
 std::string_view to_string(NetworkChoice choice) noexcept { return network_names[static_cast<std::size_t>(choice)]; }
+std::string_view to_string(StorageChoice choice) noexcept { return storage_names[static_cast<std::size_t>(choice)]; }
 VmmChoice parse_vmm(std::string_view text) { return parse_choice<VmmChoice>("VMM", text, vmm_names); }
 NetworkChoice parse_network(std::string_view text)
 {
     return parse_choice<NetworkChoice>("network", text, network_names);
+}
+StorageChoice parse_storage(std::string_view text)
+{
+    return parse_choice<StorageChoice>("storage", text, storage_names);
 }
 
 nlohmann::json to_json(const VmSpec& spec)
@@ -72,6 +78,9 @@ nlohmann::json to_json(const VmSpec& spec)
             {"disk_bytes", spec.disk.bytes()},
             {"vmm", to_string(spec.vmm)},
             {"network", to_string(spec.network)},
+            {"nat", spec.nat == Nat::On},
+            {"storage", to_string(spec.storage)},
+            {"overlay_bytes", spec.overlay.bytes()},
             {"allow_host_loopback", spec.loopback == LoopbackPolicy::Allowed},
             {"disk_rate", spec.rates.disk.bytes()},
             {"disk_iops", spec.rates.disk_operations},
@@ -93,6 +102,10 @@ VmSpec vm_spec_of(const nlohmann::json& json)
             .disk = ByteSize{whole_number<std::uint64_t>(json, "disk_bytes")},
             .vmm = parse_vmm(json.at("vmm").get<std::string>()),
             .network = parse_network(json.at("network").get<std::string>()),
+            .nat = json.value("nat", false) ? Nat::On : Nat::Off,
+            .storage = parse_storage(json.value("storage", "file")),  // VMs of before there was another
+            .overlay = json.contains("overlay_bytes") ? ByteSize{whole_number<std::uint64_t>(json, "overlay_bytes")}
+                                                      : default_overlay,
             .loopback = json.at("allow_host_loopback").get<bool>() ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded,
             .rates = rates_of(json),
             .on_stop = json.at("remove_on_stop").get<bool>() ? StopPolicy::Remove : StopPolicy::Keep,

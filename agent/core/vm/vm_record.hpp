@@ -12,15 +12,21 @@
 namespace banger::agent {
 
 enum class VmmChoice { Auto, Firecracker, QemuKvm, QemuTcg };
-enum class NetworkChoice { Auto, User, None };
+enum class NetworkChoice { Auto, User, None, Tap };
+enum class StorageChoice { Auto, File, DmSnapshot };
+enum class Nat { Off, On };
 enum class LoopbackPolicy { Shielded, Allowed };  ///< of all addresses that the host has
 enum class StopPolicy { Keep, Remove };
 
 std::string_view to_string(VmmChoice choice) noexcept;
 std::string_view to_string(NetworkChoice choice) noexcept;
+std::string_view to_string(StorageChoice choice) noexcept;
 /// Throws InvalidArgument that lists the words there are.
 VmmChoice parse_vmm(std::string_view text);
 NetworkChoice parse_network(std::string_view text);
+StorageChoice parse_storage(std::string_view text);
+
+inline constexpr auto default_overlay = 16 * gib;
 
 /// What a VM may move in a second, one-way each; 0: as much as it can.
 struct RateLimits {
@@ -41,6 +47,10 @@ struct VmSpec {
     ByteSize disk;  ///< the work disk
     VmmChoice vmm{VmmChoice::Auto};
     NetworkChoice network{NetworkChoice::Auto};
+    Nat nat{Nat::Off};  ///< with a TAP alone: whether the guest reaches more than the host
+    StorageChoice storage{
+        StorageChoice::Auto};           ///< of the root disk; Auto only until it is made, from then on what it is
+    ByteSize overlay{default_overlay};  ///< what a dm-snapshot may come to on the host
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
     RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
@@ -61,11 +71,14 @@ struct VmRecord {
     VmState state{VmState::Creating};
     std::string reason{};   ///< why it is failed, or what was odd about its last end; empty else
     std::string vmm{};      ///< what runs it: firecracker, qemu-kvm or qemu-tcg; empty while stopped
-    std::string network{};  ///< user or none; empty while stopped
+    std::string network{};  ///< user, tap or none; empty while stopped
     std::string address{};  ///< the guest's IPv4 address; empty while stopped or without a network
     ProcessId process{};
     std::int64_t created{0};  ///< seconds since 1970
     std::int64_t started{0};
+    /// The broker has a sandbox of this VM's, or may have: written before it is asked for one.
+    bool sandbox{false};
+    Nat sandbox_nat{Nat::Off};  ///< what the broker was told last
 };
 
 /// The spec as JSON, for the database and for vm.json in the VM's folder.

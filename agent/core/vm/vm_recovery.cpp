@@ -46,6 +46,7 @@ Task<void> VmManager::recover(std::vector<VmRecord> rows)
     }
     auto clear = [folder = vms_folder_, known] { remove_leftover_folders(folder, known); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(clear));
+    sandboxes_.align();  // nobody waits for it: there may be no broker, or one that hangs
 }
 
 Task<void> VmManager::recover_one(VmPtr vm)
@@ -59,7 +60,7 @@ Task<void> VmManager::recover_one(VmPtr vm)
     const bool unwanted = was_up && found == VmEvent::FoundGone && vm->record.spec.on_stop == StopPolicy::Remove;
     if (before == VmState::Creating || before == VmState::Deleting || unwanted) {
         co_await runner_.end(vm);
-        co_await discard(vm);
+        co_await discard(vm, VmSandboxes::Patience::None);
     }
 }
 

@@ -107,6 +107,7 @@ Task<void> VmRunner::undo_launch(VmPtr vm, std::exception_ptr failure)
         ports_.send_signal(process, SIGKILL);
     }
     ports_.user_network.stop(vm->folder);
+    sandboxes_->stop(vm);
     forget_run(vm);
     co_await note(vm);
 }
@@ -163,10 +164,19 @@ Task<void> VmRunner::launch(VmPtr vm, OperationPtr operation)
     if (!kernel) {
         throw Error{ErrorCode::NotFound, "the kernel of " + vm->name() + " was deleted just now"};
     }
-    const auto [vmm, lack] = co_await ports_.ladder.choose(vm->record.spec, *kernel);
+    auto tap = co_await sandboxes_->start(vm, operation);
+    auto spec = vm->record.spec;
+    if (tap) {
+        spec.network = NetworkChoice::Tap;  // each VMM takes that one
+    }
+    const auto [vmm, lack] = co_await ports_.ladder.choose(std::move(spec), *kernel);
     check_wanted(vm, operation);
     GuestSettings settings;
-    settings.network = co_await start_network(vm, operation, *vmm);
+    if (tap) {
+        settings.network = std::move(*tap);
+    } else {
+        settings.network = co_await start_network(vm, operation, *vmm);
+    }
     settings.authorized_keys = co_await ports_.authorized_keys();
     check_wanted(vm, operation);
 

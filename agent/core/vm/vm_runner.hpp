@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "agent/core/vm/vm_ports.hpp"
+#include "agent/core/vm/vm_sandboxes.hpp"
 
 namespace banger::agent {
 
@@ -18,7 +19,10 @@ public:
         std::function<void(VmPtr, End)> ended;
     };
 
-    VmRunner(const VmPorts& ports, Hooks hooks) : ports_{ports}, hooks_{std::move(hooks)} {}
+    VmRunner(const VmPorts& ports, VmSandboxes& sandboxes, Hooks hooks)
+        : ports_{ports}, sandboxes_{&sandboxes}, hooks_{std::move(hooks)}
+    {
+    }
 
     /// Until the guest is ready. Throws HostLacks, NoSpace, TimedOut (the VMM is left for a look), Failed, Cancelled (ended again).
     Task<void> start(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
@@ -61,6 +65,7 @@ private:
     static std::string end_of_logs(const VmPtr& vm);
 
     VmPorts ports_;
+    VmSandboxes* sandboxes_;
     Hooks hooks_;
 };
 

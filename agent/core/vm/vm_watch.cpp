@@ -107,6 +107,7 @@ Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
     running->started.set(
         StartOutcome::VmmEnded);  // before anything waits: a start that waits must not find its limit first
     ports_.user_network.stop(vm->folder);
+    sandboxes_->stop(vm);
     running->link.reset();
     running->control.reset();
     if (const auto next = next_state(vm->record.state, event)) {
@@ -167,7 +168,10 @@ Task<void> VmRunner::take_over(VmPtr vm, const Vmm* vmm, UniqueFd process)
 {
     GuestSettings settings;
     settings.keep = true;  // the bangerd before us may have configured it
-    if (!vm->record.address.empty()) {
+    if (vm->record.network == "tap" && !vm->record.address.empty()) {
+        settings.network = tap_network(vm->record.address);
+        settings.network.dns = ports_.resolvers();
+    } else if (!vm->record.address.empty()) {
         settings.network = ports_.user_network.describe(vm->record.id, vm->record.address);
     }
     settings.authorized_keys = co_await ports_.authorized_keys();

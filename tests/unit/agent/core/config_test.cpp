@@ -59,6 +59,9 @@ memory_mib = 512
 disk_size = "20G"
 vmm = "qemu-tcg"
 network = "none"
+nat = true
+storage = "dm-snapshot"
+system_overlay_size = "4G"
 )",
                                      "f", host);
     EXPECT_EQ(config.log_level, "debug");
@@ -69,6 +72,9 @@ network = "none"
     EXPECT_EQ(config.disk, 20 * gib);
     EXPECT_EQ(config.vmm, VmmChoice::QemuTcg);
     EXPECT_EQ(config.network, NetworkChoice::None);
+    EXPECT_EQ(config.nat, Nat::On);
+    EXPECT_EQ(config.storage, StorageChoice::DmSnapshot);
+    EXPECT_EQ(config.overlay, 4 * gib);
 }
 
 TEST(ConfigTest, AMistakeNamesFileLineAndKey)
@@ -79,6 +85,8 @@ TEST(ConfigTest, AMistakeNamesFileLineAndKey)
     EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = 16\n"), HasSubstr("disk_size: must be a string"));
     EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = '16Q'\n"), HasSubstr("\"16Q\" is not a size"));
     EXPECT_THAT(refusal("[vm_defaults]\nvmm = 'xen'\n"), HasSubstr("there are auto, firecracker, qemu-kvm, qemu-tcg"));
+    EXPECT_THAT(refusal("[vm_defaults]\nnat = 'yes'\n"), HasSubstr("nat: must be true or false"));
+    EXPECT_THAT(refusal("[vm_defaults]\nstorage = 'zfs'\n"), HasSubstr("there are auto, file, dm-snapshot"));
     EXPECT_THAT(refusal("default_image = '../x'\n"), HasSubstr("config.toml:1: default_image:"));
     EXPECT_THAT(refusal("vm_defaults = 3\n"), HasSubstr("config.toml:1:"));
     EXPECT_THAT(refusal("log_level = 'loud'\n"), HasSubstr("must be debug, info, warn or error"));

@@ -123,6 +123,29 @@ TEST_F(LadderTest, WhatFirecrackerCanNotDoGoesToQemu)
     auto alone = wish(VmmChoice::Auto);
     alone.network = NetworkChoice::None;
     EXPECT_EQ(pick(alone).vmm->name(), "firecracker");
+    auto with_broker = wish(VmmChoice::Auto);
+    with_broker.network = NetworkChoice::Tap;
+    EXPECT_EQ(pick(with_broker).vmm->name(), "firecracker") << "the broker's TAP needs no namespace";
+}
+
+TEST_F(LadderTest, EachVmmTakesTheBrokersTapByItsName)
+{
+    install("Firecracker v1.12.1");
+    VmmConfig config{.name = "one",
+                     .vcpus = 1,
+                     .memory_mib = 128,
+                     .kernel_arguments = "",
+                     .disks = VmmConfig::Disks::All,
+                     .network = {VmmNetwork::Kind::Tap, "", "02:00:00:00:00:07", "bgr7"}};
+    const auto firecracker_words = ladder.by_name("firecracker")->command(config);
+    EXPECT_EQ(firecracker_words.front(), state.path / "firecracker") << "not through a namespace";
+    try {
+        const auto words = ladder.by_name("qemu-tcg")->command(config);
+        EXPECT_THAT(words, ::testing::Contains("tap,id=net,ifname=bgr7,script=no,downscript=no,vhost=off"));
+        EXPECT_THAT(words, ::testing::Contains("virtio-net-device,netdev=net,mac=02:00:00:00:00:07"));
+    } catch (const Error& error) {
+        GTEST_SKIP() << error.what();  // a host without QEMU
+    }
 }
 
 TEST_F(LadderTest, ANetworkLimitTakesFirecrackerAndSaysWhyItIsNotThere)

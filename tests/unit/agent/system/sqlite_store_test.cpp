@@ -58,7 +58,9 @@ VmRecord record(const std::string& name)
                     .address = "192.0.2.7",
                     .process = {4711, 0xffff'ffff'ffffULL, "banger-x-vmm.service"},
                     .created = 1'700'000'000,
-                    .started = 1'700'000'001};
+                    .started = 1'700'000'001,
+                    .sandbox = true,
+                    .sandbox_nat = Nat::On};
 }
 
 class SqliteStoreTest : public ::testing::Test {
@@ -119,6 +121,8 @@ TEST_F(SqliteStoreTest, ARowIsReadBackAsItWasAlsoByTheNextOne)
     EXPECT_EQ(back.process.unit, "banger-x-vmm.service");
     EXPECT_EQ(back.created, row.created);
     EXPECT_EQ(back.started, row.started);
+    EXPECT_TRUE(back.sandbox);
+    EXPECT_EQ(back.sandbox_nat, Nat::On);
 }
 
 TEST_F(SqliteStoreTest, RowsAreSortedUpdatedAndRemoved)
@@ -274,7 +278,19 @@ TEST_F(SqliteStoreTest, AnOlderSchemaIsBroughtUpToDate)
     SqliteStore store{file};
     store.insert(record("calm-otter"));
     SQLite::Database look{file.string(), SQLite::OPEN_READONLY};
-    EXPECT_EQ(look.execAndGet("PRAGMA user_version").getInt(), 1);
+    EXPECT_EQ(look.execAndGet("PRAGMA user_version").getInt(), 2);
+}
+
+TEST_F(SqliteStoreTest, ADatabaseOfBeforeTheBrokerKeepsItsVms)
+{
+    make();
+    sql("ALTER TABLE vms DROP COLUMN sandbox");
+    sql("ALTER TABLE vms DROP COLUMN sandbox_nat");
+    sql("PRAGMA user_version = 1");
+    const auto rows = SqliteStore{file}.load();
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_FALSE(rows[0].sandbox);
+    EXPECT_EQ(rows[0].sandbox_nat, Nat::Off);
 }
 
 TEST_F(SqliteStoreTest, AMigrationThatCantBeDoneChangesNothing)

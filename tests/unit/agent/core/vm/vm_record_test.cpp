@@ -25,6 +25,9 @@ VmSpec spec()
                   .disk = 7 * gib,
                   .vmm = VmmChoice::QemuKvm,
                   .network = NetworkChoice::None,
+                  .nat = Nat::On,
+                  .storage = StorageChoice::DmSnapshot,
+                  .overlay = 4 * gib,
                   .loopback = LoopbackPolicy::Allowed,
                   .rates = {5 * mib, 100, 2 * mib},
                   .on_stop = StopPolicy::Remove};
@@ -44,6 +47,9 @@ TEST(VmRecordTest, ASpecIsReadBackAsItWas)
     EXPECT_EQ(back.loopback, LoopbackPolicy::Shielded);
     EXPECT_EQ(back.on_stop, StopPolicy::Keep);
     EXPECT_EQ(back.disk, 7 * gib);
+    EXPECT_EQ(back.nat, Nat::On);
+    EXPECT_EQ(back.storage, StorageChoice::DmSnapshot);
+    EXPECT_EQ(back.overlay, 4 * gib);
     EXPECT_EQ(back.rates.disk, 5 * mib);
     EXPECT_EQ(back.rates.disk_operations, 100U);
     EXPECT_EQ(back.rates.network, 2 * mib);
@@ -63,7 +69,8 @@ TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
             }
             try {
                 vm_spec_of(json);
-                const bool newer = key == "disk_rate" || key == "disk_iops" || key == "network_rate";
+                const bool newer = key == "disk_rate" || key == "disk_iops" || key == "network_rate" || key == "nat" ||
+                                   key == "storage" || key == "overlay_bytes";
                 EXPECT_TRUE(key == "image" || key == "kernel" || (newer && bad.is_null()))
                     << key << " was taken as " << json[key].is_array();
             } catch (const Error& error) {
@@ -77,6 +84,16 @@ TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
     }
 }
 
+TEST(VmRecordTest, AVmOfBeforeThereWasAnotherStorageHasAFile)
+{
+    auto json = to_json(spec());
+    for (const auto* key : {"nat", "storage", "overlay_bytes"}) {
+        json.erase(key);
+    }
+    EXPECT_EQ(vm_spec_of(json).storage, StorageChoice::File);
+    EXPECT_EQ(vm_spec_of(json).nat, Nat::Off);
+}
+
 TEST(VmRecordTest, ChoicesAreReadByNameAndMistakesListThem)
 {
     EXPECT_EQ(parse_vmm("qemu-tcg"), VmmChoice::QemuTcg);
@@ -86,7 +103,7 @@ TEST(VmRecordTest, ChoicesAreReadByNameAndMistakesListThem)
         FAIL();
     } catch (const Error& error) {
         EXPECT_THAT(error.what(), HasSubstr("\"bridge?\""));
-        EXPECT_THAT(error.what(), HasSubstr("auto, user, none"));
+        EXPECT_THAT(error.what(), HasSubstr("auto, user, none, tap"));
     }
     EXPECT_THROW(parse_vmm(""), Error);
     EXPECT_THROW(parse_vmm("AUTO"), Error);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "agent/ports/broker.hpp"
+#include "common/event_loop.hpp"
+
+namespace banger::agent {
+
+/// How long the broker may take to answer.
+struct BrokerLimits {
+    std::chrono::milliseconds call{30'000};
+    std::chrono::milliseconds asking{150'000};  ///< polkit gives a person 2 minutes
+    std::chrono::milliseconds look{5'000};      ///< for `banger doctor`
+};
+
+/// The broker over the system bus. It connects with the first call, and again with the first one after the bus was lost; a host without a
+/// system bus has no broker, and that is all.
+class BrokerClient final : public Broker {
+public:
+    explicit BrokerClient(EventLoop& loop, BrokerLimits limits = {});
+    ~BrokerClient() override;
+
+    Task<void> create(std::string id, std::optional<Digest> base, ByteSize overlay, Prompt prompt) override;
+    Task<StartedSandbox> start(std::string id, std::optional<SandboxBase> base, SandboxNetwork network) override;
+    Task<void> stop(std::string id) override;
+    Task<void> grow(std::string id, ByteSize overlay) override;
+    Task<void> set_nat(std::string id, Nat nat, Prompt prompt) override;
+    Task<void> destroy(std::string id) override;
+    Task<std::vector<SandboxRow>> list() override;
+    Task<BrokerReport> examine() override;
+    void on_change(std::function<void()> call) override { changed_ = std::move(call); }
+
+private:
+    class Link;
+    std::shared_ptr<Link> link();
+    Task<std::vector<SandboxRow>> list_within(std::chrono::milliseconds limit);
+    Task<BrokerReport> report_of_polkit();
+
+    EventLoop* loop_;
+    BrokerLimits limits_;
+    std::function<void()> changed_;
+    std::shared_ptr<Link> link_;  ///< calls under way hold it, too
+    std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
+};
+
+}  // namespace banger::agent

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "agent/system/host_examination.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+
+namespace banger::agent {
+namespace {
+
+using State = BrokerReport::State;
+using ::testing::HasSubstr;
+
+Finding finding(State state, const std::string& detail, const std::filesystem::path& program = "/nowhere/broker")
+{
+    return finding_of({state, detail, {}}, program, "alice");
+}
+
+TEST(BrokerFinding, IsWellWhereSandboxesMayBeHad) { EXPECT_EQ(finding(State::Ready, "").verdict, "ok"); }
+
+TEST(BrokerFinding, NamesTheGroupThatIsNotAsked)
+{
+    const auto refused = finding(State::Refuses, "polkit wants a password; members of the group banger need none");
+    EXPECT_EQ(refused.verdict, "warn");
+    EXPECT_EQ(refused.mend, "usermod -aG banger alice");
+    EXPECT_THAT(refused.detail, HasSubstr("root disks are files"));
+}
+
+TEST(BrokerFinding, HasACommandForEachOtherState)
+{
+    EXPECT_EQ(finding(State::Missing, "there is none").mend, "apt install banger");
+    EXPECT_THAT(finding(State::Old, "of another version").mend, HasSubstr("upgrade"));
+    EXPECT_THAT(finding(State::Failing, "no answer").mend, HasSubstr("systemctl status"));
+    const test::TemporaryFolder folder;
+    std::ofstream{folder.path / "banger-broker"} << "x";
+    EXPECT_THAT(finding(State::Failing, "no answer", folder.path / "banger-broker").mend, HasSubstr("--check"));
+}
+
+}  // namespace
+}  // namespace banger::agent
