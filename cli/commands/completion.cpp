@@ -52,7 +52,8 @@ Completion values_of(const std::string& option)
 {
     static const std::map<std::string, Completion> known{
         {"--format", {{"table", "json", "plain"}}},
-        {"--network", {{"auto", "user", "none"}}},
+        {"--network", {{"auto", "user", "tap", "none"}}},
+        {"--storage", {{"auto", "file", "dm-snapshot"}}},
         {"--vmm", {{"auto", "firecracker", "qemu-kvm", "qemu-tcg"}}},
         {"--suite", {{"bookworm", "trixie"}}},
         {"--which", {{"console", "vmm", "all"}}},

@@ -63,6 +63,24 @@ CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional
         names, [&target](const std::string& text) { target = text; }, description);
 }
 
+CLI::Option* add_nat(CLI::App& command, std::optional<std::string>& target, const std::string& description)
+{
+    auto* option = command.add_flag_function(
+        "--nat,!--no-nat", [&target](std::int64_t times) { target = times > 0 ? "true" : "false"; }, description);
+    return option;
+}
+
+void put_sandbox_options(VariantMap& map, const std::optional<std::string>& nat,
+                         const std::optional<std::string>& overlay)
+{
+    if (nat) {
+        map.emplace("nat", sdbus::Variant{*nat == "true"});
+    }
+    if (overlay) {
+        map.emplace("overlay_bytes", sdbus::Variant{ByteSize::parse(*overlay).bytes()});
+    }
+}
+
 VariantMap change_of(const std::optional<std::string>& vcpus, const std::optional<std::string>& memory,
                      const std::optional<std::string>& disk)
 {
@@ -89,7 +107,14 @@ void CreateOptions::add_to(CLI::App& command)
     add_text(command, "--disk-size", disk, "the disk at /root, like 16G")
         ->envname("BANGER_DISK_SIZE")
         ->type_name("SIZE");
-    add_text(command, "--network", network, "auto, user or none")->envname("BANGER_NETWORK")->type_name("KIND");
+    add_text(command, "--network", network, "auto, user, tap or none")->envname("BANGER_NETWORK")->type_name("KIND");
+    add_nat(command, nat, "a TAP whose guest reaches more than this host and your VMs; --no-nat: no such thing");
+    add_text(command, "--storage", storage, "the root disk: auto, file or dm-snapshot")
+        ->envname("BANGER_STORAGE")
+        ->type_name("KIND");
+    add_text(command, "--system-overlay-size", overlay, "what a dm-snapshot may come to on this host, like 16G")
+        ->envname("BANGER_SYSTEM_OVERLAY_SIZE")
+        ->type_name("SIZE");
     command.add_flag("--allow-host-loopback", allow_host_loopback,
                      "let the guest reach this host's own addresses, and 127.0.0.1 as its gateway");
     add_text(command, "--vmm", vmm, "auto, firecracker, qemu-kvm or qemu-tcg")->envname("BANGER_VMM")->type_name("VMM");
@@ -107,7 +132,9 @@ void CreateOptions::add_to(CLI::App& command)
 VariantMap CreateOptions::to_map() const
 {
     auto map = change_of(vcpus, memory, disk);
-    check_word(network, "--network", {"auto", "user", "none"});
+    check_word(network, "--network", {"auto", "user", "tap", "none"});
+    check_word(storage, "--storage", {"auto", "file", "dm-snapshot"});
+    put_sandbox_options(map, nat, overlay);
     check_word(vmm, "--vmm", {"auto", "firecracker", "qemu-kvm", "qemu-tcg"});
     const auto put_text = [&map](const char* key, const std::optional<std::string>& value, const std::string& what) {
         if (value) {
@@ -119,6 +146,7 @@ VariantMap CreateOptions::to_map() const
     put_text("kernel", kernel, "--kernel");
     put_text("network", network, "--network");
     put_text("vmm", vmm, "--vmm");
+    put_text("storage", storage, "--storage");
     if (timeout) {
         map.emplace("ready_timeout_s", sdbus::Variant{parse_count(*timeout, "--timeout")});
     }

@@ -19,6 +19,9 @@ struct CreateOptions {
     std::optional<std::string> memory;
     std::optional<std::string> disk;
     std::optional<std::string> network;
+    std::optional<std::string> nat{};  ///< a truth value, as a variable gives it
+    std::optional<std::string> storage{};
+    std::optional<std::string> overlay{};
     std::optional<std::string> vmm;
     std::optional<std::string> timeout;
     bool allow_host_loopback{false};
@@ -36,6 +39,12 @@ struct CreateOptions {
 /// Not CLI11's own std::optional, for which an empty word counts as none.
 CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional<std::string>& target,
                       const std::string& description);
+
+/// `--nat` and `--no-nat`; `target` becomes "true" or "false".
+CLI::Option* add_nat(CLI::App& command, std::optional<std::string>& target, const std::string& description);
+/// Puts `nat` and `overlay_bytes` in, as Manager.CreateVm and Vm.Set take them. Throws InvalidArgument.
+void put_sandbox_options(VariantMap& map, const std::optional<std::string>& nat,
+                         const std::optional<std::string>& overlay);
 
 /// These three as Manager.CreateVm and Vm.Set take them. Throws InvalidArgument.
 VariantMap change_of(const std::optional<std::string>& vcpus, const std::optional<std::string>& memory,

@@ -103,13 +103,17 @@ struct SetCommand {
     std::optional<std::string> vcpus;
     std::optional<std::string> memory;
     std::optional<std::string> disk;
+    std::optional<std::string> nat;
+    std::optional<std::string> overlay;
 };
 
 int set(const SetCommand& command)
 {
-    const auto change = change_of(command.vcpus, command.memory, command.disk);
+    auto change = change_of(command.vcpus, command.memory, command.disk);
+    put_sandbox_options(change, command.nat, command.overlay);
     if (change.empty()) {
-        throw Error{ErrorCode::InvalidArgument, "vm set wants --vcpu, --memory or --disk-size"};
+        throw Error{ErrorCode::InvalidArgument,
+                    "vm set wants --vcpu, --memory, --disk-size, --nat, --no-nat or --system-overlay-size"};
     }
     return for_each_vm(command.life, [&change](VmProxy& vm) { return vm.Set(change); });
 }
@@ -161,12 +165,17 @@ void add_vm_life(CLI::App& vm, Context& context)
     timed("restart", "Stop VMs and start them again", "seconds that a guest may take to shut down (10)", restart);
 
     const auto setting = std::make_shared<SetCommand>();
-    auto* set_app =
-        add_command(vm, context, "set", "Change what stopped VMs have", [setting] { return set(*setting); });
+    auto* set_app = add_command(vm, context, "set", "Change what VMs have; all but NAT and the overlay of stopped ones",
+                                [setting] { return set(*setting); });
     set_app->add_option("NAME", setting->life.names, "names or ids")->required();
     add_text(*set_app, "--vcpu,--cpus", setting->vcpus, "virtual CPUs")->type_name("N");
     add_text(*set_app, "--memory", setting->memory, "memory, in MiB or like 2G")->type_name("SIZE");
     add_text(*set_app, "--disk-size", setting->disk, "the disk at /root, like 16G; it grows and never shrinks")
+        ->type_name("SIZE");
+    add_nat(*set_app, setting->nat,
+            "a TAP whose guest reaches more than this host and your VMs, or no longer; at once");
+    add_text(*set_app, "--system-overlay-size", setting->overlay,
+             "what a dm-snapshot may come to on this host, like 32G; it grows, at once")
         ->type_name("SIZE");
     add_progress_options(*set_app, setting->life);
 

@@ -3,6 +3,7 @@
 
 #include "cli/connect/agent.hpp"
 #include "cli/view/listing.hpp"
+#include "cli/view/output.hpp"
 #include "common/size.hpp"
 
 #include <memory>
@@ -42,16 +43,31 @@ int list(const ListCommand& command)
                      {"vmm", "VMM"},
                      {"created", "AGE", Align::Right},
                      {"id", ""},
-                     {"reason", ""}}};
+                     {"reason", ""},
+                     {"storage", "STORAGE"},
+                     {"network", "NETWORK"},
+                     {"nat", ""},
+                     {"warning", ""}}};
+    std::vector<std::string> warnings;
     for (const auto& row : rows) {
-        const auto& [id, name, state, image, vcpus, memory, disk, address, created, vmm, reason] = static_cast<
-            const std::tuple<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t,
-                             std::uint64_t, std::string, std::int64_t, std::string, std::string>&>(row);
+        const auto& [id, name, state, image, vcpus, memory, disk, address, created, vmm, reason, storage, network, nat,
+                     warning] =
+            static_cast<const std::tuple<std::string, std::string, std::string, std::string, std::uint32_t,
+                                         std::uint32_t, std::uint64_t, std::string, std::int64_t, std::string,
+                                         std::string, std::string, std::string, bool, std::string>&>(row);
         listing.add({name, state, image, std::to_string(vcpus), (std::uint64_t{memory} * mib).to_string(),
-                     ByteSize{disk}.to_string(), address, vmm, age_of(created)},
-                    {name, state, image, vcpus, memory, disk, address, vmm, created, id, reason});
+                     ByteSize{disk}.to_string(), address, vmm, age_of(created), storage,
+                     nat && network == "tap" ? "tap+nat" : network},
+                    {name, state, image, vcpus, memory, disk, address, vmm, created, id, reason, storage, network, nat,
+                     warning});
+        if (!warning.empty()) {
+            warnings.push_back(name + ": " + warning);
+        }
     }
     listing.print(command.listing);
+    for (const auto& warning : warnings) {
+        remark(warning);
+    }
     return 0;
 }
 

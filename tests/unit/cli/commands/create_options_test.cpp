@@ -33,6 +33,16 @@ TEST(CreateOptions, SendsTheTypesOfTheContract)
     EXPECT_TRUE(map.at("dry_run").get<bool>());
 }
 
+TEST(CreateOptions, SendWhatTheBrokerIsAskedFor)
+{
+    const auto map = map_of({"--nat", "--network", "tap", "--storage", "dm-snapshot", "--system-overlay-size", "2G"});
+    EXPECT_TRUE(map.at("nat").get<bool>());
+    EXPECT_EQ(map.at("network").get<std::string>(), "tap");
+    EXPECT_EQ(map.at("storage").get<std::string>(), "dm-snapshot");
+    EXPECT_EQ(map.at("overlay_bytes").get<std::uint64_t>(), std::uint64_t{2} << 30U);
+    EXPECT_FALSE(map_of({"--no-nat"}).at("nat").get<bool>());
+}
+
 TEST(CreateOptions, CountsBareMemoryInMebibytes)
 {
     EXPECT_EQ(map_of({"--memory", "512"}).at("memory_mib").get<std::uint32_t>(), 512U);
@@ -65,6 +75,7 @@ TEST(CreateOptions, AreOnesOfTheirLists)
 {
     EXPECT_THROW(map_of({"--network", "bridge"}), Error);
     EXPECT_THROW(map_of({"--vmm", "xen"}), Error);
+    EXPECT_THROW(map_of({"--storage", "zfs"}), Error);
 }
 
 }  // namespace
