@@ -41,6 +41,7 @@ struct SandboxRow {
     std::string id;
     enum class State { Stopped, Running, Held } state{State::Stopped};  ///< Held: its writes wait for room
     Nat nat{Nat::Off};
+    std::string name{};    ///< without ".vm", by which the host finds the guest; or empty
     ByteSize used{};       ///< of the allocated; 0 while stopped
     ByteSize allocated{};  ///< what its copy-on-write file takes on the host
     ByteSize limit{};      ///< what it may come to; 0: it has no disk
@@ -83,6 +84,11 @@ public:
     virtual Task<void> destroy(std::string id) = 0;
     /// All of this user's, those of other state folders too.
     virtual Task<std::vector<SandboxRow>> list() = 0;
+    /// From now on the host finds `address` by the name NAME.vm, which is asked for here: at `gateway`, the host's end of the sandbox's network.
+    /// Throws AlreadyExists (the name is taken), HostLacks (nobody routes names), WrongState (it does not run).
+    virtual Task<void> publish(std::string id, std::string name, std::string gateway, std::string address) = 0;
+    /// Answers for this name no more; the host's part of it goes with the network.
+    virtual void forget_name(const std::string& name) noexcept = 0;
     /// For `banger doctor`; never throws, changes nothing.
     virtual Task<BrokerReport> examine() = 0;
     /// `call`: a sandbox may have changed by itself. A hint: what holds, list() says.

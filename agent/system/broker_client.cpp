@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/broker_client.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 
 #include <algorithm>
@@ -120,9 +121,20 @@ SandboxRow row_of(const ListedRow& listed)
                      : state == "running" ? SandboxRow::State::Running
                                           : SandboxRow::State::Stopped,
             .nat = std::get<6>(listed) ? Nat::On : Nat::Off,
+            .name = std::get<7>(listed),
             .used = ByteSize{std::get<8>(listed)},
             .allocated = ByteSize{std::get<9>(listed)},
             .limit = ByteSize{std::get<10>(listed)}};
+}
+
+/// Dotted form to host byte order. Throws Failed: the broker said something else.
+std::uint32_t ipv4_of(const std::string& text)
+{
+    in_addr address{};
+    if (::inet_pton(AF_INET, text.c_str(), &address) != 1) {
+        throw Error{ErrorCode::Failed, "banger-broker gave an address that is none"};
+    }
+    return ntohl(address.s_addr);
 }
 
 std::uint32_t flags_of(Prompt prompt) { return prompt == Prompt::Allowed ? flag_interactive : 0; }
@@ -193,7 +205,7 @@ private:
     Object object_;
 };
 
-BrokerClient::BrokerClient(EventLoop& loop, BrokerLimits limits) : loop_{&loop}, limits_{limits} {}
+BrokerClient::BrokerClient(EventLoop& loop, BrokerLimits limits) : loop_{&loop}, limits_{limits}, names_{loop} {}
 BrokerClient::~BrokerClient() = default;
 
 /// Both callbacks come from inside sdbus-c++, which goes on using what they might destroy.
@@ -281,6 +293,24 @@ Task<void> BrokerClient::destroy(std::string id)
     const auto held = link();
     const auto answer = ask<>(*loop_, held->proxy(), broker_interface, "DestroySandbox", limits_.call, id);
     co_await answer.wait();
+}
+
+Task<void> BrokerClient::publish(std::string id, std::string name, std::string gateway, std::string address)
+{
+    const auto held = link();
+    const int socket = names_.serve({.name = name + ".vm", .address = ipv4_of(address)}, ipv4_of(gateway));
+    const auto answer =
+        ask<>(*loop_, held->proxy(), broker_interface, "PublishName", limits_.call, id, name, sdbus::UnixFd{socket});
+    std::exception_ptr failure;
+    try {
+        co_await answer.wait();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        forget_name(name);
+        std::rethrow_exception(failure);
+    }
 }
 
 Task<std::vector<SandboxRow>> BrokerClient::list() { return list_within(limits_.call); }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "agent/ports/broker.hpp"
+#include "agent/system/name_server.hpp"
 #include "common/event_loop.hpp"
 
 namespace banger::agent {
@@ -30,6 +31,8 @@ public:
     Task<void> set_nat(std::string id, Nat nat, Prompt prompt) override;
     Task<void> destroy(std::string id) override;
     Task<std::vector<SandboxRow>> list() override;
+    Task<void> publish(std::string id, std::string name, std::string gateway, std::string address) override;
+    void forget_name(const std::string& name) noexcept override { names_.forget(name + ".vm"); }
     Task<BrokerReport> examine() override;
     void on_change(std::function<void()> call) override { changed_ = std::move(call); }
 
@@ -41,6 +44,7 @@ private:
 
     EventLoop* loop_;
     BrokerLimits limits_;
+    NameServer names_;
     std::function<void()> changed_;
     std::shared_ptr<Link> link_;  ///< calls under way hold it, too
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};

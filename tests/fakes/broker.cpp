@@ -108,6 +108,7 @@ Task<void> FakeBroker::stop(std::string id)
     check_free();
     sandbox.running = false;
     sandbox.tap = false;
+    sandbox.name.clear();
     co_await world_->after_async(fault);
 }
 
@@ -147,6 +148,20 @@ Task<void> FakeBroker::destroy(std::string id)
     co_await world_->after_async(fault);
 }
 
+Task<void> FakeBroker::publish(std::string id, std::string name, std::string gateway, std::string address)
+{
+    const auto fault = enter("publish " + id + " " + name + " " + gateway + " " + address);
+    co_await world_->before_async(fault);
+    if (!world_->broker.routes_names) {
+        throw Error{ErrorCode::HostLacks, "nobody routes names here"};
+    }
+    at(id).name = name;
+    answered.insert(name);
+    co_await world_->after_async(fault);
+}
+
+void FakeBroker::forget_name(const std::string& name) noexcept { answered.erase(name); }
+
 Task<std::vector<SandboxRow>> FakeBroker::list()
 {
     const auto fault = enter("list");
@@ -161,6 +176,7 @@ Task<std::vector<SandboxRow>> FakeBroker::list()
         rows.push_back({.id = id,
                         .state = state,
                         .nat = sandbox.nat,
+                        .name = sandbox.name,
                         .used = sandbox.used,
                         .allocated = sandbox.limit,
                         .limit = sandbox.limit});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <set>
+
 #include <functional>
 #include <memory>
 
@@ -71,10 +73,13 @@ public:
     Task<void> set_nat(std::string id, Nat nat, Prompt prompt) override;
     Task<void> destroy(std::string id) override;
     Task<std::vector<SandboxRow>> list() override;
+    Task<void> publish(std::string id, std::string name, std::string gateway, std::string address) override;
+    void forget_name(const std::string& name) noexcept override;
     Task<BrokerReport> examine() override;
     void on_change(std::function<void()> call) override { changed = std::move(call); }
 
     std::function<void()> changed;
+    std::set<std::string> answered;  ///< names for which this bangerd answers
 
 private:
     Fault enter(const std::string& call);

@@ -62,6 +62,7 @@ struct FakeBrokerWays {
     bool there{false};
     bool allows{true};              ///< polkit, without a question
     bool user_says_yes{false};      ///< where polkit asks
+    bool routes_names{true};        ///< as a host with systemd-resolved does
     std::string lacks_for_disks{};  ///< what a start with a disk fails with, as HostLacks; empty: it can
     std::string lacks_for_taps{};
     ByteSize quota{1024 * gib};  ///< the most that one overlay may have
@@ -79,6 +80,7 @@ struct FakeSandbox {
     bool tap{false};
     Nat nat{Nat::Off};
     ByteSize used{};
+    std::string name{};
 };
 
 /// All that outlives a bangerd: rows, files (real ones, in a folder of its own), processes, networks. The fakes behind bangerd's ports

@@ -195,6 +195,9 @@ Task<void> VmRunner::launch(VmPtr vm, OperationPtr operation)
     co_await vmm->boot(ports_.loop, vm->folder, config, process.get());
     check_wanted(vm, operation);
     adopt(vm, *vmm, std::move(process), std::move(settings));
+    if (vm->record.network == "tap") {
+        sandboxes_->align();  // while the guest boots: the host learns its name
+    }
 }
 
 VmmConfig VmRunner::vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork& network)

@@ -108,7 +108,9 @@ Task<void> VmSandboxes::look()
         const auto vm =
             std::find_if(vms.begin(), vms.end(), [&](const VmPtr& one) { return one->record.id.str() == vm_id; });
         if (vm != vms.end()) {
-            co_await take_in(*vm, row);
+            const auto found = *vm;
+            co_await take_in(found, row);
+            co_await name(found, row);
         } else if (!std::filesystem::exists(hooks_.vms_folder / vm_id)) {
             // Without a row, but with a folder, it may be a VM whose description is damaged: its disk is kept.
             co_await take_away(row.id);
@@ -138,6 +140,29 @@ Task<void> VmSandboxes::take_in(VmPtr vm, SandboxRow row)
         if (!vmm && is_left_over()) {  // a VMM that we can't speak to keeps what it has
             stop(vm);
         }
+    }
+}
+
+/// A name is a convenience: one that can't be had is said once and harms nothing.
+Task<void> VmSandboxes::name(VmPtr vm, SandboxRow row)
+{
+    const bool has_network = row.state != SandboxRow::State::Stopped && vm->running && vm->record.network == "tap";
+    const bool is_named = named_.contains(row.id) && row.name == vm->name();
+    if (!has_network || is_named || nameless_.contains(row.id)) {
+        co_return;
+    }
+    const auto address = vm->record.address;
+    std::optional<Error> failure;
+    try {
+        co_await ports_.broker.publish(row.id, vm->name(), tap_network(address).gateway, address);
+    } catch (const Error& error) {
+        failure = error;
+    }
+    if (!failure) {
+        named_.insert(row.id);
+    } else if (failure->code() != ErrorCode::WrongState && failure->code() != ErrorCode::Unavailable) {
+        nameless_.insert(row.id);
+        log("this host does not find it as " + vm->name() + ".vm: " + failure->what(), vm);
     }
 }
 

@@ -303,6 +303,10 @@ void VmSandboxes::stop(const VmPtr& vm)
     if (!vm->record.sandbox) {
         return;
     }
+    nameless_.erase(id_of(vm));
+    if (named_.erase(id_of(vm)) > 0) {
+        ports_.broker.forget_name(vm->name());
+    }
     spawn(stop_in_turn(vm), [this, vm](std::exception_ptr failure) {
         if (failure) {
             log(std::string{"its sandbox can't be stopped: "} + to_error(failure).what(), vm);

@@ -80,12 +80,15 @@ private:
 
     Task<void> look();
     Task<void> take_in(VmPtr vm, SandboxRow row);
+    Task<void> name(VmPtr vm, SandboxRow row);
     Task<void> take_away(std::string id);
     void forget_lost(const std::set<std::string>& listed);
     void log(const std::string& message, const VmPtr& vm) const { hooks_.observer.log(message, vm); }
 
     VmPorts ports_;
     Hooks hooks_;
+    std::set<std::string> named_;      ///< sandboxes whose VM's name is answered for by this bangerd
+    std::set<std::string> nameless_;   ///< those whose name could not be had, which was said
     std::set<std::string> leftovers_;  ///< sandboxes of VMs that are gone
     bool looking_{false};
     bool look_again_{false};

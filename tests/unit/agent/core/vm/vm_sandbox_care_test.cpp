@@ -18,7 +18,9 @@ TEST_F(VmSandboxCareTest, ARunningVmWithATapIsTakenOverWithItsNetwork)
     EXPECT_EQ(next.state("otter"), VmState::Running);
     EXPECT_EQ(next.link("otter").settings().network.gateway, "10.213.0.1");
     EXPECT_EQ(next.link("otter").settings().network.prefix, 30U);
-    EXPECT_THAT(calls(), ElementsAre("list"));
+    EXPECT_THAT(calls(), ElementsAre("list", "publish otter 10.213.0.1 10.213.0.2"))
+        << "the socket that answered for its name was the last bangerd's";
+    EXPECT_THAT(next.broker.answered, ElementsAre("otter"));
     EXPECT_THAT(next.faults(), IsEmpty());
 }
 

@@ -274,11 +274,34 @@ TEST_F(VmSandboxesTest, WithNatAVmHasTheBrokersTap)
     EXPECT_EQ(network.prefix, 30U);
     EXPECT_THAT(network.dns, ElementsAre("192.0.2.53"));
     EXPECT_EQ(bangerd->sandbox("otter")->nat, Nat::On);
-    EXPECT_THAT(calls(), ElementsAre("create asking", "nat-on asking", "start tap"));
+    constexpr auto published = "publish otter 10.213.0.1 10.213.0.2";
+    EXPECT_THAT(calls(), ElementsAre("create asking", "nat-on asking", "start tap", "list", published));
     expect_well();
     ASSERT_TRUE(bangerd->restart("otter").ok());
-    EXPECT_THAT(calls(), ElementsAre("stop", "start tap")) << "no question is put twice";
+    EXPECT_THAT(calls(), ElementsAre("stop", "start tap", "list", published)) << "no question is put twice";
     expect_well();
+}
+
+TEST_F(VmSandboxesTest, TheHostFindsARunningVmByItsName)
+{
+    ASSERT_TRUE(bangerd->create(nat()).ok());
+    EXPECT_EQ(bangerd->sandbox("otter")->name, "otter");
+    EXPECT_THAT(bangerd->broker.answered, ElementsAre("otter"));
+    ASSERT_TRUE(bangerd->stop("otter").ok());
+    bangerd->settle();
+    EXPECT_THAT(bangerd->broker.answered, IsEmpty());
+    EXPECT_EQ(bangerd->sandbox("otter")->name, "");
+}
+
+TEST_F(VmSandboxesTest, AHostThatRoutesNoNamesIsToldOfOnce)
+{
+    world.broker.routes_names = false;
+    ASSERT_TRUE(bangerd->create(nat()).ok());
+    EXPECT_EQ(bangerd->state("otter"), VmState::Running);
+    calls();
+    bangerd->broker.changed();
+    bangerd->settle();
+    EXPECT_THAT(calls(), ElementsAre("list"));
 }
 
 TEST_F(VmSandboxesTest, AutomaticNetworksStayUserModeBesideABroker)
