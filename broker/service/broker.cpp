@@ -46,12 +46,20 @@ void Broker::on_lane(Turn turn, Job job, Then then)
 
 void Broker::start()
 {
-    reconcile([this] { serve(); });
+    reconcile([this](bool read) {
+        if (read) {
+            serve();
+        } else {
+            loop_->quit(EXIT_FAILURE);  // to a broker that knows of no sandbox, all would be strays
+        }
+    });
 }
 
-void Broker::reconcile(std::function<void()> then)
+/// `then` learns whether the journal could be read; nothing is done where it could not.
+void Broker::reconcile(std::function<void(bool)> then)
 {
     struct Report {
+        bool read{true};
         std::vector<std::string> damaged;
         std::vector<Repair> repairs;
         std::vector<std::string> problems;
@@ -63,7 +71,13 @@ void Broker::reconcile(std::function<void()> then)
             if (parts_.object.sandboxes.any_cloning()) {
                 return report;  // what is half made is in good hands; tomorrow is another day
             }
-            report.damaged = parts_.journal.load();
+            try {
+                report.damaged = parts_.journal.load();
+            } catch (const std::exception& problem) {
+                report.read = false;
+                report.problems.emplace_back(problem.what());
+                return report;
+            }
             try {
                 report.repairs = parts_.reconciler.plan();
             } catch (const Error& problem) {
@@ -84,7 +98,7 @@ void Broker::reconcile(std::function<void()> then)
             for (const auto& problem : report.problems) {
                 log::error("can't reconcile: " + problem);
             }
-            then();
+            then(report.read);
         });
 }
 
@@ -107,7 +121,7 @@ void Broker::serve()
 void Broker::reconcile_tomorrow()
 {
     daily_timer_ = loop_->after(a_day, [this] {
-        reconcile([] {});
+        reconcile([](bool) {});
         reconcile_tomorrow();
     });
 }
@@ -136,10 +150,15 @@ void Broker::look_after()
     on_lane(
         Turn::First,
         [this] {
-            Result result{parts_.caretaker.look_after(), {}};
+            auto& sandboxes = parts_.object.sandboxes;
+            Result result{parts_.caretaker.look_after(sandboxes.being_cloned()), {}};
             for (const auto& key : result.first.changed) {
-                if (const auto* record = parts_.journal.find(key)) {
-                    result.second.push_back(parts_.object.sandboxes.view_of(*record));
+                try {
+                    if (const auto* record = parts_.journal.find(key)) {
+                        result.second.push_back(sandboxes.view_of(*record));
+                    }
+                } catch (const Error& problem) {  // no reason to end the rounds
+                    result.first.problems.push_back("sandbox " + key.str() + ": " + problem.what());
                 }
             }
             return result;

@@ -37,7 +37,7 @@ public:
     void kernel_changed();
 
 private:
-    void reconcile(std::function<void()> then);
+    void reconcile(std::function<void(bool)> then);
     void serve();
     void watch();
     void look_after();

@@ -23,6 +23,19 @@ spdlog::logger& logger()
     return *instance;
 }
 
+/// A client's words, cut, with nothing that ends the quotation but its end.
+std::string quoted(std::string_view text, std::size_t limit)
+{
+    std::string safe{'"'};
+    for (const char c : shown(text, limit)) {
+        if (c == '"' || c == '\\') {
+            safe += '\\';
+        }
+        safe += c;
+    }
+    return safe + '"';
+}
+
 }  // namespace
 
 void set_level(const std::string& level)
@@ -38,12 +51,14 @@ void error(const std::string& text) { logger().error("<3>{}", text); }
 
 std::string audit_text(const AuditLine& line)
 {
+    constexpr std::size_t object_limit = 64;
+    constexpr std::size_t detail_limit = 300;
     auto text = "call uid=" + (line.uid ? std::to_string(*line.uid) : "?") + " sender=" + shown(line.sender) +
-                " method=" + std::string{line.rule->name} + " object=\"" + shown(line.object) +
-                "\" verdict=" + (line.verdict == AuditLine::Verdict::Allowed ? "allowed" : "refused") + " result=";
+                " method=" + std::string{line.rule->name} + " object=" + quoted(line.object, object_limit) +
+                " verdict=" + (line.verdict == AuditLine::Verdict::Allowed ? "allowed" : "refused") + " result=";
     if (line.failure) {
         text += std::string{error_info(line.failure->error.code()).dbus_name.substr(sizeof "dev.banger.Error." - 1)} +
-                " (" + shown(line.failure->detail, 300) + ")";
+                " detail=" + quoted(line.failure->detail, detail_limit);
     } else {
         text += "ok";
     }

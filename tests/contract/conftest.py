@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures: a real bangerd on a private bus, in folders of its own. No VM is ever started here."""
 
+import os
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
 from harness import bus, wait
+from harness.broker import MIB, BrokerWorld
 from harness.home import PREFIX, Home
 
 def bangerd_program():
@@ -94,3 +98,35 @@ def shared(shared_home):
     daemon = Bangerd(shared_home)
     yield daemon.start()
     daemon.close()
+
+
+@pytest.fixture
+def world():
+    """A bus for a broker and polkit; neither is started yet."""
+    folder = tempfile.mkdtemp(prefix="bt-", dir="/tmp")  # a socket's path has 107 bytes
+    world = BrokerWorld(folder)
+    yield world
+    world.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def polkit(world):
+    return world.start_polkit()
+
+
+@pytest.fixture
+def client(world, polkit):
+    """Of a broker that runs, beside a polkit that denies everything."""
+    return world.start()
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A disk's descriptor."""
+    path = tmp_path / "base.img"
+    with open(path, "wb") as file:
+        file.truncate(64 * MIB)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    yield fd
+    os.close(fd)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dbus/dev.banger.Agent1.xml and introspection answers in one comparable form."""
+"""dbus/dev.banger.*.xml and introspection answers in one comparable form."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -35,4 +35,6 @@ def read_interface(xml, name):
 
 
 def interface_of_xml(name):
-    return read_interface((STAGE / "dbus" / "dev.banger.Agent1.xml").read_text(), name)
+    """Of dev.banger.X.Y the file is dev.banger.X.xml."""
+    file = ".".join(name.split(".")[:3]) + ".xml"
+    return read_interface((STAGE / "dbus" / file).read_text(), name)

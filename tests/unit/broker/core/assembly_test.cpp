@@ -31,6 +31,7 @@ protected:
             return false;
         }
         world.kernel.revive();
+        world.broker->caretaker.look_after();  // lets go on what could not be let go on
         EXPECT_THAT(world.kernel.faults(), IsEmpty()) << where;
         EXPECT_EQ(world.kernel.describe(bob), bobs_before) << where;
         EXPECT_EQ(error, code) << where;

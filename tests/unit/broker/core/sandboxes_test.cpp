@@ -367,7 +367,7 @@ TEST_F(SandboxesTest, ACaretakersRoundWhileAFileIsCopiedLeavesTheOriginalAlone)
     ASSERT_TRUE(kernel.node(box)->held);
     sandboxes().grow(box, 1 * gib);
     sandboxes().begin_clone(box, second);
-    broker->caretaker.look_after();
+    broker->caretaker.look_after(sandboxes().being_cloned());
     EXPECT_TRUE(kernel.node(box)->held);
     kernel.ports().files.clone(box, second);
     sandboxes().end_clone(box, second, Copy::Whole);

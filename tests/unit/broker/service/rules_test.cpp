@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/service/rules.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+
+namespace banger::broker {
+namespace {
+
+std::string contract()
+{
+    std::ifstream file{BANGER_SOURCE_DIR "/dbus/dev.banger.Broker1.xml"};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+/// Of each member, the text before it in the XML.
+std::map<std::string, std::string> methods()
+{
+    std::map<std::string, std::string> found;
+    const auto text = contract();
+    const std::regex member{"<method name=\"([A-Za-z]+)\">"};
+    std::size_t begin = 0;
+    for (std::sregex_iterator each{text.begin(), text.end(), member}, end; each != end; ++each) {
+        const auto at = static_cast<std::size_t>(each->position());
+        found.emplace((*each)[1], text.substr(begin, at - begin));
+        begin = at;
+    }
+    return found;
+}
+
+TEST(RulesTest, R03EveryMemberOfTheContractHasARuleAndNoOther)
+{
+    std::set<std::string> in_xml;
+    for (const auto& [name, text] : methods()) {
+        in_xml.insert(name);
+    }
+    std::set<std::string> ruled;
+    for (const auto& rule : rules()) {
+        ruled.emplace(rule.name);
+    }
+    EXPECT_GT(in_xml.size(), 10U);
+    EXPECT_EQ(ruled, in_xml);
+}
+
+TEST(RulesTest, R03TheActionsAreThoseOfTheContract)
+{
+    const auto texts = methods();
+    for (const auto& rule : rules()) {
+        const auto& text = texts.at(std::string{rule.name});
+        const bool named = text.find("dev.banger.") != std::string::npos;
+        if (rule.method == Method::DisableNat) {
+            EXPECT_EQ(rule.need, Rule::Need::Own);
+            continue;
+        }
+        EXPECT_EQ(named, rule.need != Rule::Need::Own) << rule.name;
+        EXPECT_EQ(rule.action.empty(), rule.need == Rule::Need::Own) << rule.name;
+        EXPECT_NE(text.find(rule.action), std::string::npos) << rule.name;
+    }
+}
+
+TEST(RulesTest, R03WhatMakesOrReachesFurtherNeedsAnAction)
+{
+    for (const auto method :
+         {Method::CreateSandbox, Method::CloneSandbox, Method::EnableNat, Method::AdminList, Method::AdminDestroy}) {
+        EXPECT_EQ(rule_of(method).need, Rule::Need::Action) << rule_of(method).name;
+    }
+    for (const auto method : {Method::AdminList, Method::AdminDestroy}) {
+        EXPECT_EQ(rule_of(method).action, "dev.banger.administer-sandboxes");
+    }
+}
+
+TEST(RulesTest, EachMethodsRuleIsItsOwn)
+{
+    for (const auto& rule : rules()) {
+        EXPECT_EQ(&rule_of(rule.method), &rule);
+    }
+}
+
+}  // namespace
+}  // namespace banger::broker
