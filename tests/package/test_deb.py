@@ -9,8 +9,11 @@ import re
 import shutil
 import subprocess
 import tarfile
+import time
 
 import pytest
+
+from harness import namespaces
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r"project\(banger VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
@@ -234,6 +237,41 @@ def test_a_removal_keeps_users_disks_and_a_purge_takes_them(foreign_root):
     assert disk.exists() and (root / "etc/banger/broker.toml").exists()
     script("postrm", "purge")
     assert not any((root / path).exists() or (root / path).is_symlink() for path in ("var/lib/banger-broker", "etc/banger", WANTS))
+
+
+# Three users' managers: one never answers, one's bangerd.service is broken, and one is as usual.
+SYSTEMCTL = """#!/bin/sh
+if [ "$1" = list-units ]; then
+    for uid in 1000 1001 1002; do echo "user@$uid.service loaded active running User Manager for UID $uid"; done
+    exit
+fi
+echo "$*" >>{log}
+case "$3" in
+    1000@) exec sleep 60 ;;
+    1001@) exit 1 ;;
+esac
+"""
+IN_A_SECOND = "#!/bin/sh\nshift\nexec /usr/bin/timeout 1 \"$@\"\n"
+
+
+@pytest.mark.parametrize("words, asked", [
+    (["postinst", "configure", "0"], ["daemon-reload", "try-restart bangerd.service"]), (["prerm", "remove"], ["stop bangerd.service"]),
+    (["prerm", "upgrade", "0"], []),
+], ids=lambda value: " ".join(value))
+def test_a_user_whose_manager_hangs_or_fails_harms_no_other(tmp_path, words, asked):
+    namespaces.require()
+    log = tmp_path / "log"
+    log.touch()
+    for name, text in (("systemctl", SYSTEMCTL.format(log=log)), ("timeout", IN_A_SECOND)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    booted = 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec "$0" "$@"'
+    begin = time.monotonic()
+    done = subprocess.run(["unshare", "--map-root-user", "--mount", "sh", "-c", booted, ROOT / "package" / words[0], *words[1:]],
+                          env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert time.monotonic() - begin < 20
+    assert sorted(log.read_text().splitlines()) == sorted(f"--user -M {uid}@ {words}" for words in asked for uid in (1000, 1001, 1002))
 
 
 def test_programs_are_stripped_and_run(unpacked):
