@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernel and images for the VMs inside the workstation, made once on the host by banger itself, and Firecracker."""
 
+import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
 
-from . import cache
+from . import cache, programs
 from .errors import LabError
 
 LAB = pathlib.Path(__file__).resolve().parents[1]
 REPO = LAB.parents[1]
 BUILD_SECONDS = 1200
+STOP_SECONDS = 60
 DISK = "images.raw"
 
 
@@ -31,18 +33,20 @@ def _key():
 
 
 def _make(draft, log):
-    programs = REPO / "build/release"
-    if not (programs / "bin/bangerd").exists():
+    built = REPO / "build/release"
+    if not (built / "bin/bangerd").exists():
         raise LabError("there is no release build; `cmake --preset release && cmake --build build/release` makes it")
     with tempfile.TemporaryDirectory(prefix="lab-", dir="/tmp") as runtime:
-        _run(log, ["cmake", "--install", programs, "--prefix", draft / "prefix"], os.environ)
+        _run(log, ["cmake", "--install", built, "--prefix", draft / "prefix"], os.environ)
         environment = _environment(draft, runtime)
         try:
             for words in (["kernel", "import"], ["image", "build"], ["image", "build", "--name", "bare", "--packages-file", LAB / "bare.list"],
                           ["runtime", "fetch"]):
                 _run(log, [draft / "prefix/bin/banger", *words], environment)
         finally:
-            subprocess.run([draft / "prefix/bin/banger", "daemon", "stop"], env=environment, stdout=log, stderr=log, check=False)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run([draft / "prefix/bin/banger", "daemon", "stop"], env=environment, stdout=log, stderr=log, check=False,
+                               timeout=STOP_SECONDS)
     # As a program of the host: what banger has fetched itself it knows by its inode, which a copy has not.
     firecracker, = (draft / "cache/banger/runtime").rglob("firecracker")
     os.rename(firecracker, draft / "cache/banger/firecracker")
@@ -65,8 +69,4 @@ def _environment(draft, runtime):
 
 
 def _run(log, words, environment):
-    words = [str(word) for word in words]
-    try:
-        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=BUILD_SECONDS, env=environment)
-    except subprocess.CalledProcessError as error:
-        raise LabError(f"`{' '.join(words[:3])}` failed with code {error.returncode}") from None
+    programs.run(log, words, BUILD_SECONDS, environment)

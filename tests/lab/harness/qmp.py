@@ -17,7 +17,7 @@ class Qmp:
         self._rest = b""
 
     def greet(self, seconds):
-        self._message(time.monotonic() + seconds)
+        self._answer(time.monotonic() + seconds, "its greeting")
         self.do("qmp_capabilities")
 
     def do(self, command, seconds=60, **arguments):
@@ -29,7 +29,7 @@ class Qmp:
         except OSError as error:
             raise LabError(f"QEMU is gone: {error}") from None
         while True:
-            message = self._message(deadline)
+            message = self._answer(deadline, command)
             if "return" in message:
                 return message["return"]
             if "error" in message:
@@ -70,6 +70,12 @@ class Qmp:
     def _take_line(self):
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line)
+
+    def _answer(self, deadline, what):
+        try:
+            return self._message(deadline)
+        except TimeoutError:
+            raise LabError(f"QEMU's monitor does not answer in time: {what}") from None
 
     def _message(self, deadline):
         while b"\n" not in self._rest:

@@ -8,7 +8,7 @@ import concurrent.futures
 import pathlib
 import subprocess
 
-from . import accelerator, cache, guest_images, package, workstation_image
+from . import accelerator, cache, guest_images, package, programs, workstation_image
 from .errors import LabError
 from .workstation import Workstation, qemu_version
 
@@ -80,7 +80,7 @@ def _code(base):
 def clean(suite):
     """Booted once, nobody logged in, nothing of banger installed; kernel, images and Firecracker for VMs, as alice and bob would have fetched
     them."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:  # both wait for the mirror most of the time
+    with concurrent.futures.ThreadPoolExecutor() as pool, programs.together():  # both wait for the mirror most of the time
         coming = pool.submit(guest_images.folder)
         base = workstation_image.base(suite)
         images = coming.result()

@@ -22,6 +22,7 @@ MEMORY = "4G"
 CORES = 2
 BOOT_SECONDS = 240  # 25 s on an idle machine
 RESTORE_SECONDS = 60
+GREET_SECONDS = 30
 # kvm_amd.npt=0: see README, traps.
 COMMAND_LINE = ("root=/dev/vda rw console=ttyS0 loglevel=4 panic=-1 mitigations=off tsc=reliable clocksource=tsc kvm_amd.npt=0 "
                 "systemd.show_status=error")
@@ -50,9 +51,21 @@ class Workstation:
         self.folder = pathlib.Path(folder)
         self.base = base
         self.console = self.folder / "console.log"
+        self._cleanup = contextlib.ExitStack()  # also of one that never is whole
+        try:
+            self._start(disks, memory, shared, incoming, durable)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, disks, memory, shared, incoming, durable):
+        base = self.base
         self.short = pathlib.Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))  # ssh's socket: a path has 107 bytes
+        self._cleanup.callback(shutil.rmtree, self.short, ignore_errors=True)
         monitor, qemu_monitor = socket.socketpair()
         self.ready, qemu_ready = socket.socketpair()
+        for end in (monitor, self.ready):
+            self._cleanup.callback(end.close)
         words = ["qemu-system-x86_64", "-name", "lab", *_machine(accelerator.choose(base), memory, shared), "-nodefaults", "-no-user-config", "-display", "none",
                  "-kernel", base / "vmlinuz", "-initrd", base / "initrd", "-append", COMMAND_LINE,
                  "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
@@ -65,16 +78,19 @@ class Workstation:
             words.append("-no-reboot")
         if incoming:
             words += ["-incoming", "defer", "-S"]
-        self.log = open(self.folder / "qemu.log", "ab")
+        self.log = self._cleanup.enter_context(open(self.folder / "qemu.log", "ab"))
         try:
             self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                             pass_fds=(qemu_monitor.fileno(), qemu_ready.fileno()), preexec_fn=_die_with_parent)
         finally:
             qemu_monitor.close()
             qemu_ready.close()
+        self._cleanup.callback(self.disconnect)
+        self._cleanup.callback(self.kill)
         self._pidfd = os.pidfd_open(self.process.pid)
+        self._cleanup.callback(os.close, self._pidfd)
         self.qmp = Qmp(monitor)
-        self.qmp.greet(30)
+        self.qmp.greet(GREET_SECONDS)
         self.port = self._forwarded_port()
         if incoming:
             self._restore(incoming)
@@ -155,7 +171,7 @@ class Workstation:
         """Where they are, or that QEMU itself doesn't answer."""
         try:
             registers = self.qmp.human("info registers -a", seconds=5)
-        except (LabError, TimeoutError) as error:
+        except LabError as error:
             return f"Of its processors nothing is known: {error}."
         return "Its processors: " + "; ".join(re.findall(r"RIP=\S+ RFL=\S+|HLT=\d", registers)) + "."
 
@@ -223,13 +239,7 @@ class Workstation:
         self.process.wait()
 
     def close(self):
-        self.kill()
-        self.disconnect()
-        os.close(self._pidfd)
-        self.qmp.socket.close()
-        self.ready.close()
-        self.log.close()
-        shutil.rmtree(self.short, ignore_errors=True)
+        self._cleanup.close()
 
     def __enter__(self):
         return self

@@ -6,8 +6,7 @@ import pathlib
 import shlex
 import subprocess
 
-from . import cache
-from .errors import LabError
+from . import cache, programs
 
 LAB = pathlib.Path(__file__).resolve().parents[1]
 REPO = LAB.parents[1]
@@ -67,14 +66,5 @@ def _as_root_of_tree(words):
 
 
 def _run(log, words):
-    """Its output goes to the log, whose end is shown when it fails."""
     environment = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
-    words = [str(word) for word in words]
-    try:
-        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=BUILD_SECONDS, env=environment)
-    except FileNotFoundError as error:
-        raise LabError(f"{error.filename} is missing; `scripts/deps test` installs it") from None
-    except subprocess.CalledProcessError as error:
-        raise LabError(f"{words[0]} failed with code {error.returncode}") from None
-    except subprocess.TimeoutExpired:
-        raise LabError(f"{words[0]} took longer than {BUILD_SECONDS} s") from None
+    programs.run(log, words, BUILD_SECONDS, environment)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lab.harness import cache, snapshots
+from lab.harness import accelerator, cache, guest_images, programs, snapshots, workstation
 from lab.harness.errors import LabError
 
 LAB = pathlib.Path(__file__).resolve().parents[1] / "lab"
@@ -70,6 +70,24 @@ with cache.RunFolder() as run, snapshots.clean({suite!r}).start(run.path) as wor
         assert not pathlib.Path(folder).exists(), "the next lab sweeps its folder away"
 
 
+CHILD = "sleep 1000 & echo $! >{}; wait"
+
+
+def wait_for_pid(path):
+    deadline = time.monotonic() + 10
+    while not (path.exists() and path.read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return pathlib.Path("/proc", path.read_text().strip())
+
+
+def assert_ended(process):
+    deadline = time.monotonic() + 10
+    while process.exists() and (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        assert time.monotonic() < deadline, f"{process} lives on"
+        time.sleep(0.01)
+
+
 def entries(folder):
     return [path.name for path in folder.iterdir() if path.is_dir() and path.name != "locks"]
 
@@ -94,6 +112,46 @@ cache.entry("thing", "1", lambda draft, log: os.kill(os.getpid(), signal.SIGKILL
     assert [name[:6] for name in entries(own_cache)] == [".draft"]
     made = cache.entry("thing", "1", lambda draft, log: (draft / "whole").write_text("whole"))
     assert entries(own_cache) == [made.name]
+
+
+@pytest.mark.parametrize("qemu, words", [("exit 1", "QEMU is gone"), ("exec sleep 1000", "does not answer in time: its greeting")])
+def test_a_qemu_that_fails_at_its_start_leaves_nothing(tmp_path, monkeypatch, qemu, words):
+    (tmp_path / "qemu-system-x86_64").write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\n{qemu}\n")
+    (tmp_path / "qemu-system-x86_64").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(accelerator, "choose", lambda base: "tcg")
+    monkeypatch.setattr(workstation, "GREET_SECONDS", 1, raising=False)
+    before = set(pathlib.Path("/tmp").glob("lab-*"))
+    with pytest.raises(LabError, match=words):
+        workstation.Workstation(tmp_path, tmp_path, {})
+    assert set(pathlib.Path("/tmp").glob("lab-*")) <= before
+    assert not pathlib.Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_program_that_takes_too_long_ends_with_its_children(tmp_path, monkeypatch):
+    monkeypatch.setattr(snapshots.workstation_image, "BUILD_SECONDS", 1)
+    with open(tmp_path / "log", "wb") as log, pytest.raises(LabError, match="took longer than 1 s"):
+        snapshots.workstation_image._run(log, ["sh", "-c", CHILD.format(tmp_path / "pid")])
+    assert_ended(wait_for_pid(tmp_path / "pid"))
+
+
+def test_a_lab_that_is_told_to_end_does_not_wait_for_what_another_thread_makes(own_cache, tmp_path, monkeypatch):
+    def make_guests(_draft, log):
+        for _ in range(2):
+            programs.run(log, ["sh", "-c", CHILD.format(tmp_path / "pid")], 1000, os.environ)
+
+    def told_to_end(_suite):
+        wait_for_pid(tmp_path / "pid")
+        sys.exit(143)
+
+    monkeypatch.setattr(guest_images, "folder", lambda: cache.entry("guests", "1", make_guests))
+    monkeypatch.setattr(snapshots.workstation_image, "base", told_to_end)
+    begin = time.monotonic()
+    with pytest.raises(SystemExit):
+        snapshots.clean("bookworm")
+    assert time.monotonic() - begin < 10
+    assert_ended(wait_for_pid(tmp_path / "pid"))
+    assert entries(own_cache) == []
 
 
 def test_a_disk_that_is_full_while_building_is_told_with_what_frees_it(own_cache):
