@@ -15,29 +15,31 @@ LAB = pathlib.Path(__file__).resolve().parents[1]
 REPO = LAB.parents[1]
 BUILD_SECONDS = 1200
 STOP_SECONDS = 60
+PROGRAMS = REPO / "build/release"
+MAKERS = ("bangerd", "banger-guest")
 DISK = "images.raw"
 
 
 def folder():
     """Holds DISK, a tar archive of banger/ as it is in $XDG_CACHE_HOME: the default kernel, the default image `debian`, the small one `bare`;
     and firecracker. The workstation reads it as a disk: over ssh it takes two minutes."""
-    return cache.entry("guests", _key(), _make)
+    key = _key()
+    return cache.entry("guests", key, lambda draft, log: _make(draft, log, key))
 
 
 def _key():
-    """All that a kernel, an image or an initrd is made by, so that a kept one never hides a change."""
-    words = ("image", "kernel", "initrd", "artifact", "runtime")
-    files = [path for top in ("guest", "common", "agent") for path in sorted((REPO / top).rglob("*"))
-             if path.is_file() and (top != "agent" or any(word in str(path.relative_to(REPO)) for word in words))]
-    return cache.key_of(*files, LAB / "bare.list", pathlib.Path(__file__))
+    """The programs that make a kernel, an image and an initrd, as they are installed: sources may be newer than their build."""
+    for name in MAKERS:
+        if not (PROGRAMS / "bin" / name).exists():
+            raise LabError("there is no release build; `cmake --preset release && cmake --build build/release` makes it")
+    return cache.key_of(*(PROGRAMS / "bin" / name for name in MAKERS), LAB / "bare.list", pathlib.Path(__file__))
 
 
-def _make(draft, log):
-    built = REPO / "build/release"
-    if not (built / "bin/bangerd").exists():
-        raise LabError("there is no release build; `cmake --preset release && cmake --build build/release` makes it")
+def _make(draft, log, key):
     with tempfile.TemporaryDirectory(prefix="lab-", dir="/tmp") as runtime:
-        _run(log, ["cmake", "--install", built, "--prefix", draft / "prefix"], os.environ)
+        _run(log, ["cmake", "--install", PROGRAMS, "--prefix", draft / "prefix"], os.environ)
+        if _key() != key:
+            raise LabError("build/release changed while it was installed; try again")
         environment = _environment(draft, runtime)
         try:
             for words in (["kernel", "import"], ["image", "build"], ["image", "build", "--name", "bare", "--packages-file", LAB / "bare.list"],

@@ -33,8 +33,7 @@ def run(suite, deb, words, folder):
 
 def _run_inside(suite, deb, words, folder):
     begin = time.monotonic()
-    snapshot = snapshots.installed(suite, deb)
-    with cache.RunFolder() as run_folder, snapshot.start(run_folder.path) as workstation:
+    with cache.RunFolder() as run_folder, snapshots.installed(suite, deb).start(run_folder.path) as workstation:
         try:
             put_tests(workstation)
             print(f"== the workstation is there after {time.monotonic() - begin:.1f} s", flush=True)

@@ -114,6 +114,73 @@ cache.entry("thing", "1", lambda draft, log: os.kill(os.getpid(), signal.SIGKILL
     assert entries(own_cache) == [made.name]
 
 
+def run_python(program):
+    """Another lab's process, as far as its first line, which is given as well."""
+    lab = subprocess.Popen([sys.executable, "-B", "-c", f"import os, sys; sys.path[:0] = [{str(LAB.parents[1])!r}]\nfrom lab.harness import cache\n{program}"],
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return lab, lab.stdout.readline().strip()
+
+
+def make_nothing(_draft, _log):
+    pass
+
+
+def test_an_entry_that_another_lab_uses_is_not_removed_to_make_room(own_cache):
+    lab, _ = run_python("""
+for key in ("1", "2"):
+    cache.entry("thing", key, lambda draft, log: None)
+print("used", flush=True)
+sys.stdin.read()
+""")
+    run_python('cache.entry("thing", "3", lambda draft, log: None)')[0].communicate()
+    assert sorted(entries(own_cache)) == ["thing-1", "thing-2", "thing-3"]
+    lab.communicate()
+    cache.entry("thing", "4", make_nothing)
+    assert len(entries(own_cache)) == cache.KEEP_OF_A_KIND and "thing-4" in entries(own_cache)
+
+
+def test_what_is_half_removed_is_not_taken_for_whole(own_cache, monkeypatch):
+    for key in ("1", "2", "3"):
+        run_python(f'cache.entry("thing", "{key}", lambda draft, log: (draft / "file").touch())')[0].communicate()
+    before = set(entries(own_cache))
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(cache.shutil, "rmtree", killed)
+        cache.entry("thing", "4", make_nothing)
+    assert len(before - set(entries(own_cache))) == 1, "what goes has lost its name first"
+    cache.entry("thing", "5", make_nothing)
+    assert not [name for name in entries(own_cache) if name.startswith(".")], "the next one clears up"
+
+
+def test_a_lab_that_still_makes_its_workstation_is_not_destroyed_and_ends_when_told_to(own_cache, tmp_path, monkeypatch):
+    (tmp_path / "mmdebstrap").write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 1000\n")
+    (tmp_path / "mmdebstrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    lab = subprocess.Popen([LAB, "--clean", "run", "true"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        mmdebstrap = wait_for_pid(tmp_path / "pid")
+        for verb in ("destroy", "rebuild"):
+            done = subprocess.run([LAB, verb], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            assert done.returncode == 3 and "a lab makes or runs a workstation; end it first" in done.stderr
+        lab.terminate()
+        assert lab.wait(20) == 143
+    finally:
+        lab.kill()
+        lab.wait()
+    assert_ended(mmdebstrap)
+    assert entries(own_cache) == ["runs"] and entries(own_cache / "runs") == []
+    cache.destroy()
+    assert not own_cache.exists()
+
+
+def test_a_run_folder_without_a_lock_keeps_nobody_from_destroying(own_cache):
+    (own_cache / "runs/123-half").mkdir(parents=True)
+    cache.destroy()
+    assert not own_cache.exists()
+
+
 @pytest.mark.parametrize("qemu, words", [("exit 1", "QEMU is gone"), ("exec sleep 1000", "does not answer in time: its greeting")])
 def test_a_qemu_that_fails_at_its_start_leaves_nothing(tmp_path, monkeypatch, qemu, words):
     (tmp_path / "qemu-system-x86_64").write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\n{qemu}\n")
@@ -152,6 +219,19 @@ def test_a_lab_that_is_told_to_end_does_not_wait_for_what_another_thread_makes(o
     assert time.monotonic() - begin < 10
     assert_ended(wait_for_pid(tmp_path / "pid"))
     assert entries(own_cache) == []
+
+
+def test_another_build_of_banger_makes_other_guests(tmp_path, monkeypatch):
+    monkeypatch.setattr(guest_images, "PROGRAMS", tmp_path)
+    with pytest.raises(LabError, match="there is no release build"):
+        guest_images._key()
+    (tmp_path / "bin").mkdir()
+    keys = set()
+    for bangerd, guest in (("1", "1"), ("2", "1"), ("2", "2")):
+        (tmp_path / "bin/bangerd").write_text(bangerd)
+        (tmp_path / "bin/banger-guest").write_text(guest)
+        keys.add(guest_images._key())
+    assert len(keys) == 3
 
 
 def test_a_disk_that_is_full_while_building_is_told_with_what_frees_it(own_cache):
