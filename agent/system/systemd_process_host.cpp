@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <systemd1_proxy.hpp>
 
 #include "agent/core/vm/log_tail.hpp"
+#include "common/rollback.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace banger::agent {
@@ -28,6 +30,14 @@ std::string unit_name(const VmId& vm, const std::string& role)
     return "banger-" + vm.str() + "-" + role + ".service";
 }
 
+/// The error that start() branches on has a code of its own.
+Error from_systemd(const sdbus::Error& error)
+{
+    const std::string name = error.getName();
+    return name == "org.freedesktop.systemd1.UnitExists" ? Error{ErrorCode::AlreadyExists, error.getMessage()}
+                                                         : bus::from_bus_error(error);
+}
+
 /// The answer comes by the loop: who waits may destroy `proxy`, which sdbus-c++ goes on using after its callback.
 template <typename T, typename... Arguments>
 Promise<T> ask(EventLoop& loop, sdbus::IProxy& proxy, const char* interface, const char* method,
@@ -39,8 +49,7 @@ Promise<T> ask(EventLoop& loop, sdbus::IProxy& proxy, const char* interface, con
         .withArguments(arguments...)
         .uponReplyInvoke([&loop, answer](bus::MaybeError error, T value) {
             if (error) {
-                loop.post(
-                    [answer, failure = std::make_exception_ptr(bus::from_bus_error(*error))] { answer.fail(failure); });
+                loop.post([answer, failure = std::make_exception_ptr(from_systemd(*error))] { answer.fail(failure); });
             } else {
                 loop.post([answer, value = std::move(value)]() mutable { answer.set(std::move(value)); });
             }
@@ -98,7 +107,7 @@ Properties properties_of(const ProcessSpec& spec)
 
 }  // namespace
 
-/// The manager's object, and the jobs of ours that it has not ended yet.
+/// The manager's object, and the units that somebody is starting.
 class SystemdProcessHost::Manager final : public sdbus::ProxyInterfaces<org::freedesktop::systemd1::Manager_proxy> {
 public:
     explicit Manager(sdbus::IConnection& bus)
@@ -115,9 +124,31 @@ public:
 
     sdbus::IConnection& bus() noexcept { return *bus_; }
     sdbus::IProxy& proxy() noexcept { return getProxy(); }
-    /// To be called before the job is made. Its value is the job's result.
-    Promise<std::string> watch(const std::string& unit) { return jobs_[unit]; }
-    void forget(const std::string& unit) { jobs_.erase(unit); }
+    struct Watch {
+        Promise<std::string> job;  ///< its value is the job's result
+        Promise<Unit> removed;     ///< the unit of that name that was there before
+    };
+    /// To be called before the job is made: what has happened up to then is of no account.
+    Watch watch(const std::string& unit) { return watches_[unit] = Watch{}; }
+    void forget(const std::string& unit) { watches_.erase(unit); }
+
+    /// False when systemd still has a unit of this name.
+    Task<bool> submit(EventLoop& loop, std::string unit, Properties properties)
+    {
+        const std::vector<Auxiliary> none;
+        const std::string mode = "fail";
+        try {
+            const auto accepted = ask<sdbus::ObjectPath>(loop, proxy(), manager_interface, "StartTransientUnit", unit,
+                                                         mode, properties, none);
+            co_await accepted.wait();
+            co_return true;
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::AlreadyExists) {
+                co_return false;
+            }
+            throw Error{ErrorCode::Failed, "systemd doesn't start " + unit + ": " + error.what()};
+        }
+    }
 
 private:
     void onSubscribeReply(bus::MaybeError) override {}
@@ -126,17 +157,26 @@ private:
     void onJobRemoved(const std::uint32_t&, const sdbus::ObjectPath&, const std::string& unit,
                       const std::string& result) override
     {
-        if (const auto job = jobs_.extract(unit)) {
-            job.mapped().set(result);
+        if (const auto at = watches_.find(unit); at != watches_.end()) {
+            const auto job = at->second.job;  // who waits for it forgets the watch
+            job.set(result);
+        }
+    }
+    void onUnitRemoved(const std::string& unit, const sdbus::ObjectPath&) override
+    {
+        if (const auto at = watches_.find(unit); at != watches_.end()) {
+            const auto removed = at->second.removed;
+            removed.set(Unit{});
         }
     }
 
     sdbus::IConnection* bus_;
-    std::map<std::string, Promise<std::string>> jobs_;
+    std::map<std::string, Watch> watches_;
 };
 
-SystemdProcessHost::SystemdProcessHost(EventLoop& loop, sdbus::IConnection& bus, ForkProcessHost& plain)
-    : loop_{&loop}, manager_{std::make_unique<Manager>(bus)}, plain_{&plain}
+SystemdProcessHost::SystemdProcessHost(EventLoop& loop, sdbus::IConnection& bus, ForkProcessHost& plain,
+                                       std::chrono::milliseconds name_limit)
+    : loop_{&loop}, manager_{std::make_unique<Manager>(bus)}, plain_{&plain}, name_limit_{name_limit}
 {
 }
 
@@ -162,18 +202,25 @@ Task<ProcessId> SystemdProcessHost::start(ProcessSpec spec)
 {
     const auto unit = unit_name(spec.vm, spec.role);
     const auto properties = properties_of(spec);
-    const std::vector<Auxiliary> none;
-    const std::string mode = "fail";
-    const auto job = manager_->watch(unit);
-    try {
-        const auto accepted = ask<sdbus::ObjectPath>(*loop_, manager_->proxy(), manager_interface, "StartTransientUnit",
-                                                     unit, mode, properties, none);
-        co_await accepted.wait();
-    } catch (const Error& error) {
-        manager_->forget(unit);
-        throw Error{ErrorCode::Failed, "systemd doesn't start " + unit + ": " + error.what()};
+    const Error in_the_way{ErrorCode::Failed,
+                           "systemd doesn't start " + unit + ": an earlier unit of that name has not ended"};
+    Rollback forget;
+    forget.add([this, unit] { manager_->forget(unit); });
+    auto watch = manager_->watch(unit);
+    const auto deadline = std::chrono::steady_clock::now() + name_limit_;
+    for (;;) {
+        const bool accepted = co_await manager_->submit(*loop_, unit, properties);
+        if (accepted) {
+            break;
+        }
+        const auto left = std::chrono::ceil<EventLoop::Milliseconds>(deadline - std::chrono::steady_clock::now());
+        if (left.count() <= 0) {
+            throw Error{in_the_way};
+        }
+        co_await watch.removed.wait(*loop_, left, in_the_way);
+        watch = manager_->watch(unit);  // not with what the job that stopped it came to
     }
-    const auto result = co_await job.wait();
+    const auto result = co_await watch.job.wait();
     if (result != "done") {
         throw Error{ErrorCode::Failed,
                     spec.argv[0] + " failed (" + unit + ": " + result + "): " + tail_of_log(spec.log)};
@@ -183,25 +230,25 @@ Task<ProcessId> SystemdProcessHost::start(ProcessSpec spec)
 
 Task<ProcessId> SystemdProcessHost::main_process(std::string unit)
 {
-    const auto found = ask<sdbus::ObjectPath>(*loop_, manager_->proxy(), manager_interface, "GetUnit", unit);
-    const auto path = co_await found.wait();
-    const auto object = sdbus::createProxy(manager_->bus(), bus::ServiceName{systemd_name}, path);
-    const auto asked = ask<sdbus::Variant>(*loop_, *object, "org.freedesktop.DBus.Properties", "Get",
-                                           std::string{"org.freedesktop.systemd1.Service"}, std::string{"MainPID"});
-    const auto value = co_await asked.wait();
-    const auto pid = static_cast<int>(value.get<std::uint32_t>());
-    const auto start_time = pid > 0 ? process_start_time(pid) : std::nullopt;
-    co_return start_time ? ProcessId{pid, *start_time, unit} : ProcessId{};
+    try {
+        const auto found = ask<sdbus::ObjectPath>(*loop_, manager_->proxy(), manager_interface, "GetUnit", unit);
+        const auto path = co_await found.wait();
+        const auto object = sdbus::createProxy(manager_->bus(), bus::ServiceName{systemd_name}, path);
+        const auto asked = ask<sdbus::Variant>(*loop_, *object, "org.freedesktop.DBus.Properties", "Get",
+                                               std::string{"org.freedesktop.systemd1.Service"}, std::string{"MainPID"});
+        const auto value = co_await asked.wait();
+        const auto pid = static_cast<int>(value.get<std::uint32_t>());
+        const auto start_time = pid > 0 ? process_start_time(pid) : std::nullopt;
+        co_return start_time ? ProcessId{pid, *start_time, unit} : ProcessId{};
+    } catch (const Error&) {
+        // No such unit: it has ended, maybe just now, or was started without systemd.
+        co_return ProcessId{};
+    }
 }
 
 Task<ProcessId> SystemdProcessHost::find(VmId vm, std::string role, std::filesystem::path directory)
 {
-    ProcessId process;
-    try {
-        process = co_await main_process(unit_name(vm, role));
-    } catch (const Error&) {
-        // No such unit: it has ended, or was started without systemd.
-    }
+    auto process = co_await main_process(unit_name(vm, role));
     if (!process) {
         process = co_await plain_->find(std::move(vm), std::move(role), std::move(directory));
     }

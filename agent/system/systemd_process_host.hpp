@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "agent/system/fork_process_host.hpp"
@@ -15,8 +16,13 @@ namespace banger::agent {
 /// outlive it whatever stops it, and `systemctl --user status` shows them.
 class SystemdProcessHost final : public ProcessHost {
 public:
+    /// How long a unit may go on after its process: its ExecStop runs even then, 15 s at most (some 150 ms where nothing is left to do),
+    /// and the name is taken as long.
+    static constexpr std::chrono::milliseconds usual_name_limit{20'000};
+
     /// `bus` is attached to `loop`. `plain` finds those that a bangerd without systemd started.
-    SystemdProcessHost(EventLoop& loop, sdbus::IConnection& bus, ForkProcessHost& plain);
+    SystemdProcessHost(EventLoop& loop, sdbus::IConnection& bus, ForkProcessHost& plain,
+                       std::chrono::milliseconds name_limit = usual_name_limit);
     ~SystemdProcessHost() override;
 
     /// Whether a systemd user manager is on this bus. Blocks; for the start of the program alone.
@@ -27,11 +33,13 @@ public:
 
 private:
     class Manager;
+    /// Empty when it has none.
     Task<ProcessId> main_process(std::string unit);
 
     EventLoop* loop_;
     std::unique_ptr<Manager> manager_;
     ForkProcessHost* plain_;
+    std::chrono::milliseconds name_limit_;
 };
 
 }  // namespace banger::agent

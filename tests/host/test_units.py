@@ -43,6 +43,10 @@ def test_a_vm_is_a_unit_that_outlives_bangerd_and_goes_with_the_vm(session):
     wait.until(lambda: not session.units(), 20, "no unit is left, failed ones neither")
 
 
+def boot_id(home):
+    return home.banger("vm", "exec", "unit", "--", "cat", "/proc/sys/kernel/random/boot_id", timeout=60).stdout.strip()
+
+
 @pytest.mark.parametrize("bangerd", ["there", "stopped"])
 def test_a_stopped_unit_shuts_the_guest_down_in_order(session, bangerd):
     """systemctl stop, with bangerd and without: what the guest had not synced is there at the next start."""
@@ -58,6 +62,18 @@ def test_a_stopped_unit_shuts_the_guest_down_in_order(session, bangerd):
     assert home.show("unit")["state"] == "stopped"
     home.banger("vm", "start", "unit", check=True, timeout=240)
     assert home.banger("vm", "exec", "unit", "--", "cat", "/root/kept", "/kept", check=True).stdout == "kept\nkept\n"
+
+
+def test_restarts_and_reboots_wait_for_the_unit_that_is_still_ending(session):
+    """systemd runs ExecStop for a VMM that ended by itself, too, and the unit's name is taken until that is over."""
+    home = session.home
+    create(home, "unit")
+    for _ in range(3):
+        home.banger("vm", "restart", "unit", check=True, timeout=240)
+    for _ in range(3):
+        before = boot_id(home)
+        home.banger("vm", "exec", "unit", "--", "systemctl", "--no-block", "reboot")
+        wait.until(lambda: boot_id(home) not in ("", before), 120, "another boot answers")
 
 
 def test_a_session_s_end_loses_nothing(session):

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/systemd_process_host.hpp"
+
+#include <gmock/gmock.h>
+
+#include <systemd1_adaptor.hpp>
+
+#include "agent/system/private_bus.hpp"
+#include "dbus/compat/bus.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+#include "tests/unit/agent/system/loop_test.hpp"
+
+namespace banger::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+using ErrorName = std::decay_t<decltype(std::declval<const sdbus::Error&>().getName())>;
+using Properties = std::vector<sdbus::Struct<std::string, sdbus::Variant>>;
+using Auxiliary = std::vector<sdbus::Struct<std::string, Properties>>;
+
+/// A manager that has no unit by the time that somebody asks for it: each has ended at once.
+class FakeSystemd final : public sdbus::AdaptorInterfaces<org::freedesktop::systemd1::Manager_adaptor> {
+public:
+    FakeSystemd(EventLoop& loop, sdbus::IConnection& bus)
+        : AdaptorInterfaces{bus, sdbus::ObjectPath{"/org/freedesktop/systemd1"}}, loop_{&loop}
+    {
+        registerAdaptor();
+        bus::request_name(bus, "org.freedesktop.systemd1");
+    }
+    FakeSystemd(const FakeSystemd&) = delete;
+    FakeSystemd& operator=(const FakeSystemd&) = delete;
+    ~FakeSystemd() { unregisterAdaptor(); }
+
+    /// What ExecStop's end brings.
+    void remove(const std::string& name)
+    {
+        emitJobRemoved(1, sdbus::ObjectPath{"/job/1"}, name, "done");
+        emitUnitRemoved(name, sdbus::ObjectPath{"/unit"});
+    }
+
+    int taken{0};  ///< how many times yet the name is taken
+    int starts{0};
+    std::string unit;
+    std::string result{"done"};
+
+private:
+    void Subscribe() override {}
+    sdbus::ObjectPath StartTransientUnit(const std::string& name, const std::string&, const Properties&,
+                                         const Auxiliary&) override
+    {
+        ++starts;
+        unit = name;
+        if (taken > 0) {
+            --taken;
+            throw sdbus::Error{ErrorName{"org.freedesktop.systemd1.UnitExists"},
+                               "Unit " + name + " was already loaded or has a fragment file."};
+        }
+        loop_->post([this, name] { emitJobRemoved(2, sdbus::ObjectPath{"/job/2"}, name, result); });
+        return sdbus::ObjectPath{"/job/2"};
+    }
+    sdbus::ObjectPath GetUnit(const std::string& name) override
+    {
+        throw sdbus::Error{ErrorName{"org.freedesktop.systemd1.NoSuchUnit"}, "Unit " + name + " not loaded."};
+    }
+
+    EventLoop* loop_;
+};
+
+class SystemdProcessHostTest : public test::LoopTest {
+protected:
+    ProcessSpec spec() const
+    {
+        return {.vm = VmId::parse("aaaaaaaaaaaa"),
+                .role = "vmm",
+                .argv = {"/bin/true"},
+                .directory = folder.path,
+                .standard_input = {},
+                .standard_output = {},
+                .log = folder.path / "log"};
+    }
+
+    test::TemporaryFolder folder;
+    PrivateBus bus{folder.path / "bus"};
+    std::unique_ptr<sdbus::IConnection> systemd_connection{bus::open_bus(bus.address())};
+    std::unique_ptr<sdbus::IConnection> connection{bus::open_bus(bus.address())};
+    bus::LoopAttachment systemd_attachment{*systemd_connection, loop, [] {}};
+    bus::LoopAttachment attachment{*connection, loop, [] {}};
+    FakeSystemd systemd{loop, *systemd_connection};
+    Lane lane{1};
+    ForkProcessHost plain{loop, lane};
+};
+
+TEST_F(SystemdProcessHostTest, AUnitThatStillRunsItsExecStopIsWaitedFor)
+{
+    SystemdProcessHost processes{loop, *connection, plain};
+    systemd.taken = 2;
+    const auto answer = begin(processes.start(spec()));
+    EXPECT_TRUE(drive([&] { return answer->ended || systemd.starts == 1; }));
+    let_pass();
+    EXPECT_FALSE(answer->ended);
+    EXPECT_EQ(systemd.starts, 1) << "asked again before the unit was gone";
+    systemd.remove("banger-bbbbbbbbbbbb-vmm.service");
+    let_pass();
+    EXPECT_EQ(systemd.starts, 1) << "another's unit was gone";
+    systemd.remove(systemd.unit);
+    EXPECT_TRUE(drive([&] { return answer->ended || systemd.starts == 2; }));
+    systemd.remove(systemd.unit);
+    ASSERT_TRUE(drive([&] { return answer->ended; }));
+    EXPECT_TRUE(answer->value) << answer->error->what();
+    EXPECT_EQ(systemd.starts, 3);
+}
+
+TEST_F(SystemdProcessHostTest, AUnitThatNeverGoesIsToldAfterAWhile)
+{
+    SystemdProcessHost processes{loop, *connection, plain, std::chrono::milliseconds{50}};
+    systemd.taken = 1;
+    const auto answer = run(processes.start(spec()));
+    ASSERT_TRUE(answer->error);
+    EXPECT_THAT(answer->error->what(), HasSubstr("banger-aaaaaaaaaaaa-vmm.service"));
+    EXPECT_THAT(answer->error->what(), HasSubstr("has not ended"));
+}
+
+TEST_F(SystemdProcessHostTest, AProcessThatDiedAtOnceIsNone)
+{
+    SystemdProcessHost processes{loop, *connection, plain};
+    const auto answer = run(processes.start(spec()));
+    ASSERT_TRUE(answer->value) << answer->error->what();
+    EXPECT_FALSE(*answer->value);
+}
+
+TEST_F(SystemdProcessHostTest, AJobThatFailsSaysSo)
+{
+    SystemdProcessHost processes{loop, *connection, plain};
+    systemd.result = "failed";
+    const auto answer = run(processes.start(spec()));
+    ASSERT_TRUE(answer->error);
+    EXPECT_THAT(answer->error->what(), HasSubstr("/bin/true failed"));
+}
+
+}  // namespace
+}  // namespace banger::agent
