@@ -13,8 +13,13 @@ namespace {
 constexpr std::chrono::milliseconds answer_limit{10'000};
 constexpr auto mend = "; banger runtime fetch brings one that fits";
 
+struct Finding {
+    std::string problem;
+    bool lasts;  ///< as long as the file is the same; what else keeps it from answering may pass
+};
+
 /// Blocks.
-std::string problem_of(const std::filesystem::path& path, const std::stop_token& late)
+Finding look_at(const std::filesystem::path& path, const std::stop_token& late)
 {
     std::string first_line;
     const Program program{.argv = {path.string(), "--version"},
@@ -29,16 +34,18 @@ std::string problem_of(const std::filesystem::path& path, const std::stop_token&
         const auto result = run_program(program);
         const auto version = parse_firecracker_version(first_line);
         if (!result.ok() || !version) {
-            return path.string() + " is no Firecracker: it says \"" + shown(first_line) + "\"" + mend;
+            return {path.string() + " is no Firecracker: it says \"" + shown(first_line) + "\"" + mend, false};
         }
         if (*version < oldest_firecracker) {
-            return path.string() + " is Firecracker " + to_string(*version) + ", too old; " +
-                   to_string(oldest_firecracker) + " or newer is needed" + mend;
+            return {path.string() + " is Firecracker " + to_string(*version) + ", too old; " +
+                        to_string(oldest_firecracker) + " or newer is needed" + mend,
+                    true};
         }
-        return {};
+        return {"", true};
     } catch (const Error& error) {
-        return (late.stop_requested() ? path.string() + " --version does not answer" : std::string{error.what()}) +
-               mend;
+        const auto why =
+            late.stop_requested() ? path.string() + " --version does not answer" : std::string{error.what()};
+        return {why + mend, false};
     }
 }
 
@@ -73,10 +80,11 @@ Task<std::string> FirecrackerProgram::problem()
     const auto identity = identity_of(path);
     if (!identity || asked_ != identity) {
         std::stop_source late;
-        auto look = [path, token = late.get_token()] { return problem_of(path, token); };
+        auto look = [path, token = late.get_token()] { return look_at(path, token); };
         const auto limit = loop_->after(answer_limit, [&late] { late.request_stop(); });
-        problem_ = co_await run_on(*loop_, *lane_, std::move(look));
-        asked_ = identity;
+        const auto finding = co_await run_on(*loop_, *lane_, std::move(look));
+        problem_ = finding.problem;
+        asked_ = finding.lasts ? identity : std::nullopt;
     }
     co_return problem_;
 }

@@ -10,8 +10,8 @@
 
 namespace banger::agent {
 
-/// The Firecracker of this host: which file it is, and whether it can be used. Its version is asked for once as long as the file stays the
-/// same. Loop thread.
+/// The Firecracker of this host: which file it is, and whether it can be used. A version that it told is asked for once as long as the
+/// file stays the same. Loop thread.
 class FirecrackerProgram {
 public:
     /// `find` gives the program's path, or throws HostLacks.

@@ -25,14 +25,16 @@ std::string problem_of(const std::filesystem::path& tap)
 
 Task<std::string> TapSupport::problem()
 {
-    if (!problem_) {
-        auto look = [tap = tap_] { return problem_of(tap); };
-        problem_ = co_await run_on(*loop_, *lane_, std::move(look));
-        while (problem_->ends_with('\n')) {
-            problem_->pop_back();
-        }
+    if (may_) {
+        co_return "";
     }
-    co_return *problem_;
+    auto look = [tap = tap_] { return problem_of(tap); };
+    auto problem = co_await run_on(*loop_, *lane_, std::move(look));
+    while (problem.ends_with('\n')) {
+        problem.pop_back();
+    }
+    may_ = problem.empty();
+    co_return problem;
 }
 
 }  // namespace banger::agent

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 
 #include "agent/core/task.hpp"
 
 namespace banger::agent {
 
-/// Whether a user may make a TAP in a namespace of his own here (agent/tap/README.md). Asked once in bangerd's life. Loop thread.
+/// Whether a user may make a TAP in a namespace of his own here (agent/tap/README.md). Asked until he may, as what forbids it may
+/// pass. Loop thread.
 class TapSupport {
 public:
     /// `tap`: banger-tap; empty where it isn't installed.
@@ -24,7 +24,7 @@ private:
     EventLoop* loop_;
     Lane* lane_;
     std::filesystem::path tap_;
-    std::optional<std::string> problem_;
+    bool may_{false};
 };
 
 }  // namespace banger::agent
