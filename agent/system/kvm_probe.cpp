@@ -255,8 +255,10 @@ Task<KvmProbe::Verdict> KvmProbe::boot(Artifact kernel)
 
 KvmProbe::Verdict KvmProbe::ended_verdict(const Vmm& vmm, const std::filesystem::path& folder)
 {
+    // Not remembered: memory that is short or a KVM that another holds is there again before the host's next boot.
     return {false,
-            "/dev/kvm opens, but " + std::string{vmm.name()} + " ended with: " + tail_of_log(folder / vmm.log_name())};
+            "/dev/kvm opens, but " + std::string{vmm.name()} + " ended with: " + tail_of_log(folder / vmm.log_name()),
+            false};
 }
 
 }  // namespace banger::agent
