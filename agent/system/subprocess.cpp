@@ -280,6 +280,13 @@ ProgramResult run_program(const Program& program)
     output.write.reset();
     report.write.reset();
     const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
+    if (!process) {
+        const int problem = errno;
+        ::kill(-pid, SIGKILL);
+        ::kill(pid, SIGKILL);  // which may have no group of its own yet
+        ::waitpid(pid, nullptr, 0);
+        throw errno_error("can't watch " + argv[0], problem);
+    }
     int problem = 0;
     if (::read(report.read.get(), &problem, sizeof problem) == sizeof problem) {
         ::waitpid(pid, nullptr, 0);

@@ -14,6 +14,7 @@ namespace banger::agent {
 namespace {
 
 constexpr std::size_t body_limit = std::size_t{1} << 20U;
+constexpr std::size_t headers_limit = std::size_t{64} << 10U;
 
 /// One request, from its start to its answer.
 struct Transfer {
@@ -21,6 +22,7 @@ struct Transfer {
     c_ptr<curl_slist, curl_slist_free_all> headers;
     std::string request;
     std::string answer;
+    std::size_t header_bytes{0};
     Promise<HttpAnswer> promise;
 };
 
@@ -32,6 +34,14 @@ std::size_t take_body(const char* data, std::size_t, std::size_t size, void* use
     }
     answer.append(data, size);
     return size;
+}
+
+/// Trailers come here, too; libcurl keeps them all.
+std::size_t count_header(const char*, std::size_t, std::size_t size, void* user) noexcept
+{
+    auto& bytes = *static_cast<std::size_t*>(user);
+    bytes += size;
+    return bytes <= headers_limit ? size : 0;
 }
 
 void initialise_once()
@@ -90,6 +100,8 @@ public:
         }
         curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &take_body);
         curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer->answer);
+        curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &count_header);
+        curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer->header_bytes);
         curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(limit.count()));
         curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(handle, CURLOPT_PROXY, "");  // whatever the environment says

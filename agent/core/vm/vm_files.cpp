@@ -13,6 +13,7 @@
 
 #include "agent/core/vm/vm_folder.hpp"
 #include "common/error.hpp"
+#include "common/rollback.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::agent {
@@ -84,6 +85,8 @@ void write_whole(const std::filesystem::path& path, const nlohmann::json& json)
     if (!file) {
         throw errno_error("can't write " + path.string(), errno);
     }
+    Rollback remove;
+    remove.add([&draft] { ::unlink(draft.c_str()); });
     const auto written = ::write(file.get(), text.data(), text.size());
     if (written != static_cast<ssize_t>(text.size())) {
         throw errno_error("can't write " + path.string(), written < 0 ? errno : ENOSPC);
@@ -91,6 +94,7 @@ void write_whole(const std::filesystem::path& path, const nlohmann::json& json)
     if (::fsync(file.get()) < 0 || ::rename(draft.c_str(), path.c_str()) < 0) {
         throw errno_error("can't write " + path.string(), errno);
     }
+    remove.commit();
     sync_folder(path.parent_path());
 }
 

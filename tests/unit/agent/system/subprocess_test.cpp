@@ -3,10 +3,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -29,6 +36,17 @@ std::string content(const std::filesystem::path& file)
     return {std::istreambuf_iterator<char>{stream}, {}};
 }
 
+/// From here on pidfd_open fails, as with no descriptor left.
+bool refuse_pidfd_open()
+{
+    sock_filter program[] = {{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+                             {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_pidfd_open},
+                             {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EMFILE},
+                             {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+    const sock_fprog filter{.len = std::size(program), .filter = program};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 bool lives(int pid) { return ::kill(pid, 0) == 0; }
 
 TEST(SubprocessTest, ExitCodesSignalsAndOutputComeBack)
@@ -41,6 +59,27 @@ TEST(SubprocessTest, ExitCodesSignalsAndOutputComeBack)
     EXPECT_FALSE(killed.exit_code);
     EXPECT_EQ(killed.signal, SIGKILL);
     EXPECT_FALSE(killed.ok());
+}
+
+TEST(SubprocessTest, AChildThatCantBeWatchedIsEndedAndToldOf)
+{
+    const auto child = ::fork();
+    if (child == 0) {
+        constexpr unsigned limit_s = 10;
+        ::alarm(limit_s);
+        int code = refuse_pidfd_open() ? 1 : 2;
+        try {
+            run_program(shell("exec sleep 60"));
+        } catch (const Error& error) {
+            const bool told = std::string_view{error.what()}.find("can't watch /bin/sh") == 0;
+            code = told && ::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD ? 0 : 3;
+        }
+        ::_exit(code);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status)) << "it hung";
+    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(SubprocessTest, WordsStayWordsAndNoShellIsInBetween)

@@ -2,8 +2,10 @@
 #include "agent/core/vm/vm_files.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -52,6 +54,25 @@ TEST_F(VmFilesTest, FoldersAndDescriptionsAreTheUsersAlone)
     EXPECT_EQ(mode_of(folder), 0700U);
     EXPECT_EQ(mode_of(folder / vm_folder::description), 0600U);
     make_private_folder(folder);  // again is fine
+}
+
+TEST_F(VmFilesTest, AFileThatCantBeWrittenLeavesNoDraft)
+{
+    const auto place = root.path / "a folder";
+    std::filesystem::create_directory(place);
+    EXPECT_THROW(write_whole(place, {{"key", "value"}}), Error);
+    EXPECT_FALSE(std::filesystem::exists(place.string() + ".new"));
+    struct rlimit before {};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    struct rlimit small {
+        .rlim_cur = 4, .rlim_max = before.rlim_max
+    };
+    const auto of_old = std::signal(SIGXFSZ, SIG_IGN);
+    ::setrlimit(RLIMIT_FSIZE, &small);
+    EXPECT_THROW(write_whole(root.path / "full", {{"key", "value"}}), Error);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, of_old);
+    EXPECT_FALSE(std::filesystem::exists(root.path / "full.new"));
 }
 
 TEST_F(VmFilesTest, AFolderThatCantBeMadeSaysWhy)
