@@ -19,6 +19,8 @@ public:
     /// Throws NoSpace, CorruptData (over the limit), Failed.
     void add(std::span<const std::uint8_t> bytes);
     int fd() const noexcept { return fd_.get(); }
+    /// Nothing can be added from then on.
+    void close() noexcept { fd_.reset(); }
 
 private:
     UniqueFd fd_;

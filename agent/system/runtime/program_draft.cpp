@@ -49,6 +49,7 @@ void ProgramDraft::put(const std::filesystem::path& place, const std::string& or
     if (::fsync(writer_.fd()) < 0 || ::fchmod(writer_.fd(), 0755) < 0 || ::fstat(writer_.fd(), &status) < 0) {
         throw errno_error("can't write " + place.string(), errno);
     }
+    writer_.close();  // before it has its name: what is open for writing can't be run (ETXTBSY)
     // The record first: it holds from the moment on which the rename makes the program the one it speaks of.
     write_record(place, {.sha256 = digest, .origin = origin, .file = identity_of(status)});
     if (::rename(file_.c_str(), place.c_str()) < 0) {

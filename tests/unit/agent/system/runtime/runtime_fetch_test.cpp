@@ -11,8 +11,10 @@
 #include <fstream>
 #include <iterator>
 
+#include "agent/system/runtime/program_draft.hpp"
 #include "agent/system/runtime/runtime_folder.hpp"
 #include "agent/system/sha256.hpp"
+#include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/runtime/archive_maker.hpp"
@@ -216,6 +218,16 @@ TEST_F(RuntimeFetchTest, AProgramWithoutItsRecordIsTakenInAgain)
     EXPECT_THAT(fetch().fetched, IsEmpty());
     EXPECT_EQ(read(runtime.find("firecracker")), "fire");
     EXPECT_EQ(server.asked().size(), 1U);
+}
+
+TEST_F(RuntimeFetchTest, AProgramMayBeRunAsSoonAsItHasItsName)
+{
+    const std::string script{"#!/bin/sh\nexit 0\n"};
+    const auto wanted = program("script", script);
+    ProgramDraft draft{folder.path / "draft", wanted};
+    draft.add({reinterpret_cast<const std::uint8_t*>(script.data()), script.size()});
+    draft.put(folder.path / "script", "a test");
+    EXPECT_TRUE(run_program({.argv = {(folder.path / "script").string()}}).ok());
 }
 
 TEST_F(RuntimeFetchTest, WhatAKilledFetchLeftIsClearedAway)
