@@ -102,13 +102,21 @@ FetchOutcome RuntimeFetch::from_local(const std::filesystem::path& from)
     return std::move(outcome_);
 }
 
-/// By its bytes. One whose record is gone or older than the file is taken in again, for that is cheaper than to fetch it.
+/// By its bytes. One whose record is gone or older than the file is taken in again, for that is cheaper than to fetch it. Throws
+/// Failed when what is in its place can't be replaced.
 bool RuntimeFetch::is_there(const BundledProgram& program) const
 {
     progress_->stage("checking " + program.name);
     const auto place = folder_ / program.name;
     struct stat status {};
-    if (::lstat(place.c_str(), &status) < 0 || !S_ISREG(status.st_mode) ||
+    if (::lstat(place.c_str(), &status) < 0) {
+        return false;
+    }
+    if (S_ISDIR(status.st_mode)) {
+        throw Error{ErrorCode::Failed, place.string() + " is a folder; remove it"};
+    }
+    const bool readable = ::faccessat(AT_FDCWD, place.c_str(), R_OK, AT_EACCESS) == 0;
+    if (!S_ISREG(status.st_mode) || !readable ||
         sha256_of_file(place, progress_->stop) != program.sha256) {
         return false;
     }
@@ -116,7 +124,8 @@ bool RuntimeFetch::is_there(const BundledProgram& program) const
     if (::access(place.c_str(), X_OK) < 0 && ::chmod(place.c_str(), 0755) < 0) {
         return false;
     }
-    if (!record || record->sha256 != program.sha256 || record->file != identity_of(status)) {
+    if (!record || record->sha256 != program.sha256 ||
+        record->file != identity_of(status)) {
         write_record(place, {.sha256 = program.sha256, .origin = "found in its place", .file = identity_of(status)});
     }
     return true;

@@ -2,10 +2,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -47,6 +50,25 @@ std::string read(const std::filesystem::path& file)
     std::ifstream stream{file, std::ios::binary};
     return {std::istreambuf_iterator<char>{stream}, {}};
 }
+
+/// This thread without the capabilities by which root may read and write every file.
+class NoOverride {
+public:
+    NoOverride()
+    {
+        ::syscall(SYS_capget, &header_, before_.data());
+        auto fewer = before_;
+        fewer[0].effective &= ~((1U << CAP_DAC_OVERRIDE) | (1U << CAP_DAC_READ_SEARCH));
+        ::syscall(SYS_capset, &header_, fewer.data());
+    }
+    NoOverride(const NoOverride&) = delete;
+    NoOverride& operator=(const NoOverride&) = delete;
+    ~NoOverride() { ::syscall(SYS_capset, &header_, before_.data()); }
+
+private:
+    __user_cap_header_struct header_{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> before_{};
+};
 
 class RuntimeFetchTest : public ::testing::Test {
 protected:
@@ -218,6 +240,29 @@ TEST_F(RuntimeFetchTest, AProgramWithoutItsRecordIsTakenInAgain)
     EXPECT_THAT(fetch().fetched, IsEmpty());
     EXPECT_EQ(read(runtime.find("firecracker")), "fire");
     EXPECT_EQ(server.asked().size(), 1U);
+}
+
+TEST_F(RuntimeFetchTest, AProgramThatNobodyMayReadIsFetchedAgain)
+{
+    server.set_file("/one.tgz", release());
+    fetch();
+    ::chmod(runtime.find("firecracker").c_str(), 0);
+    {
+        const NoOverride as_any_user;
+        EXPECT_THAT(fetch().fetched, ElementsAre("firecracker"));
+    }
+    EXPECT_EQ(read(runtime.find("firecracker")), "fire");
+}
+
+TEST_F(RuntimeFetchTest, AFolderInTheProgramsPlaceIsToldBeforeAnythingIsWritten)
+{
+    server.set_file("/one.tgz", release());
+    std::filesystem::create_directories(place / "1.0/firecracker");
+    std::filesystem::permissions(place, std::filesystem::perms::owner_all);
+    std::filesystem::permissions(place / "1.0", std::filesystem::perms::owner_all);
+    EXPECT_EQ(std::string{failure().what()}, (place / "1.0/firecracker").string() + " is a folder; remove it");
+    EXPECT_FALSE(std::filesystem::exists(place / "1.0/firecracker.json"));
+    EXPECT_THAT(server.asked(), IsEmpty());
 }
 
 TEST_F(RuntimeFetchTest, AProgramMayBeRunAsSoonAsItHasItsName)
