@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -78,6 +79,14 @@ void block_signals()
     sigaddset(&ours, SIGINT);
     pthread_sigmask(SIG_BLOCK, &ours, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+}
+
+/// Of whoever started us: in a folder with a pip.py, `python3 -m pip` runs that.
+void leave_folder()
+{
+    if (::chdir("/") < 0) {
+        throw errno_error("can't enter /", errno);
+    }
 }
 
 /// The one that was fetched and checked, else the host's own. Throws HostLacks, which names the command that fetches it.
@@ -214,6 +223,7 @@ int main(int argc, char** argv)
     ::umask(077);
     block_signals();
     try {
+        leave_folder();
         return arguments.shut_down_vm.empty() ? run(arguments) : end_vm(arguments.shut_down_vm);
     } catch (const Error& failure) {
         return refuse(failure, arguments);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How bangerd starts, ends, and takes what it finds on disk."""
 
+import os
 import signal
 import sqlite3
 import time
@@ -82,6 +83,12 @@ def test_a_state_folder_that_others_may_write_is_refused(bangerd, home):
     home.database.parent.chmod(0o777)
     assert bangerd.launch().wait(15) == 5
     assert "chmod 700" in bangerd.errors()
+
+
+def test_it_leaves_the_folder_that_it_was_started_in(bangerd):
+    """`python3 -m pip` would run a pip.py that lies there."""
+    bangerd.start()
+    assert os.readlink(f"/proc/{bangerd.process.pid}/cwd") == "/"
 
 
 def test_two_buses_one_state_folder_are_one(bangerd, home):
