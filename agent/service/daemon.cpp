@@ -2,7 +2,6 @@
 #include "agent/service/daemon.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "agent/core/own_path.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/json_log.hpp"
@@ -39,14 +39,9 @@ bool lock_in_time(int fd, struct flock& whole)
 
 UniqueFd lock_state(const Paths& paths)
 {
-    make_private_folder(paths.state);
-    struct stat status {};
-    constexpr mode_t others_write = S_IWGRP | S_IWOTH;
-    if (::stat(paths.state.c_str(), &status) < 0 || status.st_uid != ::geteuid() ||
-        (status.st_mode & others_write) != 0) {
-        throw Error{ErrorCode::NotAuthorized, paths.state.string() +
-                                                  " must be a folder of yours that nobody else may write; chmod 700 " +
-                                                  paths.state.string()};
+    for (const auto& folder : {paths.state, paths.cache}) {
+        make_private_folder(folder);
+        check_is_own(folder);
     }
     UniqueFd lock{::open((paths.state / "bangerd.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!lock) {

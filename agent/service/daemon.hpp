@@ -50,7 +50,8 @@ private:
     std::exception_ptr failure_;
 };
 
-/// The lock that makes it one bangerd a state directory; held until the program ends. Throws AlreadyExists with the other's address.
+/// The lock that makes it one bangerd a state directory; held until the program ends. That and the cache are made where they are not there.
+/// Throws AlreadyExists with the other's address, NotAuthorized when somebody else may write one of them.
 UniqueFd lock_state(const Paths& paths);
 
 }  // namespace banger::agent

@@ -82,7 +82,16 @@ def test_a_state_folder_that_others_may_write_is_refused(bangerd, home):
     home.database.parent.mkdir(parents=True)
     home.database.parent.chmod(0o777)
     assert bangerd.launch().wait(15) == 5
-    assert "chmod 700" in bangerd.errors()
+    assert "chmod go-w" in bangerd.errors()
+
+
+def test_a_cache_folder_that_others_may_write_is_refused(bangerd, home):
+    """Kernels, images and Firecracker come from it."""
+    folder = home.cache / "banger"
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert bangerd.launch().wait(15) == 5
+    assert f"chmod go-w {folder}" in bangerd.errors()
 
 
 def test_it_leaves_the_folder_that_it_was_started_in(bangerd):

@@ -8,11 +8,8 @@
 #include "common/error.hpp"
 
 namespace banger::agent {
-namespace {
 
 std::filesystem::path record_of(const std::filesystem::path& program) { return program.string() + ".json"; }
-
-}  // namespace
 
 FileIdentity identity_of(const struct stat& status) noexcept
 {

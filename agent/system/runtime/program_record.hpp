@@ -29,6 +29,7 @@ struct ProgramRecord {
     FileIdentity file;
 };
 
+std::filesystem::path record_of(const std::filesystem::path& program);
 /// nullopt: there is none, or not a whole one.
 std::optional<ProgramRecord> read_record(const std::filesystem::path& program);
 /// Whole or not at all, and synced. Throws NoSpace, Failed.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "agent/core/own_path.hpp"
 #include "agent/system/runtime/archive_member.hpp"
 #include "agent/system/runtime/local_candidates.hpp"
 #include "agent/system/runtime/program_draft.hpp"
@@ -102,7 +103,7 @@ FetchOutcome RuntimeFetch::from_local(const std::filesystem::path& from)
     return std::move(outcome_);
 }
 
-/// By its bytes. One whose record is gone or older than the file is taken in again, for that is cheaper than to fetch it. Throws
+/// By its bytes. One whose record is gone, another's, or older than the file is taken in again, for that is cheaper than to fetch it. Throws
 /// Failed when what is in its place can't be replaced.
 bool RuntimeFetch::is_there(const BundledProgram& program) const
 {
@@ -116,7 +117,7 @@ bool RuntimeFetch::is_there(const BundledProgram& program) const
         throw Error{ErrorCode::Failed, place.string() + " is a folder; remove it"};
     }
     const bool readable = ::faccessat(AT_FDCWD, place.c_str(), R_OK, AT_EACCESS) == 0;
-    if (!S_ISREG(status.st_mode) || !readable ||
+    if (!S_ISREG(status.st_mode) || !readable || !is_own(place) ||
         sha256_of_file(place, progress_->stop) != program.sha256) {
         return false;
     }
@@ -124,7 +125,7 @@ bool RuntimeFetch::is_there(const BundledProgram& program) const
     if (::access(place.c_str(), X_OK) < 0 && ::chmod(place.c_str(), 0755) < 0) {
         return false;
     }
-    if (!record || record->sha256 != program.sha256 ||
+    if (!record || !is_own(record_of(place)) || record->sha256 != program.sha256 ||
         record->file != identity_of(status)) {
         write_record(place, {.sha256 = program.sha256, .origin = "found in its place", .file = identity_of(status)});
     }

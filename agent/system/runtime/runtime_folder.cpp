@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "agent/core/own_path.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/system/runtime/program_record.hpp"
 #include "agent/system/runtime/runtime_fetch.hpp"
@@ -37,6 +38,19 @@ UniqueFd lock_folder(const std::filesystem::path& folder)
     throw errno_error("can't lock " + folder.string(), errno);
 }
 
+/// Why the program or its record may have come from somebody else, or may yet change; empty when neither.
+std::string doubt_about(const std::filesystem::path& folder, const std::filesystem::path& program)
+{
+    try {
+        for (const auto& path : {folder, program.parent_path(), program, record_of(program)}) {
+            check_is_own(path);
+        }
+        return {};
+    } catch (const Error& error) {
+        return std::string{"is not to be trusted: "} + error.what();
+    }
+}
+
 }  // namespace
 
 RuntimeProgram RuntimeFolder::look_at(const RuntimeBundle& bundle, const BundledProgram& program) const
@@ -60,6 +74,8 @@ RuntimeProgram RuntimeFolder::look_at(const RuntimeBundle& bundle, const Bundled
         found.problem = "is not the file that was checked when it was put there";
     } else if (record->sha256 != program.sha256) {
         found.problem = "is another one than this banger's";
+    } else if (auto doubt = doubt_about(folder_, found.path); !doubt.empty()) {
+        found.problem = std::move(doubt);
     } else if (::access(found.path.c_str(), X_OK) < 0) {
         found.problem = "may not be run: its mode or its file system (noexec) forbids it";
     } else {
@@ -113,8 +129,10 @@ std::vector<RuntimeProgram> RuntimeFolder::verify(const std::stop_token& stop) c
 FetchOutcome RuntimeFolder::fetch(const std::filesystem::path& from, const RuntimeProgress& progress)
 {
     const auto bundle = manifest_();
-    make_private_folder(folder_);
-    make_private_folder(folder_ / bundle.version);
+    for (const auto& place : {folder_, folder_ / bundle.version}) {
+        make_private_folder(place);
+        check_is_own(place);
+    }
     const auto lock = lock_folder(folder_);
     const auto scratch = folder_ / ".new";
     // What a bangerd that was killed left there.

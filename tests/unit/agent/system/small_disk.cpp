@@ -43,7 +43,7 @@ int run_there(std::size_t bytes, const std::filesystem::path& place,
               const std::function<int(const std::filesystem::path&)>& work)
 {
     if (!enter_namespaces() || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", place.c_str(), "tmpfs", 0, ("size=" + std::to_string(bytes)).c_str()) != 0) {
+        ::mount("tmpfs", place.c_str(), "tmpfs", 0, ("mode=0700,size=" + std::to_string(bytes)).c_str()) != 0) {
         return no_namespace;
     }
     try {

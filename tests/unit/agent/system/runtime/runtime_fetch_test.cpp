@@ -265,6 +265,33 @@ TEST_F(RuntimeFetchTest, AFolderInTheProgramsPlaceIsToldBeforeAnythingIsWritten)
     EXPECT_THAT(server.asked(), IsEmpty());
 }
 
+TEST_F(RuntimeFetchTest, AFolderThatOthersMayWriteIsRefused)
+{
+    server.set_file("/one.tgz", release());
+    for (const auto* name : {"", "1.0"}) {
+        std::filesystem::create_directories(place / name);
+        std::filesystem::permissions(place / name, std::filesystem::perms::all);
+        const auto error = failure();
+        EXPECT_EQ(error.code(), ErrorCode::NotAuthorized) << error.what();
+        EXPECT_THAT(error.what(), HasSubstr("must be yours"));
+        std::filesystem::permissions(place / name, std::filesystem::perms::owner_all);
+    }
+    EXPECT_THAT(server.asked(), IsEmpty());
+}
+
+TEST_F(RuntimeFetchTest, AProgramOrRecordThatOthersMayWriteIsMadeAnew)
+{
+    server.set_file("/one.tgz", release());
+    fetch();
+    const auto path = runtime.find("firecracker");
+    std::filesystem::permissions(path, std::filesystem::perms::all);
+    EXPECT_THAT(fetch().fetched, ElementsAre("firecracker"));
+    EXPECT_EQ(read(runtime.find("firecracker")), "fire");
+    std::filesystem::permissions(path.string() + ".json", std::filesystem::perms::all);
+    fetch();
+    EXPECT_EQ(read(runtime.find("firecracker")), "fire");
+}
+
 TEST_F(RuntimeFetchTest, AProgramMayBeRunAsSoonAsItHasItsName)
 {
     const std::string script{"#!/bin/sh\nexit 0\n"};

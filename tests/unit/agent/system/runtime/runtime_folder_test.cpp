@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -31,6 +32,7 @@ protected:
     {
         const auto path = folder.path / "1.0/firecracker";
         std::filesystem::create_directories(path.parent_path());
+        ::chmod(path.parent_path().c_str(), 0700);
         std::ofstream{path} << content;
         ::chmod(path.c_str(), 0755);
         struct stat status {};
@@ -67,6 +69,39 @@ TEST_F(RuntimeFolderTest, ACheckedProgramIsFound)
     const auto path = put("good");
     EXPECT_EQ(runtime.find("firecracker"), path);
     EXPECT_EQ(runtime.list().front().origin, "a test");
+}
+
+TEST_F(RuntimeFolderTest, WhatOthersMayWriteIsNotFound)
+{
+    const auto path = put("good");
+    for (const auto& shared :
+         {folder.path, folder.path / "1.0", path, std::filesystem::path{path.string() + ".json"}}) {
+        struct stat before {};
+        ASSERT_EQ(::stat(shared.c_str(), &before), 0);
+        for (const mode_t others_write : {0020U, 0002U}) {
+            ASSERT_EQ(::chmod(shared.c_str(), (before.st_mode & 07777U) | others_write), 0);
+            EXPECT_THAT(refusal(), HasSubstr(shared.string() + " must be yours")) << shared;
+            EXPECT_EQ(runtime.list().front().state, RuntimeState::Damaged);
+        }
+        ASSERT_EQ(::chmod(shared.c_str(), before.st_mode & 07777U), 0);
+    }
+    EXPECT_EQ(refusal(), "it was found");
+}
+
+TEST_F(RuntimeFolderTest, WhatBelongsToAnotherUserIsNotFound)
+{
+    const auto path = put("good");
+    constexpr uid_t nobody = 65534;
+    if (::chown(path.c_str(), nobody, nobody) != 0) {
+        GTEST_SKIP() << "only root may give a file away";
+    }
+    for (const auto& theirs :
+         {path, std::filesystem::path{path.string() + ".json"}, folder.path / "1.0", folder.path}) {
+        ASSERT_EQ(::chown(theirs.c_str(), nobody, nobody), 0);
+        EXPECT_THAT(refusal(), HasSubstr(theirs.string() + " must be yours")) << theirs;
+        ASSERT_EQ(::chown(theirs.c_str(), ::geteuid(), ::getegid()), 0);
+    }
+    EXPECT_EQ(refusal(), "it was found");
 }
 
 TEST_F(RuntimeFolderTest, AProgramThatChangedIsNotFound)
