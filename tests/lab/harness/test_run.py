@@ -14,7 +14,7 @@ from .errors import LabError
 LAB = pathlib.Path(__file__).resolve().parents[1]
 REPO = LAB.parents[1]
 SILENCE_SECONDS = 400  # longer than any one test may take
-TOTAL_SECONDS = 1500
+TOTAL_SECONDS = 2400
 PLACE = "/var/tmp/lab"
 PORT_TESTS = "build/release/bin/broker_port_tests"
 NOTHING_CHOSEN = 5  # pytest's exit code

