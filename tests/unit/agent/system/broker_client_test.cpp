@@ -221,9 +221,9 @@ TEST_F(BrokerClientTest, ReadsTheList)
     serve();
     const auto rows = run(broker.list());
     ASSERT_TRUE(rows->value);
-    EXPECT_THAT(*rows->value,
-                ElementsAre(SandboxRow{"a", SandboxRow::State::Held, Nat::On, ByteSize{5}, ByteSize{6}, ByteSize{7}},
-                            SandboxRow{"b"}));
+    EXPECT_THAT(*rows->value, ElementsAre(SandboxRow{"a", SandboxRow::State::Held, Nat::On, "web", ByteSize{5},
+                                                     ByteSize{6}, ByteSize{7}},
+                                          SandboxRow{"b"}));
 }
 
 TEST_F(BrokerClientTest, PassesTheBrokersOwnErrorsOn)
