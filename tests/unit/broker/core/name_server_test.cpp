@@ -38,7 +38,7 @@ TEST_F(NameServerTest, R31AnotherFamilyAddressPortOrOwnerIsRefused)
         facts.address = address;
         expect_refused(facts);
     }
-    for (const std::uint16_t port : {0, 53, 1023}) {
+    for (const auto port : std::initializer_list<std::uint16_t>{0, 53, 1023}) {
         facts = good;
         facts.port = port;
         expect_refused(facts);

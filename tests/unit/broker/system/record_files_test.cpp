@@ -56,20 +56,6 @@ TEST_F(RecordFilesTest, AHalfWrittenOneOfAKilledBrokerIsNotSeenAndGoes)
     EXPECT_EQ(records.load()[0].text, "again");
 }
 
-TEST_F(RecordFilesTest, OneSetAsideIsPassedOverAndKept)
-{
-    put("1000-web.toml", "damaged");
-    put("1000-web.toml.damaged", "older");
-    records.set_aside("1000-web.toml");
-    EXPECT_TRUE(records.load().empty());
-    std::string text;
-    std::ifstream{folder.path / "1000-web.toml.damaged"} >> text;
-    EXPECT_EQ(text, "damaged");
-    for (const auto* bad : {"../other.toml", "1000-web.toml.damaged", "", "/etc/x.toml"}) {
-        EXPECT_THROW(records.set_aside(bad), Error) << bad;
-    }
-}
-
 TEST_F(RecordFilesTest, ALinkIsNotFollowed)
 {
     put("secret", "secret");
