@@ -137,7 +137,7 @@ def test_r04_without_polkit_nothing_is_allowed(world):
 def test_r04_a_polkit_that_is_killed_while_it_is_asked_allows_nothing(world, client, polkit):
     polkit.tell("SimulateHang", "b", True)
     polkit.allow(MANAGE)
-    pending = subprocess.Popen(["dbus-send", f"--address={world.address}", "--print-reply", "--reply-timeout=20000", f"--dest={NAME}", PATH,
+    pending = subprocess.Popen(["dbus-send", f"--bus={world.address}", "--print-reply", "--reply-timeout=20000", f"--dest={NAME}", PATH,
                                 f"{NAME}.CloneSandbox", "string:a", "string:b"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wait.until(lambda: polkit.bus.call_blocking(POLKIT, AUTHORITY, MOCK, "HaveHangingCalls", "", ()), 10,
                "polkit is asked")
@@ -211,7 +211,7 @@ def test_r26_starting_asks_for_no_password_and_obeys_a_plain_no(world, base):
 def test_r12_a_caller_who_is_gone_by_the_answer_gets_nothing(world, client, polkit):
     polkit.allow(MANAGE)
     polkit.tell("SimulateHang", "b", True)
-    caller = subprocess.Popen(["dbus-send", f"--address={world.address}", "--print-reply", f"--dest={NAME}", PATH, f"{NAME}.CreateSandbox",
+    caller = subprocess.Popen(["dbus-send", f"--bus={world.address}", "--print-reply", f"--dest={NAME}", PATH, f"{NAME}.CreateSandbox",
                                "string:gone", "array:byte:", "uint64:0", "uint32:0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait.until(lambda: polkit.bus.call_blocking(POLKIT, AUTHORITY, MOCK, "HaveHangingCalls", "", ()), 10,
                "polkit is asked")
