@@ -156,6 +156,10 @@ std::vector<Frame> GuestWire::received()
             send(arp_answer(network));
             continue;
         }
+        const bool to_all = !frame.empty() && (static_cast<unsigned char>(frame[0]) & 1U) != 0;
+        if (to_all && !has_type(frame, 0x0806)) {
+            continue;  // IGMP, LLMNR: what a host says of itself on each new interface
+        }
         frames.push_back(std::move(frame));
     }
     ADD_FAILURE() << "the host does not answer an echo on " << network.tap;
