@@ -51,7 +51,7 @@ def test_a_vm_outlives_a_killed_bangerd_and_is_found_again(alice, make_vm, fault
 
 @pytest.mark.parametrize("bangerd", ["there", "gone"])
 def test_a_logout_stops_vms_cleanly(alice, make_vm, bangerd):
-    vm = make_vm(alice)
+    vm = make_vm(alice, "--storage", "file")  # whose file system can be looked at while it is stopped
     vmm = vmm_of(alice, vm)
     write_unsynced(alice, vm)
     if bangerd == "gone":
