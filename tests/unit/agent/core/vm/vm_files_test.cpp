@@ -147,5 +147,19 @@ TEST_F(VmFilesTest, SymlinksInAFolderAreRemovedAndNotWhatTheyPointTo)
     EXPECT_TRUE(std::filesystem::exists(root.path / "cache/vmlinux"));
 }
 
+TEST_F(VmFilesTest, TheOwnerOfSandboxesIsMadeOnceAndNeverTheSameForTwoFolders)
+{
+    const test::TemporaryFolder one;
+    const test::TemporaryFolder other;
+    const auto owner = sandbox_owner_of(one.path);
+    EXPECT_EQ(VmId::parse(owner).str(), owner);
+    EXPECT_EQ(sandbox_owner_of(one.path), owner);
+    EXPECT_NE(sandbox_owner_of(other.path), owner);
+    for (const std::string damage : {"", "{}", R"({"owner": 7})", R"({"owner": "../x"})"}) {
+        std::ofstream{one.path / "sandboxes.json"} << damage;
+        EXPECT_THROW(sandbox_owner_of(one.path), Error) << "a new one would lose the disks of the old one";
+    }
+}
+
 }  // namespace
 }  // namespace banger::agent
