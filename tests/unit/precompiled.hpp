@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// As common/precompiled.hpp, for tests.
+#pragma once
+
+#include "common/precompiled.hpp"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
