@@ -2,6 +2,7 @@
 """Fixtures: one kernel and one image for all, one running VM for the tests that leave it as it is, fresh ones for the others."""
 
 import contextlib
+import fcntl
 import itertools
 import os
 
@@ -20,11 +21,14 @@ def cache():
     folder = TESTS_CACHE / os.environ.get("BANGER_TEST_CACHE_KEY", "default")
     folder.mkdir(parents=True, exist_ok=True)
     home = Home("cache", cache=folder)
+    lock = open(folder / "tests.lock", "w")
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the test processes makes it for all
         home.banger("kernel", "import", check=True, timeout=BUILD_SECONDS)
         home.banger("image", "build", check=True, timeout=BUILD_SECONDS)
         home.banger("daemon", "stop")
     finally:
+        lock.close()
         home.close()
     return folder
 
