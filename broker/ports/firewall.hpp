@@ -9,7 +9,8 @@
 namespace banger::broker {
 
 /// Our tables of nftables, `inet banger` and `netdev banger`, and two accepts a TAP in front of a foreign `ip filter` that drops what is
-/// forwarded. Each call is one transaction. Lane thread. All throw HostLacks (no nftables; a firewall that can't be told), Failed.
+/// forwarded. Each call is one transaction. Lane thread. All throw HostLacks (no nftables), Failed. add() and set_nat() of one with NAT throw
+/// HostLacks, too, where iptables-legacy drops what is forwarded: accepts of ours come after that.
 class Firewall {
 public:
     Firewall() = default;

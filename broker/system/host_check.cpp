@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "broker/core/sandbox.hpp"
@@ -76,6 +77,24 @@ bool is_on_bus(sdbus::IConnection& connection, const std::string& name)
     return false;
 }
 
+/// Only where it runs; its zones are those that it knew when it was started or reloaded.
+std::optional<HostFinding> firewalld_finding(sdbus::IConnection& connection)
+{
+    const std::string name{"org.fedoraproject.FirewallD1"};
+    std::vector<std::string> zones;
+    try {
+        const auto daemon =
+            sdbus::createProxy(connection, bus::ServiceName{name}, sdbus::ObjectPath{"/org/fedoraproject/FirewallD1"});
+        daemon->callMethod("getZones").onInterface(name + ".zone").storeResultsTo(zones);
+    } catch (const sdbus::Error&) {
+        return std::nullopt;
+    }
+    const bool known = std::find(zones.begin(), zones.end(), "banger") != zones.end();
+    return HostFinding{"firewalld", known,
+                       known ? "has the zone banger"
+                             : "does not know the zone banger yet, so NAT does not work; firewall-cmd --reload"};
+}
+
 HostFinding service_finding(sdbus::IConnection& connection, const std::string& what, const std::string& name,
                             const std::string& mend)
 {
@@ -131,6 +150,9 @@ std::vector<HostFinding> check_host(const AddressPool& pool)
                                            "apt install polkitd; without it nothing is allowed"));
         findings.push_back(service_finding(*connection, "names", "org.freedesktop.resolve1",
                                            "apt install systemd-resolved; without it NAME.vm is not found"));
+        if (auto finding = firewalld_finding(*connection)) {
+            findings.push_back(std::move(*finding));
+        }
     } catch (const Error& problem) {
         findings.push_back({"system bus", false, problem.what()});
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/system/legacy_forward.hpp"
 #include "broker/system/nft_script.hpp"
 #include "common/error.hpp"
 
@@ -15,6 +16,15 @@ namespace {
 constexpr auto docker_chain = "DOCKER-USER";  // Docker leaves it to the administrator, and asks it first
 constexpr auto forward_chain = "FORWARD";
 constexpr int race_limit = 5;  // somebody else may delete a rule between our look and our transaction
+
+void check_legacy(const SandboxNetwork& network)
+{
+    if (network.nat == Nat::On && legacy_forward_may_drop()) {
+        throw Error{ErrorCode::HostLacks,
+                    "iptables-legacy drops what is forwarded, which no rule of banger's can change; as root: "
+                    "iptables-legacy -I FORWARD -i bgr+ -j ACCEPT; iptables-legacy -I FORWARD -o bgr+ -j ACCEPT"};
+    }
+}
 
 }  // namespace
 
@@ -69,6 +79,7 @@ void Nftables::change(const std::string& script)
 
 void Nftables::add(const SandboxNetwork& network)
 {
+    check_legacy(network);
     const auto foreign = look();
     auto script = nft_add(network) + nft_add_ingress(network) + without_foreign(foreign, &network);
     if (!foreign.chain.empty()) {
@@ -103,6 +114,7 @@ void Nftables::remove(const SandboxNetwork& network)
 
 void Nftables::set_nat(const SandboxNetwork& network)
 {
+    check_legacy(network);
     change(nft_set_nat(network));
     known_.insert_or_assign(network.altname, network);
 }

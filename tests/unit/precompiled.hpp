@@ -2,6 +2,6 @@
 // As common/precompiled.hpp, for tests.
 #pragma once
 
-#include "common/precompiled.hpp"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include "common/precompiled.hpp"

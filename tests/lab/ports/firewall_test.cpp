@@ -63,7 +63,7 @@ public:
     std::uint32_t outside = address("198.51.100.1");
 };
 
-TEST_F(FirewallPort, AGuestHasItsGatewaysEchoAndDnsAndNothingElseOfTheHost)
+TEST_F(FirewallPort, R22AGuestHasItsGatewaysEchoAndDnsAndNothingElseOfTheHost)
 {
     const auto wire = guest(7, 1000, "web");
     const auto& [tap, altname, uid, gateway, self, mac, nat] = wire->network;
@@ -87,7 +87,7 @@ TEST_F(FirewallPort, AGuestHasItsGatewaysEchoAndDnsAndNothingElseOfTheHost)
     EXPECT_TRUE(has(6, gateway) && has(1, outside + 1)) << seen.size() << " frames";
 }
 
-TEST_F(FirewallPort, AGuestCannotSayThatItIsAnother)
+TEST_F(FirewallPort, R22AGuestCannotSayThatItIsAnother)
 {
     const auto wire = guest(7, 1000, "web");
     const auto& [tap, altname, uid, gateway, self, mac, nat] = wire->network;
@@ -122,7 +122,7 @@ TEST_F(FirewallPort, AGuestCannotSayThatItIsAnother)
     EXPECT_GE(lie(), 6) << "without rules the host answers";
 }
 
-TEST_F(FirewallPort, ARouterAdvertisementAndAnOfferOfDhcpDoNotPass)
+TEST_F(FirewallPort, R22ARouterAdvertisementAndAnOfferOfDhcpDoNotPass)
 {
     const auto wire = guest(7, 1000, "web");
     must(
@@ -143,7 +143,7 @@ TEST_F(FirewallPort, ARouterAdvertisementAndAnOfferOfDhcpDoNotPass)
     EXPECT_EQ(must("nft list table netdev probe | grep -c 'packets 1' || true"), "1\n") << "what would be seen";
 }
 
-TEST_F(FirewallPort, GuestsOfOneUserReachEachOtherAndNobodyElses)
+TEST_F(FirewallPort, R22GuestsOfOneUserReachEachOtherAndNobodyElses)
 {
     const auto web = guest(7, 1000, "web", Nat::On);
     const auto db = guest(8, 1000, "db");
@@ -212,7 +212,7 @@ TEST_F(FirewallPort, AnUplinkIsForwardedToTapsAlone)
     must("ip netns del beyond");
 }
 
-TEST_F(FirewallPort, BeforeADroppingForwardTwoPlainRulesAreEnough)
+TEST_F(FirewallPort, R33BeforeADroppingForwardTwoPlainRulesAreEnough)
 {
     must("iptables -P FORWARD DROP");
     const auto before = must("iptables -S");

@@ -41,7 +41,7 @@ TEST_F(TapPort, ATapIsItsUsersHasItsAltnameAndIsDown)
     EXPECT_EQ(found[0].index, ::if_nametoindex("bgr7"));
 }
 
-TEST_F(TapPort, SettingsKeepItsOwnerFromTheHostsTraffic)
+TEST_F(TapPort, R27SettingsKeepItsOwnerFromTheHostsTraffic)
 {
     taps.create(network);
     taps.up(network);

@@ -89,7 +89,7 @@ def test_a_vm_lives_on_when_the_broker_is_killed(alice):
     assert alice.exec("lives", "cat /later") == "written"
 
 
-def test_the_broker_starts_no_program(alice):
+def test_R19_the_broker_starts_no_program(alice):
     """strace sees each execve of it and its threads, over the whole life of a VM."""
     alice.banger("vm", "list")
     world.sh("busctl --system call dev.banger.Broker1 /dev/banger/Broker1 dev.banger.Broker1 List")

@@ -195,6 +195,18 @@ TEST_F(GateTest, R02AWorkGetsTheUidThatTheBusTells)
     EXPECT_EQ(call->ran.front().sender, ":1.6");
 }
 
+TEST_F(GateTest, R24CallsInFlightOfTwoUsersAreEachDoneForTheirOwn)
+{
+    const auto his = submit_known(Method::CreateSandbox, ":1.6");
+    const auto hers = submit_known(Method::CreateSandbox, ":1.5");
+    ASSERT_THAT(authority.questions, SizeIs(2));
+    authority.questions.front().answered(Answer::Yes);
+    authority.questions.back().answered(Answer::Yes);
+    callers.tell();
+    expect_runs(*hers, alice);
+    expect_runs(*his, bob);
+}
+
 TEST_F(GateTest, R02ACallerWhoIsGoneIsRefused)
 {
     const auto call = submit_known(Method::List, ":1.99");

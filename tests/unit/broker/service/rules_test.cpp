@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/service/rules.hpp"
 
+#include "broker/core/sandbox.hpp"
+#include "common/error.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -73,6 +76,24 @@ TEST(RulesTest, R03WhatMakesOrReachesFurtherNeedsAnAction)
     }
     for (const auto method : {Method::AdminList, Method::AdminDestroy}) {
         EXPECT_EQ(rule_of(method).action, "dev.banger.administer-sandboxes");
+    }
+}
+
+TEST(RulesTest, R08NoMemberTakesAPath)
+{
+    const std::set<std::string> words{"id", "new_id", "name"};  // each with a grammar without a slash
+    const auto text = contract();
+    const std::regex argument{"<arg name=\"([a-z_]+)\" type=\"([a-z{}()]+)\" direction=\"in\""};
+    std::set<std::string> texts;
+    for (std::sregex_iterator each{text.begin(), text.end(), argument}, end; each != end; ++each) {
+        if ((*each)[2].str().find_first_of("sog") != std::string::npos) {
+            texts.insert((*each)[1]);
+        }
+    }
+    EXPECT_EQ(texts, words);
+    for (const auto* path : {"/etc/passwd", "..", "a/b", "../x"}) {
+        EXPECT_THROW(SandboxId::parse(path), Error) << path;
+        EXPECT_THROW(VmName::parse(path), Error) << path;
     }
 }
 
