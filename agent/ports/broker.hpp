@@ -39,7 +39,8 @@ struct StartedSandbox {
 /// A sandbox of this user's, as the broker lists it.
 struct SandboxRow {
     std::string id;
-    enum class State { Stopped, Running, Held } state{State::Stopped};  ///< Held: its writes wait for room
+    /// Held: its writes wait for room. Broken: its I/O fails, as the host could not write its file.
+    enum class State { Stopped, Running, Held, Broken } state{State::Stopped};
     Nat nat{Nat::Off};
     std::string name{};    ///< without ".vm", by which the host finds the guest; or empty
     ByteSize used{};       ///< of the allocated; 0 while stopped

@@ -119,6 +119,7 @@ SandboxRow row_of(const ListedRow& listed)
     return {.id = std::get<0>(listed),
             .state = state == "held"      ? SandboxRow::State::Held
                      : state == "running" ? SandboxRow::State::Running
+                     : state == "broken"  ? SandboxRow::State::Broken
                                           : SandboxRow::State::Stopped,
             .nat = std::get<6>(listed) ? Nat::On : Nat::Off,
             .name = std::get<7>(listed),

@@ -30,6 +30,7 @@ Caretaker::Round Caretaker::look_after(const std::set<SandboxKey>& left_alone)
     for (const auto& [key, record] : parts_.journal.records()) {
         if (record.phase != Phase::Running || !record.has_disk()) {
             held_.erase(key);
+            broken_.erase(key);
             nearly_full_.erase(key);
             stuck_.erase(key);
             continue;
@@ -53,7 +54,15 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
 {
     const auto& key = record.key;
     const auto status = parts_.mapper.status(key);
-    if (!status || status->state != SnapshotStatus::State::Active) {
+    if (!status) {
+        return;
+    }
+    if (status->state != SnapshotStatus::State::Active) {
+        if (put(broken_, key, true)) {
+            round.changed.push_back(key);
+            round.problems.push_back("sandbox " + key.str() +
+                                     ": its copy-on-write file could not be written, so its I/O fails; the kernel's log says why");
+        }
         return;
     }
     const auto allocated = parts_.quota.allocated(key);

@@ -42,6 +42,7 @@ private:
 
     Parts parts_;
     std::set<SandboxKey> held_;         ///< those whose I/O waits because of us
+    std::set<SandboxKey> broken_;       ///< those whose owners know that their I/O fails
     std::set<SandboxKey> nearly_full_;  ///< those whose owners know
     std::set<SandboxKey> stuck_;        ///< those that could not grow last time
 };

@@ -50,6 +50,9 @@ const char* SandboxView::state() const noexcept
     if (record.phase != Phase::Running) {
         return "stopped";
     }
+    if (broken) {
+        return "broken";
+    }
     return held ? "held" : "running";
 }
 
@@ -271,6 +274,7 @@ SandboxView Sandboxes::view_of(const SandboxRecord& record)
                      .disk = {},
                      .network = std::nullopt,
                      .held = false,
+                     .broken = false,
                      .used = {},
                      .allocated = parts_.quota.allocated(record.key)};
     if (record.phase != Phase::Running) {
@@ -283,6 +287,7 @@ SandboxView Sandboxes::view_of(const SandboxRecord& record)
         view.disk = dm_node(record.key);
         if (const auto status = kernel_.mapper.status(record.key)) {
             view.held = status->held && !cloning_.contains(record.key);
+            view.broken = status->state != SnapshotStatus::State::Active;
             view.used = status->used;
         }
     }

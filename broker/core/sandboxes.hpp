@@ -24,6 +24,7 @@ struct SandboxView {
     std::string disk;                       ///< empty while stopped
     std::optional<SandboxNetwork> network;  ///< while it runs
     bool held;                              ///< its file can't grow: I/O waits
+    bool broken;                            ///< its file could not be written: I/O fails
     ByteSize used;
     ByteSize allocated;
     const char* state() const noexcept;  ///< as the contract has it

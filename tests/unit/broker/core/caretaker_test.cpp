@@ -58,6 +58,24 @@ TEST_F(CaretakerTest, AFileNeverGrowsBeyondItsLimit)
     EXPECT_EQ(allocated(box), 300 * mib);
 }
 
+TEST_F(CaretakerTest, AFileThatCouldNotBeWrittenIsToldOnceAndOthersGoOn)
+{
+    run(box);
+    run(bobs);
+    kernel.node(box)->overflown = true;
+    kernel.fill(bobs, 100 * mib);
+    const auto first = round();
+    EXPECT_THAT(first.changed, ElementsAre(box));
+    EXPECT_THAT(first.problems, ElementsAre(HasSubstr("could not be written")));
+    EXPECT_STREQ(sandboxes().list(alice).front().state(), "broken");
+    EXPECT_EQ(allocated(bobs), 512 * mib);
+    const auto second = round();
+    EXPECT_THAT(second.changed, IsEmpty());
+    EXPECT_THAT(second.problems, IsEmpty());
+    kernel.node(box)->overflown = false;
+    sandboxes().stop(box);
+}
+
 TEST_F(CaretakerTest, AFullOneIsHeldAndItsOwnerLearnsOfItOnce)
 {
     create(box, 256 * mib);

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The broker's copy-on-write files on a host disk that gets full or fails."""
+
+import pytest
+
+import broker_world as world
+from broker_fixtures import alice, base, bob, callers, mallory  # noqa: F401: fixtures
+from broker_user import wait_until
+from test_broker_life import MIB, read
+
+pytestmark = pytest.mark.limit(300)
+DISKS = world.STATE / "disks"
+
+
+@pytest.fixture
+def disks_on():
+    """disks_on(DEVICE, OPTIONS): a file system of its own for the files, which the broker finds when it is started."""
+    def mount(device, options=""):
+        world.sh(f"systemctl stop {world.UNIT}; mkdir -p {DISKS}; mount {options} {device} {DISKS}; chmod 700 {DISKS}")
+    yield mount
+    world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}")
+
+
+def test_a_full_disk_of_the_host_holds_a_sandbox_until_there_is_room(alice, base, disks_on):
+    disks_on("tmpfs", "-t tmpfs -o size=300m")
+    alice.signals(0)
+    alice.create("box")
+    disk, *_ = alice.start("box", base, flags=0)
+    writer = alice.begin("dd", "if=/dev/urandom", f"of={disk}", "bs=1M", "count=400", "oflag=direct", "conv=notrunc,fsync")
+    wait_until(lambda: alice.list()["box"]["state"] == "held", 60, "it is not held")
+    assert any(signal[:2] == ["box", "held"] for signal in alice.signals(10))
+    assert writer.poll() is None, "its writes wait"
+    world.sh(f"mount -o remount,size=2g {DISKS}")
+    assert writer.wait(120) == 0, "and go on when there is room"
+    assert alice.list()["box"]["state"] == "running"
+    alice.stop("box")
+    alice.destroy("box")
+
+
+def test_a_disk_of_the_host_that_fails_breaks_its_own_sandboxes_and_that_is_told(alice, base, disks_on, journal):
+    """dm-linear under the file system, of which every sector fails from a moment on."""
+    image = "/var/tmp/failing.img"
+    size = 600 * MIB
+    world.sh(f"truncate -s {size} {image} && losetup /dev/loop77 {image} && dmsetup create failing --table '0 {size // 512} linear /dev/loop77 0' "
+             "&& mke2fs -q -t ext4 /dev/mapper/failing")
+    try:
+        disks_on("/dev/mapper/failing")
+        alice.create("box", size=128 * MIB)
+        alice.create("net", size=0)
+        disk, *_ = alice.start("box", base, flags=0)
+        alice.start("net")
+        world.sh(f"dmsetup suspend --noflush --nolockfs failing && dmsetup reload failing --table '0 {size // 512} error' && dmsetup resume failing")
+        done = alice.run("dd", "if=/dev/urandom", f"of={disk}", "bs=1M", "count=8", "oflag=direct", "conv=notrunc,fsync")
+        assert done.returncode != 0
+        wait_until(lambda: alice.list()["box"]["state"] == "broken", 30, "it is not told")
+        assert any("could not be written" in line for line in journal(unit=world.UNIT))
+        assert alice.list()["net"]["state"] == "running", "the others go on"
+        alice.stop("box")
+        assert alice.list()["box"]["state"] == "stopped"
+        world.sh(f"dmsetup suspend failing; dmsetup reload failing --table '0 {size // 512} linear /dev/loop77 0' && dmsetup resume failing")
+        world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}; e2fsck -fy /dev/mapper/failing; mount /dev/mapper/failing {DISKS}", check=False)
+        disk, *_ = alice.start("box", base, flags=0)
+        assert read(alice, disk)
+        alice.stop("box")
+        alice.destroy("box")
+        alice.destroy("net")
+    finally:
+        world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}; dmsetup remove --retry failing; losetup -d /dev/loop77; rm {image}", check=False)
+        world.sh(f"mount -t tmpfs tmpfs {DISKS}")  # for the fixture to take away
+
+
+def test_when_no_loop_device_is_left_a_start_says_so_and_leaves_nothing(alice, base):
+    """As many as the kernel makes: its minors end at 2^20, so the pool is made small instead, by a mask over /dev/loop-control."""
+    alice.create("box")
+    before = world.state()
+    world.sh(f"systemctl stop {world.UNIT}; mkdir -p /run/systemd/system/{world.UNIT}.d; printf '[Service]\\nDeviceAllow=\\nDeviceAllow=/dev/mapper/control rw\\n"
+             f"DeviceAllow=/dev/net/tun rw\\nDeviceAllow=block-device-mapper rw\\n' >/run/systemd/system/{world.UNIT}.d/loops.conf; systemctl daemon-reload")
+    try:
+        with pytest.raises(Exception, match="HostLacks|Failed"):
+            alice.start("box", base)
+        assert world.differences(before, world.state()) == {}
+    finally:
+        world.sh(f"rm -r /run/systemd/system/{world.UNIT}.d; systemctl daemon-reload; systemctl stop {world.UNIT}")
+    alice.start("box", base)
+    alice.stop("box")

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""R17 on the real kernel: the broker is killed at one of its steps, a next one is started by the next call, and nothing is leaked.
+
+A step is a system call that changes something: ioctl (device-mapper, loop devices, TAP), fsync and fdatasync (journal), renameat (journal), fallocate
+(copy-on-write file), unlinkat, semctl (udev's cookies), sendmsg and sendto (netlink; the bus, too, which shows an answer that is lost)."""
+
+import os
+import random
+import subprocess
+import time
+
+import pytest
+
+import broker_world as world
+from broker_fixtures import alice, base, bob, callers  # noqa: F401: fixtures
+from broker_user import Refused
+
+pytestmark = pytest.mark.limit(390)
+STEPS = "ioctl,fsync,fdatasync,renameat,fallocate,unlinkat,semctl,sendmsg,sendto"
+ALL = bool(os.environ.get("LAB_ALL"))
+FEW = 5  # of each method's steps, where not all are tried
+SIZE = 64 << 20
+
+
+class Tracer:
+    """strace on the running broker, which kills it at its `number`th step from now on."""
+
+    def __init__(self, number):
+        self.process = subprocess.Popen(["strace", "-f", "-e", f"trace={STEPS}", "-e", f"inject={STEPS}:signal=KILL:when={number}", "-o", "/tmp/steps",
+                                         "-p", str(world.pid())], stderr=subprocess.PIPE, text=True)
+        assert "attached" in self.process.stderr.readline()
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def killed(alice, number, action):
+    """Whether the broker was killed by it; what it answers is one of: that it did it, an error of the bus."""
+    world.sh(f"systemctl reset-failed {world.UNIT}", check=False)
+    alice.list()
+    before = world.pid()
+    tracer = Tracer(number)
+    try:
+        action()
+    except Refused as refusal:
+        assert "freedesktop" in refusal.name, refusal
+    finally:
+        gone = world.pid() != before
+        tracer.close()
+    return gone
+
+
+def prepare(alice, base, state):
+    if state == "none":
+        return
+    alice.create("box", size=SIZE)
+    if state in ("running", "nat"):
+        alice.start("box", base)
+    if state == "nat":
+        alice.nat("box", True)
+
+
+METHODS = {
+    "create": ("none", lambda alice, base: alice.create("box", size=SIZE)),
+    "start": ("stopped", lambda alice, base: alice.start("box", base)),
+    "nat-on": ("running", lambda alice, base: alice.nat("box", True)),
+    "nat-off": ("nat", lambda alice, base: alice.nat("box", False)),
+    "grow": ("running", lambda alice, base: alice.grow("box", SIZE * 2)),
+    "clone": ("running", lambda alice, base: alice.call("CloneSandbox", "ss", "box", "twin")),
+    "stop": ("nat", lambda alice, base: alice.stop("box")),
+    "destroy": ("nat", lambda alice, base: alice.destroy("box")),
+}
+
+
+def count_steps(alice, base, method):
+    """By a run that nothing kills."""
+    state, action = METHODS[method]
+    prepare(alice, base, state)
+    assert not killed(alice, 1 << 15, lambda: action(alice, base))
+    steps = sum(1 for line in open("/tmp/steps") if "(" in line and "resumed" not in line)
+    clear(alice)
+    return steps
+
+
+def clear(alice):
+    for sandbox in alice.list():
+        alice.destroy(sandbox)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_R17_a_broker_that_is_killed_at_any_step_leaks_nothing(alice, bob, base, method):
+    alice.list()
+    before = world.state()
+    steps = count_steps(alice, base, method)
+    assert steps > 2, "it does something"
+    dice = random.Random()
+    chosen = range(1, steps + 1) if ALL else sorted(dice.sample(range(1, steps + 1), min(FEW, steps)))
+    kills = 0
+    for number in chosen:
+        state, action = METHODS[method]
+        prepare(alice, base, state)
+        kills += killed(alice, number, lambda: action(alice, base))
+        rows = alice.list()  # of the next broker, which has reconciled
+        assert all(row["state"] in ("running", "stopped") for row in rows.values()), (number, rows)
+        for name, row in rows.items():
+            assert os.path.exists(f"/dev/mapper/banger-{alice.uid}-{name}") == (row["state"] == "running"), (number, rows)
+        clear(alice)
+        left = world.differences(before, world.state())
+        assert left == {}, f"{method}, killed at step {number} of {steps}"
+    assert kills >= len(chosen) // 2, f"{kills} kills in {list(chosen)}"
+
+
+def test_a_crowd_of_two_users_leaves_nothing(alice, bob, base):
+    """Sandboxes by the hundred, of two users at once, with kills at random: quotas are exact, nothing is left, memory is flat."""
+    seconds, most = (600, 200) if ALL else (30, 60)
+    seed = int(os.environ.get("LAB_SEED", random.SystemRandom().randrange(1 << 30)))
+    print(f"LAB_SEED={seed}")
+    dice = random.Random(seed)
+    world.sh("gpasswd --add bob banger")
+    world.sh(f"systemctl stop {world.UNIT}; mkdir -p /run/systemd/system/{world.UNIT}.d; "
+             f"printf '[Unit]\\nStartLimitIntervalSec=0\\n' >/run/systemd/system/{world.UNIT}.d/crowd.conf; systemctl daemon-reload")
+    quota = f"[quota.user]\nsandboxes = {most // 2}\n[quota.all]\nsandboxes = {most}\n"
+    with open("/etc/banger/broker.toml", "r+") as file:
+        settings = file.read()
+        file.write("\n" + quota)
+    try:
+        alice.list()
+        before = world.state()
+        crowd(alice, bob, base, dice, seconds, most // 2)
+        for user in (alice, bob):
+            clear(user)
+        assert world.differences(before, world.state()) == {}
+    finally:
+        with open("/etc/banger/broker.toml", "w") as file:
+            file.write(settings)
+        world.sh(f"gpasswd --delete bob banger; rm -r /run/systemd/system/{world.UNIT}.d; systemctl daemon-reload; systemctl stop {world.UNIT}")
+
+
+def crowd(alice, bob, base, dice, seconds, most):
+    mine = {alice: {}, bob: {}}
+    memory = []
+    end = time.monotonic() + seconds
+    next_kill = time.monotonic() + 5
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        user = dice.choice((alice, bob))
+        having = mine[user]
+        try:
+            if time.monotonic() > next_kill and world.pid():
+                memory.append(private_kib())
+                os.kill(world.pid(), 9)
+                next_kill = time.monotonic() + dice.uniform(2, 8)
+            if len(having) <= most and dice.random() < 0.5:
+                expected = len(having) == most
+                name = f"s{number}"
+                try:
+                    user.create(name, size=dice.choice((0, 16 << 20)))
+                    having[name] = "stopped"
+                    assert not expected, "one more than the quota"
+                except Refused as refusal:
+                    assert "freedesktop" in refusal.name or (refusal.name == "QuotaExceeded" and expected), (refusal, len(having))
+            elif having:
+                act(user, base, dice, dice.choice(sorted(having)), having)
+        except Refused as refusal:
+            assert "freedesktop" in refusal.name, refusal
+        mine[user] = {name: row["state"] for name, row in again(user.list).items()}
+    assert memory and max(memory) <= 1.5 * min(memory) + 1024, memory
+
+
+def again(call):
+    """A broker that was killed is back at the next call."""
+    for _ in range(20):
+        try:
+            return call()
+        except Refused as refusal:
+            assert "freedesktop" in refusal.name, refusal
+    raise AssertionError("it does not come back")
+
+
+def act(user, base, dice, name, having):
+    row = user.list()[name]
+    disk = [] if row["limit"] == 0 else base
+    if row["state"] == "stopped" and dice.random() < 0.7:
+        user.start(name, disk or None)
+    elif row["state"] != "stopped" and dice.random() < 0.3:
+        user.nat(name, dice.random() < 0.5)
+    elif row["state"] != "stopped":
+        user.stop(name)
+    else:
+        user.destroy(name)
+
+
+def private_kib():
+    text = open(f"/proc/{world.pid()}/smaps_rollup").read()
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith("Private_Dirty")))
