@@ -173,6 +173,9 @@ Task<std::vector<SandboxRow>> FakeBroker::list()
         if (sandbox.held) {
             state = SandboxRow::State::Held;
         }
+        if (sandbox.broken) {
+            state = SandboxRow::State::Broken;
+        }
         rows.push_back({.id = id,
                         .state = state,
                         .nat = sandbox.nat,

@@ -77,6 +77,7 @@ struct FakeSandbox {
     ByteSize limit{};
     bool running{false};
     bool held{false};
+    bool broken{false};
     bool tap{false};
     Nat nat{Nat::Off};
     ByteSize used{};

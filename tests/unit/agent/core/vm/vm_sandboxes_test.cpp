@@ -257,6 +257,15 @@ TEST_F(VmSandboxesTest, ADiskThatCantGrowIsWarnedOfUntilItCan)
     EXPECT_THAT(warning(), HasSubstr("nearly full")) << "and known to the next bangerd at once";
 }
 
+TEST_F(VmSandboxesTest, ADiskThatTheHostCouldNotWriteIsWarnedOf)
+{
+    ASSERT_TRUE(bangerd->create("otter").ok());
+    world.sandboxes.begin()->second.broken = true;
+    bangerd->broker.changed();
+    EXPECT_THAT(warning(), HasSubstr("the host could not write the root disk"));
+    EXPECT_THAT(warning(), HasSubstr("banger vm kill otter"));
+}
+
 // The network
 
 TEST_F(VmSandboxesTest, WithNatAVmHasTheBrokersTap)
