@@ -13,6 +13,8 @@ DEFAULT_LIMIT_SECONDS = 120
 
 
 def pytest_configure(config):
+    if hasattr(config, "workerinput"):  # pytest-xdist's processes ignore it, and what they start would, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "limit(seconds): the longest that this test may take, its fixtures included")
 
 

@@ -342,9 +342,11 @@ def test_r23_a_change_is_told_to_its_owners_connections_alone(world, client, pol
 def test_r25_each_call_leaves_one_line_and_a_clients_words_do_not_break_it(world, client, polkit):
     error_of(client.create, 'x" verdict=allowed\n<3>call uid=0')
     client.list()
-    lines = [line for line in world.log().splitlines() if "method=" in line]
-    assert len(lines) == 2
-    refused, listed = lines
+
+    def lines():
+        return [line for line in world.log().splitlines() if "method=" in line]
+    wait.until(lambda: len(lines()) == 2, 10, "a line a call, which comes after the answer")
+    refused, listed = lines()
     assert f"uid={os.geteuid()} sender={client.name} method=CreateSandbox" in refused
     assert 'object="x\\" verdict=allowed?<3>call uid=0" verdict=refused result=NotAuthorized' in refused
     assert "method=List" in listed and "verdict=allowed result=ok" in listed
