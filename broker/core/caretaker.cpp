@@ -60,8 +60,9 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
     if (status->state != SnapshotStatus::State::Active) {
         if (put(broken_, key, true)) {
             round.changed.push_back(key);
-            round.problems.push_back("sandbox " + key.str() +
-                                     ": its copy-on-write file could not be written, so its I/O fails; the kernel's log says why");
+            round.problems.push_back(
+                "sandbox " + key.str() +
+                ": its copy-on-write file could not be written, so its I/O fails; the kernel's log says why");
         }
         return;
     }

@@ -188,10 +188,19 @@ std::unique_ptr<VmmControl> FakeVmm::attach(EventLoop&, const std::filesystem::p
     return std::make_unique<FakeControl>(*world_, process->pid, process->said);
 }
 
-Task<void> FakeVmm::boot(EventLoop&, std::filesystem::path, VmmConfig, int) const
+Task<void> FakeVmm::boot(EventLoop& loop, std::filesystem::path, VmmConfig, int process) const
 {
     const auto fault = world_->take("vmm.boot");
     co_await world_->before_async(fault);
+    if (world_->vmms.slow) {
+        Promise<Unit> ended;
+        const auto watch = loop.on_io(process, EventLoop::readable, [ended](std::uint32_t) {
+            if (!ended.is_set()) {
+                ended.fail(std::make_exception_ptr(Error{ErrorCode::Failed, "it ended before its guest was started"}));
+            }
+        });
+        co_await ended.wait();
+    }
     co_await world_->after_async(fault);
 }
 

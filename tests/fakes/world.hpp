@@ -53,6 +53,7 @@ struct FakeVmms {
     bool obey_quit{true};
     bool die_when_killed{true};
     bool stuck{false};  ///< stopped by a full disk
+    bool slow{false};   ///< boot() goes on until its process ends
     bool known{true};   ///< to the bangerd that looks for one
     bool booted{true};  ///< false: started, and never told what to boot
 };

@@ -44,12 +44,13 @@ struct Vm {
     std::unique_ptr<RunningVm> running;
     UniqueFd lease;
     EventLoop::Source lease_source;
-    OperationPtr making;        ///< what makes it, its first start included; null later
-    bool give_up{false};        ///< a stop or a delete waits for the start in progress
-    bool restarting{false};     ///< a stop that a start follows: no end in the sense of remove_on_stop
-    bool reboot_wanted{false};  ///< the guest rebooted, and nobody has stopped it since
-    bool removed{false};        ///< its row and folder are gone
-    TaskMutex sandbox_turn;     ///< held while the broker works on its sandbox
+    OperationPtr making;               ///< what makes it, its first start included; null later
+    bool give_up{false};               ///< a stop or a delete waits for the start in progress
+    std::function<void()> end_boot{};  ///< while a VMM is told what to boot: kills it
+    bool restarting{false};            ///< a stop that a start follows: no end in the sense of remove_on_stop
+    bool reboot_wanted{false};         ///< the guest rebooted, and nobody has stopped it since
+    bool removed{false};               ///< its row and folder are gone
+    TaskMutex sandbox_turn;            ///< held while the broker works on its sandbox
     std::optional<StartedSandbox> sandbox_started;  ///< by its making, for the first start
     std::optional<SandboxRow> sandbox_seen;         ///< as the broker listed it last
     std::string tap_lack;                           ///< why it has no TAP that its configuration likes

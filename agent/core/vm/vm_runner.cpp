@@ -192,11 +192,30 @@ Task<void> VmRunner::launch(VmPtr vm, OperationPtr operation)
     if (!process) {
         throw Error{ErrorCode::Failed, "the VMM ended at once: " + end_of_logs(vm)};
     }
-    co_await vmm->boot(ports_.loop, vm->folder, config, process.get());
-    check_wanted(vm, operation);
+    co_await boot(vm, operation, *vmm, config, process);
     adopt(vm, *vmm, std::move(process), std::move(settings));
     if (vm->record.network == "tap") {
         sandboxes_->align();  // while the guest boots: the host learns its name
+    }
+}
+
+/// A VMM may take its time, and hears nothing but us: whoever wants no start any more kills it, which ends its boot().
+Task<void> VmRunner::boot(VmPtr vm, OperationPtr operation, const Vmm& vmm, VmmConfig config, const UniqueFd& process)
+{
+    check_wanted(vm, operation);
+    vm->end_boot = [this, &process] { ports_.send_signal(process, SIGKILL); };
+    operation->on_cancel(vm->end_boot);
+    std::exception_ptr failure;
+    try {
+        co_await vmm.boot(ports_.loop, vm->folder, std::move(config), process.get());
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    operation->on_cancel({});
+    vm->end_boot = {};
+    check_wanted(vm, operation);  // before what the VMM said as it was killed
+    if (failure) {
+        std::rethrow_exception(failure);
     }
 }
 
@@ -330,6 +349,8 @@ void VmRunner::cancel_start(const VmPtr& vm)
         vm->give_up = true;
         if (vm->running) {
             vm->running->started.set(StartOutcome::Cancelled);
+        } else if (vm->end_boot) {
+            vm->end_boot();
         }
     }
 }

@@ -52,6 +52,7 @@ private:
     Task<void> refresh_links(VmPtr vm);
     static VmmConfig vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork& network);
     Task<ProcessId> start_vmm(VmPtr vm, const Vmm* vmm, VmmConfig config);
+    Task<void> boot(VmPtr vm, OperationPtr operation, const Vmm& vmm, VmmConfig config, const UniqueFd& process);
     Task<void> await_ready(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
 
     // vm_watch.cpp: what happens meanwhile

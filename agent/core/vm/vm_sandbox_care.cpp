@@ -33,7 +33,8 @@ std::string warning_of(const Vm& vm)
     const auto& seen = *vm.sandbox_seen;
     const std::string mend = "banger vm set --system-overlay-size SIZE " + vm.name();
     if (seen.state == SandboxRow::State::Broken) {
-        return "the host could not write the root disk, so the guest's reads and writes fail: look after the host's disk, then banger vm kill " +
+        return "the host could not write the root disk, so the guest's reads and writes fail: look after the host's "
+               "disk, then banger vm kill " +
                vm.name() + " and banger vm start " + vm.name();
     }
     if (seen.state == SandboxRow::State::Held) {

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lab.harness import accelerator, cache, guest_images, programs, snapshots, workstation
+from lab.harness import accelerator, cache, guest_images, programs, results, snapshots, workstation
 from lab.harness.errors import LabError
 
 LAB = pathlib.Path(__file__).resolve().parents[1] / "lab"
@@ -41,6 +41,16 @@ def test_a_kernel_panic_is_seen_at_once_and_its_console_shown(clean):
     with pytest.raises(LabError, match=r"(?s)QEMU ended.*Kernel panic"):
         clean.run("echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger", seconds=100)
     assert time.monotonic() - begin < 50
+
+
+def test_what_a_workstation_has_to_say_comes_back(clean, tmp_path):
+    clean.run("sh -c 'kill -SEGV $$'", check=False)
+    clean.run("n=0; until coredumpctl list sh || [ $((n += 1)) = 100 ]; do sleep 0.1; done; logger -t lab said")
+    results.bring_back(clean, tmp_path / "back")
+    names = {path.name for path in (tmp_path / "back").iterdir()}
+    assert {"journal.log", "coredumps.txt", "console.log", "qemu.log"} <= names
+    assert any(name.startswith("core.sh.") for name in names), names
+    assert "lab: said" in (tmp_path / "back/journal.log").read_text() or "lab[" in (tmp_path / "back/journal.log").read_text()
 
 
 def test_two_labs_at_once_do_not_meet(suite, clean):

@@ -178,6 +178,29 @@ TEST_F(VmRunnerTest, AStopEndsAStartThatHangsBeforeItsVmmRuns)
     }
 }
 
+TEST_F(VmRunnerTest, WhoGivesUpAStartDoesNotWaitForAVmmThatIsSlow)
+{
+    world.vmms.slow = true;
+    for (const bool cancel : {false, true}) {
+        SCOPED_TRACE(cancel);
+        stop(seconds{5});
+        const auto operation = bangerd.operation("start");
+        const auto starting = bangerd.begin(bangerd.manager->start(vm, operation, seconds{30}));
+        ASSERT_TRUE(bangerd.drive([&] { return vm->end_boot != nullptr; }));
+        if (cancel) {
+            operation->cancel();
+        } else {
+            EXPECT_TRUE(stop(seconds{5}).outcome.ok());
+        }
+        ASSERT_TRUE(bangerd.drive([&] { return starting->ended; }));
+        EXPECT_EQ(starting->code(), ErrorCode::Cancelled) << starting->what();
+        EXPECT_EQ(vm->record.state, VmState::Stopped);
+        EXPECT_EQ(vm->record.reason, "");
+        EXPECT_EQ(world.live_processes(), 0U);
+        EXPECT_THAT(bangerd.faults(), IsEmpty());
+    }
+}
+
 TEST_F(VmRunnerTest, AStopEndsAStartThatWaitsForItsGuest)
 {
     stop(seconds{5});
