@@ -99,7 +99,7 @@ def test_each_error_of_the_table_is_named_by_a_contract():
 
 def test_general_errors_are_explained_at_the_top():
     for path in OWN:
-        head = pathlib.Path(tree.ROOT / path).read_text().split("<node", 1)[0]
+        head = pathlib.Path(tree.ROOT / path).read_text().split("<method", 1)[0]
         for name in ("Unavailable", "Internal"):
             assert name in head, f"{path}: {name}"
 
