@@ -201,68 +201,64 @@ int import(const ImportCommand& command)
         });
 }
 
-CLI::App* add_names_command(CLI::App& noun, Context& context, const std::string& verb, const std::string& description,
-                            int (*action)(const NamesCommand&))
+Command add_names_command(Command noun, Context& context, const std::string& verb, const std::string& description,
+                          int (*action)(const NamesCommand&))
 {
     const auto command = std::make_shared<NamesCommand>();
-    auto* app = add_command(noun, context, verb, description, [command, action] { return action(*command); });
-    app->add_option("NAME", command->names, "names")->required();
+    const auto app = add_command(noun, context, verb, description, [command, action] { return action(*command); });
+    app.option("NAME", command->names, "names").required();
     if (verb == "show") {
-        command->listing.add_to(*app, ListingOptions::Quiet::No);
+        command->listing.add_to(app, ListingOptions::Quiet::No);
     }
     return app;
 }
 
-void add_list_command(CLI::App& noun, Context& context, const std::string& description,
+void add_list_command(Command noun, Context& context, const std::string& description,
                       int (*action)(const ListingOptions&))
 {
     const auto options = std::make_shared<ListingOptions>();
-    auto* app = add_command(noun, context, "list", description, [options, action] { return action(*options); });
-    app->alias("ls");
-    options->add_to(*app, ListingOptions::Quiet::Offered);
+    const auto app = add_command(noun, context, "list", description, [options, action] { return action(*options); });
+    app.alias("ls");
+    options->add_to(app, ListingOptions::Quiet::Offered);
 }
 
 }  // namespace
 
-void add_image_commands(CLI::App& image, Context& context)
+void add_image_commands(Command image, Context& context)
 {
     add_list_command(image, context, "List images", list_images);
     add_names_command(image, context, "show", "Tell all about images", show<ImageProxy>);
     const auto command = std::make_shared<BuildCommand>();
-    auto* app = add_command(image, context, "build", "Make an image from Debian's packages",
-                            [command] { return build(*command); });
-    app->add_option("--name", command->name, "its name (debian)")->type_name("NAME");
-    app->add_option("--suite", command->suite, "bookworm or trixie (this host's)")->type_name("SUITE");
-    app->add_option("--size", command->size, "of its file system (16G)")->type_name("SIZE");
-    app->add_option("--package", command->packages, "one more package; may be given several times")
-        ->type_name("PACKAGE")
-        ->allow_extra_args(false);
-    app->add_option("--packages-file", command->packages_file, "a list in place of the usual packages")
-        ->type_name("FILE");
-    app->add_flag("-f,--force", command->force, "make it again although it exists");
-    command->report.add_to(*app);
-    add_names_command(image, context, "delete", "Delete images that no VM uses", remove<ImageProxy>)->alias("rm");
+    const auto app = add_command(image, context, "build", "Make an image from Debian's packages",
+                                 [command] { return build(*command); });
+    app.option("--name", command->name, "its name (debian)").value_name("NAME");
+    app.option("--suite", command->suite, "bookworm or trixie (this host's)").value_name("SUITE");
+    app.option("--size", command->size, "of its file system (16G)").value_name("SIZE");
+    app.option("--package", command->packages, "one more package; may be given several times").value_name("PACKAGE");
+    app.option("--packages-file", command->packages_file, "a list in place of the usual packages").value_name("FILE");
+    app.flag("-f,--force", command->force, "make it again although it exists");
+    command->report.add_to(app);
+    add_names_command(image, context, "delete", "Delete images that no VM uses", remove<ImageProxy>).alias("rm");
 }
 
-void add_kernel_commands(CLI::App& kernel, Context& context)
+void add_kernel_commands(Command kernel, Context& context)
 {
     add_list_command(kernel, context, "List kernels", list_kernels);
     add_names_command(kernel, context, "show", "Tell all about kernels", show<KernelProxy>);
     const auto command = std::make_shared<ImportCommand>();
-    auto* app = add_command(kernel, context, "import", "Bring a kernel in: Debian's own, or one of yours",
-                            [command] { return import(*command); });
-    app->add_option("--name", command->name, "its name (debian)")->type_name("NAME");
-    auto* suite = app->add_option("--suite", command->suite, "bookworm or trixie (this host's)")->type_name("SUITE");
-    auto* vmlinuz = app->add_option("--vmlinuz", command->vmlinuz, "a bzImage or an ELF vmlinux")
-                        ->type_name("FILE")
-                        ->excludes(suite);
-    auto* modules =
-        app->add_option("--modules", command->modules, "its /lib/modules/VERSION folder")->type_name("FOLDER");
-    vmlinuz->needs(modules);
-    modules->needs(vmlinuz);
-    app->add_flag("-f,--force", command->force, "bring it in again although it exists");
-    command->report.add_to(*app);
-    add_names_command(kernel, context, "delete", "Delete kernels that no VM uses", remove<KernelProxy>)->alias("rm");
+    const auto app = add_command(kernel, context, "import", "Bring a kernel in: Debian's own, or one of yours",
+                                 [command] { return import(*command); });
+    app.option("--name", command->name, "its name (debian)").value_name("NAME");
+    const auto suite = app.option("--suite", command->suite, "bookworm or trixie (this host's)").value_name("SUITE");
+    const auto vmlinuz =
+        app.option("--vmlinuz", command->vmlinuz, "a bzImage or an ELF vmlinux").value_name("FILE").excludes(suite);
+    const auto modules =
+        app.option("--modules", command->modules, "its /lib/modules/VERSION folder").value_name("FOLDER");
+    vmlinuz.needs(modules);
+    modules.needs(vmlinuz);
+    app.flag("-f,--force", command->force, "bring it in again although it exists");
+    command->report.add_to(app);
+    add_names_command(kernel, context, "delete", "Delete kernels that no VM uses", remove<KernelProxy>).alias("rm");
 }
 
 }  // namespace banger::cli

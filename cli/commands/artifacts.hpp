@@ -5,7 +5,7 @@
 
 namespace banger::cli {
 
-void add_image_commands(CLI::App& image, Context& context);
-void add_kernel_commands(CLI::App& kernel, Context& context);
+void add_image_commands(Command image, Context& context);
+void add_kernel_commands(Command kernel, Context& context);
 
 }  // namespace banger::cli

@@ -2,10 +2,8 @@
 #include "cli/commands/command_line.hpp"
 
 #include "cli/commands/artifacts.hpp"
-#include "cli/commands/command_tree.hpp"
 #include "cli/commands/completion.hpp"
 #include "cli/commands/daemon.hpp"
-#include "cli/commands/help.hpp"
 #include "cli/commands/runtime.hpp"
 #include "cli/commands/vm_cp.hpp"
 #include "cli/commands/vm_create.hpp"
@@ -22,19 +20,18 @@
 namespace banger::cli {
 namespace {
 
-CLI::App& add_noun(CLI::App& root, const std::string& name, const std::string& description)
+Command add_noun(Command root, const std::string& name, const std::string& description)
 {
-    auto* noun = root.add_subcommand(name, description);
-    noun->require_subcommand(1);
-    return *noun;
+    const auto noun = root.subcommand(name, description);
+    noun.require_subcommand();
+    return noun;
 }
 
-void add_vm_commands(CLI::App& vm, Context& context)
+void add_vm_commands(Command vm, Context& context)
 {
     add_vm_run(vm, context);
     add_vm_create(vm, context);
-    add_vm_list(vm, context, "list");
-    vm.get_subcommand("list")->alias("ls");
+    add_vm_list(vm, context, "list").alias("ls");
     add_vm_show(vm, context);
     add_vm_exec(vm, context);
     add_vm_ssh(vm, context);
@@ -51,66 +48,65 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 }
 
 /// The first word that looks like an option of this command and is none.
-std::string unknown_option(const CLI::App& command, const std::vector<std::string>& words)
+std::string unknown_option(Command command, const std::vector<std::string>& words)
 {
     for (const auto& word : words) {
         const auto name = word.substr(0, word.find('='));
-        if (name.size() > 1 && name.starts_with('-') && command.get_option_no_throw(name) == nullptr) {
+        if (name.size() > 1 && name.starts_with('-') && !command.find_option(name)) {
             return name;
         }
     }
     return "";
 }
 
-}  // namespace
-
-std::unique_ptr<CLI::App> make_command_line(Context& context)
+/// "there is no command "lst"; did you mean list?"
+std::string explain_refusal(Command root, const std::vector<std::string>& words, const Verdict& refusal)
 {
-    auto root = std::make_unique<CLI::App>("Development sandboxes that are real virtual machines.", "banger");
-    root->formatter(std::make_shared<HelpFormatter>());
-    root->set_version_flag("--version", "banger " BANGER_VERSION, "print the version");
-    root->set_help_flag("-h,--help", "print this");
-    root->require_subcommand(1);
-    add_vm_commands(add_noun(*root, "vm", "Virtual machines"), context);
-    add_image_commands(add_noun(*root, "image", "Root file systems that VMs start from"), context);
-    add_kernel_commands(add_noun(*root, "kernel", "Kernels that VMs boot"), context);
-    add_runtime_commands(add_noun(*root, "runtime", "Firecracker, which banger fetches for you"), context);
-    add_daemon_commands(add_noun(*root, "daemon", "bangerd, the program behind banger"), context);
-    add_host_commands(*root, context);
-    add_vm_list(*root, context, "ps");
-    add_completion(*root, context);
-    auto& internal = add_noun(*root, "internal", "What other programs call");
-    internal.group("");
-    add_internal_connect(internal, context);
-    add_internal_complete(internal, context);
-    return root;
-}
-
-std::string explain_refusal(const CLI::App& root, const std::vector<std::string>& words, const CLI::ParseError& refusal)
-{
-    const auto [command, stray] = reach(root, words);
-    const auto see = "\nsee: " + path_of(*command) + " --help";
+    const auto [command, stray] = root.reach(words);
+    const auto path = command.path();
+    const auto see = "\nsee: " + path + " --help";
     if (!stray.empty()) {
         const auto name = stray.substr(0, 64);
-        return (command == &root ? "there is no command \"" : "\"" + path_of(*command) + "\" has no command \"") +
-               name + "\"" + suggestion(stray, subcommands_of(*command)) + see;
+        return (path == root.path() ? "there is no command \"" : "\"" + path + "\" has no command \"") + name + "\"" +
+               suggestion(stray, command.subcommands()) + see;
     }
-    if (dynamic_cast<const CLI::ExtrasError*>(&refusal) != nullptr) {
-        if (const auto option = unknown_option(*command, words); !option.empty()) {
-            return path_of(*command) + " has no option " + option + suggestion(option, options_of(*command)) + see;
+    if (refusal.kind == Verdict::Kind::TooManyWords) {
+        if (const auto option = unknown_option(command, words); !option.empty()) {
+            return path + " has no option " + option + suggestion(option, command.options()) + see;
         }
-        const bool takes_command = command->get_name() == "run" || command->get_name() == "exec";
-        return path_of(*command) + ": a word too many" +
-               (takes_command ? "; a command for the guest goes behind --" : "") + see;
+        const bool takes_command = path == "banger vm run" || path == "banger vm exec";
+        return path + ": a word too many" + (takes_command ? "; a command for the guest goes behind --" : "") + see;
     }
-    if (!command->get_subcommands({}).empty()) {
+    if (command.has_subcommands()) {
         std::string names;
-        for (const auto& name : subcommands_of(*command)) {
+        for (const auto& name : command.subcommands()) {
             names += (names.empty() ? "" : ", ") + name;
         }
-        return path_of(*command) + " wants one of: " + names + see;
+        return path + " wants one of: " + names + see;
     }
-    return refusal.what() + see;
+    return refusal.text + see;
+}
+
+}  // namespace
+
+Parser make_command_line(Context& context)
+{
+    Parser parser{"banger", "Development sandboxes that are real virtual machines.", "banger " BANGER_VERSION};
+    const auto root = parser.root();
+    root.require_subcommand();
+    add_vm_commands(add_noun(root, "vm", "Virtual machines"), context);
+    add_image_commands(add_noun(root, "image", "Root file systems that VMs start from"), context);
+    add_kernel_commands(add_noun(root, "kernel", "Kernels that VMs boot"), context);
+    add_runtime_commands(add_noun(root, "runtime", "Firecracker, which banger fetches for you"), context);
+    add_daemon_commands(add_noun(root, "daemon", "bangerd, the program behind banger"), context);
+    add_host_commands(root, context);
+    add_vm_list(root, context, "ps");
+    add_completion(root, context);
+    const auto internal = add_noun(root, "internal", "What other programs call");
+    internal.hide();
+    add_internal_connect(internal, context);
+    add_internal_complete(internal, context);
+    return parser;
 }
 
 int run_command_line(Context& context, std::span<char*> words)
@@ -123,21 +119,18 @@ int run_command_line(Context& context, std::span<char*> words)
         context.has_tail = true;
         line.erase(border, line.end());
     }
-    const auto root = make_command_line(context);
-    try {
-        root->parse(std::vector<std::string>{line.rbegin(), line.rend()});
-    } catch (const CLI::CallForHelp&) {
-        print(root->help());
+    auto parser = make_command_line(context);
+    const auto verdict = parser.parse(line);
+    if (verdict.kind == Verdict::Kind::Answered) {
+        print(verdict.text);
         return 0;
-    } catch (const CLI::CallForVersion& call) {
-        print(std::string{call.what()} + "\n");
-        return 0;
-    } catch (const CLI::ParseError& refusal) {
-        complain(explain_refusal(*root, line, refusal));
+    }
+    if (verdict.kind != Verdict::Kind::Accepted) {
+        complain(explain_refusal(parser.root(), line, verdict));
         return exit_usage;
     }
     if (context.has_tail && context.tail_use == Tail::Refused) {
-        complain(path_of(*context.chosen) + " takes no words behind --; see: " + path_of(*context.chosen) + " --help");
+        complain(context.chosen + " takes no words behind --; see: " + context.chosen + " --help");
         return exit_usage;
     }
     return context.action();

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "cli/commands/command_line.hpp"
-#include "cli/commands/command_tree.hpp"
 #include "cli/connect/agent.hpp"
 #include "cli/view/output.hpp"
 
@@ -66,27 +65,23 @@ Completion values_of(const std::string& option)
     return at != known.end() ? at->second : Completion{};
 }
 
-NameSource names_for(const CLI::App& command)
+NameSource names_for(const std::string& path)
 {
-    const auto* parent = command.get_parent();
-    const auto noun = parent != nullptr ? parent->get_name() : "";
-    const auto& verb = command.get_name();
-    if (noun == "vm") {
-        return verb == "cp"                        ? NameSource::VmPaths
-               : verb == "run" || verb == "create" ? NameSource::None
-                                                   : NameSource::Vms;
-    }
-    if (verb == "show" || verb == "delete") {
-        return noun == "image" ? NameSource::Images : noun == "kernel" ? NameSource::Kernels : NameSource::None;
-    }
-    return NameSource::None;
+    static const std::map<std::string, NameSource> known{
+        {"banger vm run", NameSource::None},           {"banger vm create", NameSource::None},
+        {"banger vm cp", NameSource::VmPaths},         {"banger image show", NameSource::Images},
+        {"banger image delete", NameSource::Images},   {"banger kernel show", NameSource::Kernels},
+        {"banger kernel delete", NameSource::Kernels},
+    };
+    const auto at = known.find(path);
+    return at != known.end() ? at->second : path.starts_with("banger vm ") ? NameSource::Vms : NameSource::None;
 }
 
 /// Whether the word before the cursor is an option that wants a value.
-bool wants_value(const CLI::App& command, const std::string& word)
+bool wants_value(Command command, const std::string& word)
 {
-    const auto* option = word.starts_with('-') ? command.get_option_no_throw(word) : nullptr;
-    return option != nullptr && option->get_expected_max() > 0 && option->get_items_expected_max() > 0;
+    const auto option = word.starts_with('-') ? command.find_option(word) : std::nullopt;
+    return option && option->takes_value();
 }
 
 std::vector<std::string> live_names(Agent& agent, NameSource source)
@@ -119,8 +114,8 @@ std::vector<std::string> live_names(Agent& agent, NameSource source)
 int complete_words(const std::vector<std::string>& words)
 {
     Context unused;
-    const auto root = make_command_line(unused);
-    auto completion = complete(*root, words);
+    const auto parser = make_command_line(unused);
+    auto completion = complete(parser.root(), words);
     if (completion.names != NameSource::None) {
         // Completing starts nothing.
         if (const auto agent = Agent::connect(WhenAbsent::Leave)) {
@@ -138,39 +133,40 @@ int complete_words(const std::vector<std::string>& words)
 
 }  // namespace
 
-Completion complete(const CLI::App& root, const std::vector<std::string>& words)
+Completion complete(Command root, const std::vector<std::string>& words)
 {
     const std::vector<std::string> before{words.begin(), words.empty() ? words.end() : std::prev(words.end())};
     const auto current = words.empty() ? std::string{} : words.back();
     if (std::find(before.begin(), before.end(), "--") != before.end()) {
         return {};
     }
-    const auto [command, stray] = reach(root, before);
+    const auto [command, stray] = root.reach(before);
     if (!stray.empty()) {
         return {};
     }
-    if (!before.empty() && wants_value(*command, before.back())) {
+    if (!before.empty() && wants_value(command, before.back())) {
         return values_of(before.back());
     }
     if (current.starts_with('-')) {
-        return {options_of(*command)};
+        return {command.options()};
     }
-    if (!command->get_subcommands({}).empty()) {
-        return {subcommands_of(*command)};
+    if (command.has_subcommands()) {
+        return {command.subcommands()};
     }
-    return {{}, names_for(*command)};
+    return {{}, names_for(command.path())};
 }
 
-void add_completion(CLI::App& root, Context& context)
+void add_completion(Command root, Context& context)
 {
     const auto shell = std::make_shared<std::string>();
-    auto* app = add_command(root, context, "completion", "Print a script that completes commands and names in a shell",
-                            [shell] { return print_script(*shell); });
-    app->add_option("SHELL", *shell, "one of bash, zsh, fish")->required()->check(CLI::IsMember({bash, "zsh", "fish"}));
-    app->footer("In bash: source <(banger completion bash)");
+    const auto app =
+        add_command(root, context, "completion", "Print a script that completes commands and names in a shell",
+                    [shell] { return print_script(*shell); });
+    app.option("SHELL", *shell, "one of bash, zsh, fish").required().one_of({bash, "zsh", "fish"});
+    app.footer("In bash: source <(banger completion bash)");
 }
 
-void add_internal_complete(CLI::App& internal, Context& context)
+void add_internal_complete(Command internal, Context& context)
 {
     add_command(
         internal, context, "complete", "What the last word may become",

@@ -9,9 +9,9 @@
 namespace banger::cli {
 
 /// `completion bash|zsh|fish`: prints a script for that shell.
-void add_completion(CLI::App& root, Context& context);
+void add_completion(Command root, Context& context);
 /// `internal complete -- WORDS…`, which those scripts call: what the last word may become, one a line.
-void add_internal_complete(CLI::App& internal, Context& context);
+void add_internal_complete(Command internal, Context& context);
 
 /// What a word is completed from when it is neither a command nor an option.
 enum class NameSource { None, Vms, VmPaths, Images, Kernels };
@@ -22,6 +22,6 @@ struct Completion {
     NameSource names{NameSource::None};
 };
 /// `words`: after `banger`, up to the one under the cursor, which may be "".
-Completion complete(const CLI::App& root, const std::vector<std::string>& words);
+Completion complete(Command root, const std::vector<std::string>& words);
 
 }  // namespace banger::cli

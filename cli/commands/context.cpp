@@ -7,13 +7,13 @@
 
 namespace banger::cli {
 
-CLI::App* add_command(CLI::App& parent, Context& context, const std::string& name, const std::string& description,
-                      std::function<int()> action, Tail tail)
+Command add_command(Command parent, Context& context, const std::string& name, const std::string& description,
+                    std::function<int()> action, Tail tail)
 {
-    auto* command = parent.add_subcommand(name, description);
-    command->callback([&context, command, tail, action = std::move(action)] {
+    const auto command = parent.subcommand(name, description);
+    command.on_chosen([&context, command, tail, action = std::move(action)] {
         context.action = action;
-        context.chosen = command;
+        context.chosen = command.path();
         context.tail_use = tail;
     });
     return command;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "cli/commands/parser.hpp"
 #include "common/error.hpp"
 
 #include <functional>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 namespace banger::cli {
 
@@ -22,7 +21,7 @@ struct Context {
     std::vector<std::string> tail;  ///< bytes, never seen by the parser
     bool has_tail{false};
     std::function<int()> action;  ///< of the chosen command; gives the exit code
-    const CLI::App* chosen{nullptr};
+    std::string chosen;           ///< its path
     Tail tail_use{Tail::Refused};
     /// Set by a command once its arguments are known to be well-formed.
     ExitRule exit_rule{ExitRule::OwnCodes};
@@ -34,8 +33,8 @@ inline constexpr int exit_host_lacks = 4;
 inline constexpr int exit_own_failure = 125;
 
 /// Adds a command; `action` runs when the whole line has been parsed.
-CLI::App* add_command(CLI::App& parent, Context& context, const std::string& name, const std::string& description,
-                      std::function<int()> action, Tail tail = Tail::Refused);
+Command add_command(Command parent, Context& context, const std::string& name, const std::string& description,
+                    std::function<int()> action, Tail tail = Tail::Refused);
 
 /// The sentence of an error and what may help, on standard error.
 void report(const Error& error) noexcept;

@@ -30,7 +30,7 @@ std::string non_empty(const std::string& text, const std::string& what)
     return text;
 }
 
-/// Not CLI11's check(): its newer versions (2.4) pass over a variable's value that doesn't hold, in silence.
+/// Not Parameter::one_of(): CLI11's newer versions (2.4) pass over a variable's value that doesn't hold, in silence.
 void check_word(const std::optional<std::string>& word, const std::string& what,
                 std::initializer_list<std::string_view> known)
 {
@@ -56,25 +56,10 @@ std::uint32_t parse_count(const std::string& text, const std::string& what)
     return number;
 }
 
-CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional<std::string>& target,
-                      const std::string& description)
-{
-    return command.add_option_function<std::string>(
-        names, [&target](const std::string& text) { target = text; }, description);
-}
-
-CLI::Option* add_nat(CLI::App& command, std::optional<std::string>& target, const std::string& description)
-{
-    auto* option = command.add_flag_function(
-        "--nat,!--no-nat", [&target](std::int64_t times) { target = times > 0 ? "true" : "false"; }, description);
-    return option;
-}
-
-void put_sandbox_options(VariantMap& map, const std::optional<std::string>& nat,
-                         const std::optional<std::string>& overlay)
+void put_sandbox_options(VariantMap& map, const std::optional<bool>& nat, const std::optional<std::string>& overlay)
 {
     if (nat) {
-        map.emplace("nat", sdbus::Variant{*nat == "true"});
+        map.emplace("nat", sdbus::Variant{*nat});
     }
     if (overlay) {
         map.emplace("overlay_bytes", sdbus::Variant{ByteSize::parse(*overlay).bytes()});
@@ -97,36 +82,35 @@ VariantMap change_of(const std::optional<std::string>& vcpus, const std::optiona
     return map;
 }
 
-void CreateOptions::add_to(CLI::App& command)
+void CreateOptions::add_to(Command command)
 {
-    add_text(command, "--name", name, "a name; else two words are made up")->type_name("NAME");
-    add_text(command, "--image", image, "an image's name or digest")->envname("BANGER_IMAGE")->type_name("IMAGE");
-    add_text(command, "--kernel", kernel, "a kernel's name")->envname("BANGER_KERNEL")->type_name("KERNEL");
-    add_text(command, "--vcpu,--cpus", vcpus, "virtual CPUs")->envname("BANGER_VCPU")->type_name("N");
-    add_text(command, "--memory", memory, "memory, in MiB or like 2G")->envname("BANGER_MEMORY")->type_name("SIZE");
-    add_text(command, "--disk-size", disk, "the disk at /root, like 16G")
-        ->envname("BANGER_DISK_SIZE")
-        ->type_name("SIZE");
-    add_text(command, "--network", network, "auto, user, tap or none")->envname("BANGER_NETWORK")->type_name("KIND");
-    add_nat(command, nat, "a TAP whose guest reaches more than this host and your VMs; --no-nat: no such thing");
-    add_text(command, "--storage", storage, "the root disk: auto, file or dm-snapshot")
-        ->envname("BANGER_STORAGE")
-        ->type_name("KIND");
-    add_text(command, "--system-overlay-size", overlay, "what a dm-snapshot may come to on this host, like 16G")
-        ->envname("BANGER_SYSTEM_OVERLAY_SIZE")
-        ->type_name("SIZE");
-    command.add_flag("--allow-host-loopback", allow_host_loopback,
-                     "let the guest reach this host's own addresses, and 127.0.0.1 as its gateway");
-    add_text(command, "--vmm", vmm, "auto, firecracker, qemu-kvm or qemu-tcg")->envname("BANGER_VMM")->type_name("VMM");
-    add_text(command, "--disk-rate", disk_rate, "bytes a second to and from each disk, like 50M")->type_name("SIZE");
-    add_text(command, "--disk-iops", disk_iops, "operations a second on each disk")->type_name("N");
-    add_text(command, "--network-rate", network_rate, "bytes a second each way, like 10M; Firecracker only")
-        ->type_name("SIZE");
-    add_text(command, "--timeout", timeout, "seconds that the guest may take to get ready (120); 0: no limit")
-        ->type_name("SECONDS");
-    command.add_flag("--dry-run", dry_run, "check everything, say what would be made, make nothing");
-    command.add_flag("--no-build", no_build,
-                     "fail where the default image or kernel is not there yet, rather than make it");
+    command.option("--name", name, "a name; else two words are made up").value_name("NAME");
+    command.option("--image", image, "an image's name or digest").variable("BANGER_IMAGE").value_name("IMAGE");
+    command.option("--kernel", kernel, "a kernel's name").variable("BANGER_KERNEL").value_name("KERNEL");
+    command.option("--vcpu,--cpus", vcpus, "virtual CPUs").variable("BANGER_VCPU").value_name("N");
+    command.option("--memory", memory, "memory, in MiB or like 2G").variable("BANGER_MEMORY").value_name("SIZE");
+    command.option("--disk-size", disk, "the disk at /root, like 16G").variable("BANGER_DISK_SIZE").value_name("SIZE");
+    command.option("--network", network, "auto, user, tap or none").variable("BANGER_NETWORK").value_name("KIND");
+    command.flag("--nat,!--no-nat", nat,
+                 "a TAP whose guest reaches more than this host and your VMs; --no-nat: no such thing");
+    command.option("--storage", storage, "the root disk: auto, file or dm-snapshot")
+        .variable("BANGER_STORAGE")
+        .value_name("KIND");
+    command.option("--system-overlay-size", overlay, "what a dm-snapshot may come to on this host, like 16G")
+        .variable("BANGER_SYSTEM_OVERLAY_SIZE")
+        .value_name("SIZE");
+    command.flag("--allow-host-loopback", allow_host_loopback,
+                 "let the guest reach this host's own addresses, and 127.0.0.1 as its gateway");
+    command.option("--vmm", vmm, "auto, firecracker, qemu-kvm or qemu-tcg").variable("BANGER_VMM").value_name("VMM");
+    command.option("--disk-rate", disk_rate, "bytes a second to and from each disk, like 50M").value_name("SIZE");
+    command.option("--disk-iops", disk_iops, "operations a second on each disk").value_name("N");
+    command.option("--network-rate", network_rate, "bytes a second each way, like 10M; Firecracker only")
+        .value_name("SIZE");
+    command.option("--timeout", timeout, "seconds that the guest may take to get ready (120); 0: no limit")
+        .value_name("SECONDS");
+    command.flag("--dry-run", dry_run, "check everything, say what would be made, make nothing");
+    command.flag("--no-build", no_build,
+                 "fail where the default image or kernel is not there yet, rather than make it");
 }
 
 VariantMap CreateOptions::to_map() const

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "cli/commands/parser.hpp"
 #include "cli/connect/proxies.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 namespace banger::cli {
 
@@ -19,7 +19,7 @@ struct CreateOptions {
     std::optional<std::string> memory;
     std::optional<std::string> disk;
     std::optional<std::string> network;
-    std::optional<std::string> nat{};  ///< a truth value, as a variable gives it
+    std::optional<bool> nat{};
     std::optional<std::string> storage{};
     std::optional<std::string> overlay{};
     std::optional<std::string> vmm;
@@ -31,20 +31,13 @@ struct CreateOptions {
     bool dry_run{false};
     bool no_build{false};
 
-    void add_to(CLI::App& command);
+    void add_to(Command command);
     /// As Manager.CreateVm takes them. Throws InvalidArgument.
     VariantMap to_map() const;
 };
 
-/// Not CLI11's own std::optional, for which an empty word counts as none.
-CLI::Option* add_text(CLI::App& command, const std::string& names, std::optional<std::string>& target,
-                      const std::string& description);
-
-/// `--nat` and `--no-nat`; `target` becomes "true" or "false".
-CLI::Option* add_nat(CLI::App& command, std::optional<std::string>& target, const std::string& description);
 /// Puts `nat` and `overlay_bytes` in, as Manager.CreateVm and Vm.Set take them. Throws InvalidArgument.
-void put_sandbox_options(VariantMap& map, const std::optional<std::string>& nat,
-                         const std::optional<std::string>& overlay);
+void put_sandbox_options(VariantMap& map, const std::optional<bool>& nat, const std::optional<std::string>& overlay);
 
 /// These three as Manager.CreateVm and Vm.Set take them. Throws InvalidArgument.
 VariantMap change_of(const std::optional<std::string>& vcpus, const std::optional<std::string>& memory,

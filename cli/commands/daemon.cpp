@@ -107,25 +107,26 @@ int version(bool json)
 
 }  // namespace
 
-void add_daemon_commands(CLI::App& daemon, Context& context)
+void add_daemon_commands(Command daemon, Context& context)
 {
     const auto options = std::make_shared<ListingOptions>();
-    auto* app = add_command(daemon, context, "status", "Tell whether bangerd runs, and where its log is",
-                            [options] { return status(*options); });
-    options->add_to(*app, ListingOptions::Quiet::No);
+    const auto app = add_command(daemon, context, "status", "Tell whether bangerd runs, and where its log is",
+                                 [options] { return status(*options); });
+    options->add_to(app, ListingOptions::Quiet::No);
     add_command(daemon, context, "socket", "Print the address of the bus that bangerd serves on", socket);
     add_command(daemon, context, "stop", "End bangerd; VMs go on", stop);
 }
 
-void add_host_commands(CLI::App& root, Context& context)
+void add_host_commands(Command root, Context& context)
 {
     const auto options = std::make_shared<ListingOptions>();
-    auto* app = add_command(root, context, "doctor", "Say what this host has, what it lacks, and what mends it",
-                            [options] { return doctor(*options); });
-    options->add_to(*app, ListingOptions::Quiet::No);
+    const auto app = add_command(root, context, "doctor", "Say what this host has, what it lacks, and what mends it",
+                                 [options] { return doctor(*options); });
+    options->add_to(app, ListingOptions::Quiet::No);
     const auto json = std::make_shared<bool>(false);
-    auto* version_app = add_command(root, context, "version", "Print the version", [json] { return version(*json); });
-    version_app->add_flag("--json", *json, "as JSON");
+    const auto version_app =
+        add_command(root, context, "version", "Print the version", [json] { return version(*json); });
+    version_app.flag("--json", *json, "as JSON");
 }
 
 }  // namespace banger::cli

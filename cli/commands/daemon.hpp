@@ -5,8 +5,8 @@
 
 namespace banger::cli {
 
-void add_daemon_commands(CLI::App& daemon, Context& context);
+void add_daemon_commands(Command daemon, Context& context);
 /// doctor and version.
-void add_host_commands(CLI::App& root, Context& context);
+void add_host_commands(Command root, Context& context);
 
 }  // namespace banger::cli

@@ -64,17 +64,15 @@ TerminalMode mode_of(const ExecutionOptions& options, Attach attach)
 
 }  // namespace
 
-void ExecutionOptions::add_to(CLI::App& command)
+void ExecutionOptions::add_to(Command command)
 {
-    command.add_option("-e,--env", environment, "a variable for the command; NAME alone passes this one on")
-        ->type_name("NAME[=VALUE]")
-        ->allow_extra_args(false);
-    command.add_option("-w,--cwd", folder, "where it runs; else the user's home")->type_name("FOLDER");
-    command.add_option("-u,--user", user, "who runs it; else root")->type_name("USER[:GROUP]");
-    command.add_flag("-i,--interactive")
-        ->group("");  // what other tools want to hear; standard input always goes through
-    auto* with = command.add_flag("-t,--tty", terminal, "with a terminal, also where this is none");
-    command.add_flag("-T,--no-tty", no_terminal, "without a terminal")->excludes(with);
+    command.option("-e,--env", environment, "a variable for the command; NAME alone passes this one on")
+        .value_name("NAME[=VALUE]");
+    command.option("-w,--cwd", folder, "where it runs; else the user's home").value_name("FOLDER");
+    command.option("-u,--user", user, "who runs it; else root").value_name("USER[:GROUP]");
+    command.ignored_flag("-i,--interactive");  // what other tools want to hear; standard input always goes through
+    const auto with = command.flag("-t,--tty", terminal, "with a terminal, also where this is none");
+    command.flag("-T,--no-tty", no_terminal, "without a terminal").excludes(with);
 }
 
 CommandEnd execute(VmProxy& vm, const std::vector<std::string>& words, const ExecutionOptions& options, Attach attach,

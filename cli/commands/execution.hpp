@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "cli/commands/parser.hpp"
 #include "cli/connect/agent.hpp"
 #include "cli/relay/relay.hpp"
 
+#include <csignal>
+#include <initializer_list>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 namespace banger::cli {
 
@@ -19,7 +20,7 @@ struct ExecutionOptions {
     bool terminal{false};
     bool no_terminal{false};
 
-    void add_to(CLI::App& command);
+    void add_to(Command command);
 };
 
 enum class Attach { Here, Nowhere };

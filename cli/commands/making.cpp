@@ -3,10 +3,10 @@
 
 namespace banger::cli {
 
-void MakeReport::add_to(CLI::App& command)
+void MakeReport::add_to(Command command)
 {
-    auto* json_flag = command.add_flag("--json", json, "result as JSON; progress as JSON lines on standard error");
-    command.add_flag("-q,--quiet", quiet, "no progress")->excludes(json_flag);
+    const auto json_flag = command.flag("--json", json, "result as JSON; progress as JSON lines on standard error");
+    command.flag("-q,--quiet", quiet, "no progress").excludes(json_flag);
 }
 
 int make_one(const MakeReport& form, const std::string& target, const std::function<std::string(ManagerProxy&)>& begin,

@@ -15,7 +15,7 @@ struct MakeReport {
     bool json{false};
     bool quiet{false};
 
-    void add_to(CLI::App& command);
+    void add_to(Command command);
 };
 
 /// Begins one operation, watches it and prints its result: as JSON, or as the sentence that `describe` makes of it.

@@ -70,25 +70,25 @@ int fetch(const FetchCommand& command)
         command.report, "runtime", [&](ManagerProxy& manager) { return manager.FetchRuntime(from); }, describe);
 }
 
-void add_listing_command(CLI::App& noun, Context& context, const std::string& verb, const std::string& description,
+void add_listing_command(Command noun, Context& context, const std::string& verb, const std::string& description,
                          int (*action)(const ListingOptions&))
 {
     const auto options = std::make_shared<ListingOptions>();
-    auto* app = add_command(noun, context, verb, description, [options, action] { return action(*options); });
-    options->add_to(*app, ListingOptions::Quiet::No);
+    const auto app = add_command(noun, context, verb, description, [options, action] { return action(*options); });
+    options->add_to(app, ListingOptions::Quiet::No);
 }
 
 }  // namespace
 
-void add_runtime_commands(CLI::App& runtime, Context& context)
+void add_runtime_commands(Command runtime, Context& context)
 {
     const auto command = std::make_shared<FetchCommand>();
-    auto* app = add_command(runtime, context, "fetch", "Get Firecracker and jailer, and check them",
-                            [command] { return fetch(*command); });
-    app->add_option("--from", command->from, "a program, an archive with it, or a folder with either; not the network")
-        ->type_name("FILE|FOLDER")
-        ->check([](const std::string& path) { return path.empty() ? "must not be empty" : std::string{}; });
-    command->report.add_to(*app);
+    const auto app = add_command(runtime, context, "fetch", "Get Firecracker and jailer, and check them",
+                                 [command] { return fetch(*command); });
+    app.option("--from", command->from, "a program, an archive with it, or a folder with either; not the network")
+        .value_name("FILE|FOLDER")
+        .not_empty();
+    command->report.add_to(app);
     add_listing_command(runtime, context, "show", "Tell what is there", show);
     add_listing_command(runtime, context, "verify", "Compare each checksum; exit code 1 unless all hold", verify);
 }

@@ -5,6 +5,6 @@
 
 namespace banger::cli {
 
-void add_runtime_commands(CLI::App& runtime, Context& context);
+void add_runtime_commands(Command runtime, Context& context);
 
 }  // namespace banger::cli

@@ -125,19 +125,18 @@ int copy(const CopyCommand& command, const std::vector<std::string>& tail)
 
 }  // namespace
 
-void add_vm_cp(CLI::App& vm, Context& context)
+void add_vm_cp(Command vm, Context& context)
 {
     const auto command = std::make_shared<CopyCommand>();
-    auto* app = add_command(
+    const auto app = add_command(
         vm, context, "cp", "Copy files and folders between this host and a VM",
         [command, &context] { return copy(*command, context.tail); }, Tail::Taken);
-    app->add_option("PATH", command->paths,
-                    "sources, then the target; VM:PATH is in a VM, - a tar archive on standard input or output")
-        ->allow_extra_args(true);
-    app->add_flag("-a,--archive", command->archive, "keep owners, and setuid, setgid and sticky bits");
-    app->add_flag("-L,--follow", command->follow, "follow a symlink that is named as a source on this host");
-    app->add_flag("-q,--quiet", command->quiet, "no progress");
-    app->footer(
+    app.option("PATH", command->paths,
+               "sources, then the target; VM:PATH is in a VM, - a tar archive on standard input or output");
+    app.flag("-a,--archive", command->archive, "keep owners, and setuid, setgid and sticky bits");
+    app.flag("-L,--follow", command->follow, "follow a symlink that is named as a source on this host");
+    app.flag("-q,--quiet", command->quiet, "no progress");
+    app.footer(
         "As cp -a does: modes, times, links, holes and extended attributes are kept; an existing folder is copied "
         "into,\n"
         "and SRC/. means what is in SRC. Examples:\n"

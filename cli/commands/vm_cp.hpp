@@ -5,6 +5,6 @@
 
 namespace banger::cli {
 
-void add_vm_cp(CLI::App& vm, Context& context);
+void add_vm_cp(Command vm, Context& context);
 
 }  // namespace banger::cli

@@ -194,21 +194,21 @@ void Run::remove(const std::optional<std::string>& path) noexcept
 
 }  // namespace
 
-void add_vm_create(CLI::App& vm, Context& context)
+void add_vm_create(Command vm, Context& context)
 {
     const auto command = std::make_shared<CreateCommand>();
-    auto* app = add_command(vm, context, "create", "Make a VM and start it; prints its name",
-                            [command] { return create(*command); });
-    command->options.add_to(*app);
-    app->add_flag("--no-start", command->no_start, "make it, but don't start it");
-    auto* json = app->add_flag("--json", command->json, "result as JSON; progress as JSON lines on standard error");
-    app->add_flag("-q,--quiet", command->quiet, "no progress")->excludes(json);
+    const auto app = add_command(vm, context, "create", "Make a VM and start it; prints its name",
+                                 [command] { return create(*command); });
+    command->options.add_to(app);
+    app.flag("--no-start", command->no_start, "make it, but don't start it");
+    const auto json = app.flag("--json", command->json, "result as JSON; progress as JSON lines on standard error");
+    app.flag("-q,--quiet", command->quiet, "no progress").excludes(json);
 }
 
-void add_vm_run(CLI::App& vm, Context& context)
+void add_vm_run(Command vm, Context& context)
 {
     const auto command = std::make_shared<RunCommand>();
-    auto* app = add_command(
+    const auto app = add_command(
         vm, context, "run", "Make a VM and run a command in it, or a shell; exits as the command does",
         [command, &context] {
             auto map = command->options.to_map();
@@ -216,12 +216,12 @@ void add_vm_run(CLI::App& vm, Context& context)
             return Run{*command, context.tail}.run(std::move(map));
         },
         Tail::Taken);
-    command->options.add_to(*app);
-    command->execution.add_to(*app);
-    app->add_flag("--rm", command->remove, "delete the VM when the command has ended, or banger has, in whatever way");
-    app->add_flag("-d,--detach", command->detach, "leave it running, print its name");
-    app->add_flag("-q,--quiet", command->quiet, "neither progress nor a word about the VM that stays");
-    app->footer(
+    command->options.add_to(app);
+    command->execution.add_to(app);
+    app.flag("--rm", command->remove, "delete the VM when the command has ended, or banger has, in whatever way");
+    app.flag("-d,--detach", command->detach, "leave it running, print its name");
+    app.flag("-q,--quiet", command->quiet, "neither progress nor a word about the VM that stays");
+    app.footer(
         "Words after -- are the command: banger vm run --rm -- make test\n"
         "Exit codes: the command's own; 125 banger failed, 126 not runnable, 127 not found.");
 }

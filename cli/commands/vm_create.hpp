@@ -5,7 +5,7 @@
 
 namespace banger::cli {
 
-void add_vm_create(CLI::App& vm, Context& context);
-void add_vm_run(CLI::App& vm, Context& context);
+void add_vm_create(Command vm, Context& context);
+void add_vm_run(Command vm, Context& context);
 
 }  // namespace banger::cli

@@ -28,20 +28,20 @@ int exec(const ExecCommand& command, const std::vector<std::string>& words)
 
 }  // namespace
 
-void add_vm_exec(CLI::App& vm, Context& context)
+void add_vm_exec(Command vm, Context& context)
 {
     const auto command = std::make_shared<ExecCommand>();
-    auto* app = add_command(
+    const auto app = add_command(
         vm, context, "exec", "Run a command in a running VM, or a shell; exits as the command does",
         [command, &context] {
             context.exit_rule = ExitRule::CommandCodes;
             return exec(*command, context.tail);
         },
         Tail::Taken);
-    app->add_option("NAME", command->name, "the VM's name or id")->required();
-    command->options.add_to(*app);
-    app->add_flag("-d,--detach", command->detach, "leave the command running, without its output");
-    app->footer(
+    app.option("NAME", command->name, "the VM's name or id").required();
+    command->options.add_to(app);
+    app.flag("-d,--detach", command->detach, "leave the command running, without its output");
+    app.footer(
         "Words after -- are the command: banger vm exec calm-otter -- uname -a\n"
         "Exit codes: the command's own; 125 banger failed, 126 not runnable, 127 not found.");
 }

@@ -5,6 +5,6 @@
 
 namespace banger::cli {
 
-void add_vm_exec(CLI::App& vm, Context& context);
+void add_vm_exec(Command vm, Context& context);
 
 }  // namespace banger::cli

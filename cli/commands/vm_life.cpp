@@ -5,6 +5,8 @@
 #include "cli/connect/operation.hpp"
 #include "cli/view/output.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -103,7 +105,7 @@ struct SetCommand {
     std::optional<std::string> vcpus;
     std::optional<std::string> memory;
     std::optional<std::string> disk;
-    std::optional<std::string> nat;
+    std::optional<bool> nat;
     std::optional<std::string> overlay;
 };
 
@@ -134,30 +136,30 @@ int kill(const LifeCommand& command)
     return failures.exit_code();
 }
 
-CLI::App* add(CLI::App& vm, Context& context, const std::shared_ptr<LifeCommand>& command, const std::string& verb,
-              const std::string& description, int (*action)(const LifeCommand&))
+Command add(Command vm, Context& context, const std::shared_ptr<LifeCommand>& command, const std::string& verb,
+            const std::string& description, int (*action)(const LifeCommand&))
 {
-    auto* app = add_command(vm, context, verb, description, [command, action] { return action(*command); });
-    app->add_option("NAME", command->names, "names or ids")->required();
+    const auto app = add_command(vm, context, verb, description, [command, action] { return action(*command); });
+    app.option("NAME", command->names, "names or ids").required();
     return app;
 }
 
-void add_progress_options(CLI::App& app, LifeCommand& command)
+void add_progress_options(Command app, LifeCommand& command)
 {
-    auto* json = app.add_flag("--json", command.json, "progress as JSON lines on standard error");
-    app.add_flag("-q,--quiet", command.quiet, "no progress")->excludes(json);
+    const auto json = app.flag("--json", command.json, "progress as JSON lines on standard error");
+    app.flag("-q,--quiet", command.quiet, "no progress").excludes(json);
 }
 
 }  // namespace
 
-void add_vm_life(CLI::App& vm, Context& context)
+void add_vm_life(Command vm, Context& context)
 {
     const auto timed = [&](const std::string& verb, const std::string& description, const std::string& limit,
                            int (*action)(const LifeCommand&)) {
         const auto command = std::make_shared<LifeCommand>();
-        auto* app = add(vm, context, command, verb, description, action);
-        app->add_option("--timeout", command->timeout, limit)->type_name("SECONDS");
-        add_progress_options(*app, *command);
+        const auto app = add(vm, context, command, verb, description, action);
+        app.option("--timeout", command->timeout, limit).value_name("SECONDS");
+        add_progress_options(app, *command);
     };
     timed("start", "Start VMs", "seconds that a guest may take to get ready (120); 0: no limit", start);
     timed("stop", "Shut VMs down; nothing that was written is lost",
@@ -165,29 +167,32 @@ void add_vm_life(CLI::App& vm, Context& context)
     timed("restart", "Stop VMs and start them again", "seconds that a guest may take to shut down (10)", restart);
 
     const auto setting = std::make_shared<SetCommand>();
-    auto* set_app = add_command(vm, context, "set", "Change what VMs have; all but NAT and the overlay of stopped ones",
-                                [setting] { return set(*setting); });
-    set_app->add_option("NAME", setting->life.names, "names or ids")->required();
-    add_text(*set_app, "--vcpu,--cpus", setting->vcpus, "virtual CPUs")->type_name("N");
-    add_text(*set_app, "--memory", setting->memory, "memory, in MiB or like 2G")->type_name("SIZE");
-    add_text(*set_app, "--disk-size", setting->disk, "the disk at /root, like 16G; it grows and never shrinks")
-        ->type_name("SIZE");
-    add_nat(*set_app, setting->nat,
-            "a TAP whose guest reaches more than this host and your VMs, or no longer; at once");
-    add_text(*set_app, "--system-overlay-size", setting->overlay,
-             "what a dm-snapshot may come to on this host, like 32G; it grows, at once")
-        ->type_name("SIZE");
-    add_progress_options(*set_app, setting->life);
+    const auto set_app =
+        add_command(vm, context, "set", "Change what VMs have; all but NAT and the overlay of stopped ones",
+                    [setting] { return set(*setting); });
+    set_app.option("NAME", setting->life.names, "names or ids").required();
+    set_app.option("--vcpu,--cpus", setting->vcpus, "virtual CPUs").value_name("N");
+    set_app.option("--memory", setting->memory, "memory, in MiB or like 2G").value_name("SIZE");
+    set_app.option("--disk-size", setting->disk, "the disk at /root, like 16G; it grows and never shrinks")
+        .value_name("SIZE");
+    set_app.flag("--nat,!--no-nat", setting->nat,
+                 "a TAP whose guest reaches more than this host and your VMs, or no longer; at once");
+    set_app
+        .option("--system-overlay-size", setting->overlay,
+                "what a dm-snapshot may come to on this host, like 32G; it grows, at once")
+        .value_name("SIZE");
+    add_progress_options(set_app, setting->life);
 
     const auto killing = std::make_shared<LifeCommand>();
-    auto* kill_app = add(vm, context, killing, "kill", "Send a signal to VMs' processes, for when stop fails", kill);
-    kill_app->add_option("-s,--signal", killing->signal, "a signal's name or number (KILL)")->type_name("SIGNAL");
+    const auto kill_app =
+        add(vm, context, killing, "kill", "Send a signal to VMs' processes, for when stop fails", kill);
+    kill_app.option("-s,--signal", killing->signal, "a signal's name or number (KILL)").value_name("SIGNAL");
 
     const auto deleting = std::make_shared<LifeCommand>();
-    auto* delete_app = add(vm, context, deleting, "delete", "Delete VMs and their disks", remove);
-    delete_app->alias("rm");
-    delete_app->add_flag("-f,--force", deleting->force, "running ones too; they are killed");
-    add_progress_options(*delete_app, *deleting);
+    const auto delete_app = add(vm, context, deleting, "delete", "Delete VMs and their disks", remove);
+    delete_app.alias("rm");
+    delete_app.flag("-f,--force", deleting->force, "running ones too; they are killed");
+    add_progress_options(delete_app, *deleting);
 }
 
 }  // namespace banger::cli

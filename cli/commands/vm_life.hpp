@@ -6,6 +6,6 @@
 namespace banger::cli {
 
 /// start, stop, restart, kill, delete.
-void add_vm_life(CLI::App& vm, Context& context);
+void add_vm_life(Command vm, Context& context);
 
 }  // namespace banger::cli

@@ -6,7 +6,10 @@
 #include "cli/view/output.hpp"
 #include "common/size.hpp"
 
+#include <map>
 #include <memory>
+#include <tuple>
+#include <utility>
 
 namespace banger::cli {
 namespace {
@@ -106,23 +109,24 @@ int show(const ShowCommand& command)
 
 }  // namespace
 
-void add_vm_list(CLI::App& parent, Context& context, const std::string& name)
+Command add_vm_list(Command parent, Context& context, const std::string& name)
 {
     const auto command = std::make_shared<ListCommand>();
-    auto* app = add_command(parent, context, name, "List VMs", [command] { return list(*command); });
-    app->add_option("--state", command->state, "only those in this state")
-        ->check(CLI::IsMember({"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"}))
-        ->type_name("STATE");
-    app->add_option("PATTERN", command->pattern, "only names like this, with * and ?");
-    command->listing.add_to(*app, ListingOptions::Quiet::Offered);
+    const auto app = add_command(parent, context, name, "List VMs", [command] { return list(*command); });
+    app.option("--state", command->state, "only those in this state")
+        .one_of({"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"})
+        .value_name("STATE");
+    app.option("PATTERN", command->pattern, "only names like this, with * and ?");
+    command->listing.add_to(app, ListingOptions::Quiet::Offered);
+    return app;
 }
 
-void add_vm_show(CLI::App& vm, Context& context)
+void add_vm_show(Command vm, Context& context)
 {
     const auto command = std::make_shared<ShowCommand>();
-    auto* app = add_command(vm, context, "show", "Tell all about VMs", [command] { return show(*command); });
-    app->add_option("NAME", command->names, "names or ids")->required();
-    command->listing.add_to(*app, ListingOptions::Quiet::No);
+    const auto app = add_command(vm, context, "show", "Tell all about VMs", [command] { return show(*command); });
+    app.option("NAME", command->names, "names or ids").required();
+    command->listing.add_to(app, ListingOptions::Quiet::No);
 }
 
 }  // namespace banger::cli

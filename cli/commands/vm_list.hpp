@@ -3,10 +3,12 @@
 
 #include "cli/commands/context.hpp"
 
+#include <string>
+
 namespace banger::cli {
 
 /// `list` below `parent`, or, with another name, the same command elsewhere (`banger ps`).
-void add_vm_list(CLI::App& parent, Context& context, const std::string& name);
-void add_vm_show(CLI::App& vm, Context& context);
+Command add_vm_list(Command parent, Context& context, const std::string& name);
+void add_vm_show(Command vm, Context& context);
 
 }  // namespace banger::cli

@@ -42,19 +42,18 @@ int logs(const LogsCommand& command)
 
 }  // namespace
 
-void add_vm_logs(CLI::App& vm, Context& context)
+void add_vm_logs(Command vm, Context& context)
 {
     const auto command = std::make_shared<LogsCommand>();
-    auto* app =
+    const auto app =
         add_command(vm, context, "logs", "Print what a VM wrote on its console", [command] { return logs(*command); });
-    app->add_option("NAME", command->name, "the VM's name or id")->required();
-    app->add_flag("-f,--follow", command->follow, "go on as it grows");
-    app->add_option("-n,--tail", command->lines, "the last lines alone")->type_name("LINES");
-    app->add_option("--which", command->which, "console, or vmm: what the VMM itself said")
-        ->check(CLI::IsMember({"console", "vmm", "all"}))
-        ->type_name("LOG");
-    app->add_flag("--raw", command->raw,
-                  "control characters as they are, also on a terminal: the guest may then drive it");
+    app.option("NAME", command->name, "the VM's name or id").required();
+    app.flag("-f,--follow", command->follow, "go on as it grows");
+    app.option("-n,--tail", command->lines, "the last lines alone").value_name("LINES");
+    app.option("--which", command->which, "console, or vmm: what the VMM itself said")
+        .one_of({"console", "vmm", "all"})
+        .value_name("LOG");
+    app.flag("--raw", command->raw, "control characters as they are, also on a terminal: the guest may then drive it");
 }
 
 }  // namespace banger::cli

@@ -5,6 +5,6 @@
 
 namespace banger::cli {
 
-void add_vm_logs(CLI::App& vm, Context& context);
+void add_vm_logs(Command vm, Context& context);
 
 }  // namespace banger::cli

@@ -91,25 +91,25 @@ int connect(const ConnectCommand& command)
 
 }  // namespace
 
-void add_vm_ssh(CLI::App& vm, Context& context)
+void add_vm_ssh(Command vm, Context& context)
 {
     const auto name = std::make_shared<std::string>();
-    auto* app = add_command(
+    const auto app = add_command(
         vm, context, "ssh", "Log in to a VM with OpenSSH, through banger's own channel",
         [name, &context] { return ssh(*name, context.tail); }, Tail::Taken);
-    app->add_option("NAME", *name, "the VM's name or id")->required();
-    app->footer(
+    app.option("NAME", *name, "the VM's name or id").required();
+    app.footer(
         "Words after -- are ssh's: options of its own, then a command. Example:\n"
         "  banger vm ssh calm-otter -- -L 8080:localhost:80");
 }
 
-void add_internal_connect(CLI::App& internal, Context& context)
+void add_internal_connect(Command internal, Context& context)
 {
     const auto command = std::make_shared<ConnectCommand>();
-    auto* app =
+    const auto app =
         add_command(internal, context, "connect", "ssh's ProxyCommand", [command] { return connect(*command); });
-    app->add_option("NAME", command->name)->required();
-    app->add_option("PORT", command->port)->required();
+    app.option("NAME", command->name).required();
+    app.option("PORT", command->port).required();
 }
 
 }  // namespace banger::cli

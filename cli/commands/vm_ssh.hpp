@@ -5,8 +5,8 @@
 
 namespace banger::cli {
 
-void add_vm_ssh(CLI::App& vm, Context& context);
+void add_vm_ssh(Command vm, Context& context);
 /// `internal connect`, ssh's ProxyCommand.
-void add_internal_connect(CLI::App& internal, Context& context);
+void add_internal_connect(Command internal, Context& context);
 
 }  // namespace banger::cli

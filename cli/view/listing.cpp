@@ -74,14 +74,14 @@ bool assign(JsonValue& json, const sdbus::Variant& value)
 
 }  // namespace
 
-void ListingOptions::add_to(CLI::App& command, Quiet quiet_option)
+void ListingOptions::add_to(Command command, Quiet quiet_option)
 {
-    auto* form = command.add_option("--format", format, "table, json or plain (tab-separated, no titles)")
-                     ->check(CLI::IsMember({"table", "json", "plain"}))
-                     ->type_name("FORM");
-    command.add_flag("--json", json, "the same as --format json")->excludes(form);
+    const auto form = command.option("--format", format, "table, json or plain (tab-separated, no titles)")
+                          .one_of({"table", "json", "plain"})
+                          .value_name("FORM");
+    command.flag("--json", json, "the same as --format json").excludes(form);
     if (quiet_option == Quiet::Offered) {
-        command.add_flag("-q,--quiet", quiet, "names alone, one a line");
+        command.flag("-q,--quiet", quiet, "names alone, one a line");
     }
 }
 

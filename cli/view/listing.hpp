@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "cli/commands/parser.hpp"
 #include "cli/connect/proxies.hpp"
 #include "cli/view/output.hpp"
 #include "cli/view/table.hpp"
@@ -8,8 +9,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 namespace banger::cli {
 
@@ -22,7 +21,7 @@ struct ListingOptions {
     bool quiet{false};
 
     enum class Quiet { No, Offered };
-    void add_to(CLI::App& command, Quiet quiet_option);
+    void add_to(Command command, Quiet quiet_option);
     Format form() const;
 };
 

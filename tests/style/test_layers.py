@@ -48,6 +48,12 @@ def test_layer(files, forbidden, why):
     assert not findings, why + "\n" + "\n".join(findings)
 
 
+def test_cli11_is_compiled_in_few_files():
+    found = [str(path) for path in tree.sources(*tree.PROGRAM_FOLDERS, "tests", "bench")
+             if any(name.startswith("CLI/") for _, name in tree.includes(path))]
+    assert found == ["agent/main.cpp", "cli/commands/parser.cpp"], "all headers, compiled again in each file: use cli/commands/parser.hpp"
+
+
 def test_public_headers_open_no_namespace():
     findings = [f"{path}:{number}" for path in tree.sources(*tree.PROGRAM_FOLDERS, suffixes=(".hpp",))
                 for number, line in tree.code_lines(path) if re.search(r"\busing namespace\b", line)]

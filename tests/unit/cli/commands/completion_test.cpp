@@ -17,7 +17,7 @@ using testing::Not;
 Completion completion_of(const std::vector<std::string>& words)
 {
     Context context;
-    return complete(*make_command_line(context), words);
+    return complete(make_command_line(context).root(), words);
 }
 
 TEST(Complete, OffersCommands)

@@ -9,12 +9,12 @@ namespace banger::cli {
 namespace {
 
 /// What these words become on the bus.
-VariantMap map_of(std::vector<std::string> words)
+VariantMap map_of(const std::vector<std::string>& words)
 {
-    CLI::App app;
+    Parser parser{"banger", "", ""};
     CreateOptions options;
-    options.add_to(app);
-    app.parse(std::vector<std::string>{words.rbegin(), words.rend()});
+    options.add_to(parser.root());
+    EXPECT_EQ(parser.parse(words).kind, Verdict::Kind::Accepted);
     return options.to_map();
 }
 
