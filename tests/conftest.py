@@ -13,8 +13,10 @@ DEFAULT_LIMIT_SECONDS = 120
 
 
 def pytest_configure(config):
-    if hasattr(config, "workerinput"):  # pytest-xdist's processes ignore it, and what they start would, too
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What is ignored here is ignored by what is started here: pytest-xdist's processes do so with SIGINT, nohup with SIGHUP.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
     config.addinivalue_line("markers", "limit(seconds): the longest that this test may take, its fixtures included")
 
 
