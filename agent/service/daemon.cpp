@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/service/daemon.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/json_log.hpp"
+#include "common/file_lock.hpp"
 
 namespace banger::agent {
 namespace {
@@ -20,20 +20,8 @@ namespace {
 constexpr auto bus_name = "dev.banger.Agent1";
 constexpr std::chrono::milliseconds drain_time{200};
 
-/// Waits a while: one that leaves because it is idle has given its name back already, and so we were started.
-bool lock_in_time(int fd, struct flock& whole)
-{
-    struct sigaction interrupt {};
-    struct sigaction before {};
-    interrupt.sa_handler = [](int) {};  // without SA_RESTART: the wait below ends
-    ::sigaction(SIGALRM, &interrupt, &before);
-    constexpr unsigned limit_s = 3;
-    ::alarm(limit_s);
-    const bool locked = ::fcntl(fd, F_SETLKW, &whole) == 0;
-    ::alarm(0);
-    ::sigaction(SIGALRM, &before, nullptr);
-    return locked;
-}
+/// For one that leaves because it is idle: it has given its name back already, and so we were started.
+constexpr std::chrono::seconds lock_wait{3};
 
 }  // namespace
 
@@ -43,15 +31,8 @@ UniqueFd lock_state(const Paths& paths)
         make_private_folder(folder);
         check_is_own(folder);
     }
-    UniqueFd lock{::open((paths.state / "bangerd.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    auto lock = lock_file(paths.state / "bangerd.lock", lock_wait);
     if (!lock) {
-        throw errno_error("can't open " + (paths.state / "bangerd.lock").string(), errno);
-    }
-    // Not flock(2), which a child that has not come to its exec yet would hold on to after our death.
-    struct flock whole {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0
-    };
-    if (!lock_in_time(lock.get(), whole)) {
         std::ifstream file{paths.announcement()};
         const auto json = nlohmann::json::parse(file, nullptr, false);
         const auto other = json.is_object() ? " (PID " + json.value("pid", nlohmann::json{}).dump() + ", on the bus " +
@@ -60,7 +41,7 @@ UniqueFd lock_state(const Paths& paths)
         throw Error{ErrorCode::AlreadyExists,
                     "bangerd is already running for " + paths.state.string() + other + "; banger daemon stop ends it"};
     }
-    return lock;
+    return std::move(*lock);
 }
 
 Daemon::Daemon(EventLoop& loop, Agent& agent, sdbus::IConnection& connection, DaemonSettings settings)

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/system/state_lock.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 
 #include "common/error.hpp"
+#include "common/file_lock.hpp"
 
 namespace banger::broker {
 namespace {
@@ -26,40 +25,17 @@ void make_private(const std::string& folder)
     }
 }
 
-/// A broker that is idle has given its name back, and so we were started, before it is gone.
-bool lock_in_time(int fd, struct flock& whole)
-{
-    struct sigaction interrupt {};
-    struct sigaction before {};
-    interrupt.sa_handler = [](int) {};  // without SA_RESTART: the wait below ends
-    ::sigaction(SIGALRM, &interrupt, &before);
-    constexpr unsigned limit_s = 3;
-    ::alarm(limit_s);
-    const bool locked = ::fcntl(fd, F_SETLKW, &whole) == 0;
-    ::alarm(0);
-    ::sigaction(SIGALRM, &before, nullptr);
-    return locked;
-}
-
 }  // namespace
 
-UniqueFd lock_state_folder(const std::string& folder, LockWait wait)
+std::optional<UniqueFd> lock_state_folder(const std::string& folder, LockWait wait)
 {
     for (const char* part : {"", "/sandboxes", "/disks"}) {
         make_private(folder + part);
     }
-    const auto path = folder + "/lock";
-    UniqueFd lock{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)};
-    if (!lock) {
-        throw errno_error("can't open " + path, errno);
-    }
-    struct flock whole {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0
-    };
-    if (wait == LockWait::No) {
-        return ::fcntl(lock.get(), F_SETLK, &whole) == 0 ? std::move(lock) : UniqueFd{};
-    }
-    if (!lock_in_time(lock.get(), whole)) {
+    // A broker that is idle has given its name back, and so we were started, before it is gone.
+    constexpr std::chrono::seconds a_while{3};
+    auto lock = lock_file(folder + "/lock", wait == LockWait::No ? std::chrono::seconds{0} : a_while);
+    if (!lock && wait == LockWait::AWhile) {
         throw Error{ErrorCode::AlreadyExists, "another banger-broker works in " + folder};
     }
     return lock;
