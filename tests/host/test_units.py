@@ -7,7 +7,8 @@ from harness import processes, wait
 from harness.home import Home
 from harness.user_manager import UserManager
 
-pytestmark = pytest.mark.limit(400)
+# A user has one manager, so these go one after another.
+pytestmark = [pytest.mark.limit(400), pytest.mark.xdist_group("user-manager")]
 
 
 @pytest.fixture
