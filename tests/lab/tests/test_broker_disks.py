@@ -16,28 +16,32 @@ DISKS = world.STATE / "disks"
 def disks_on():
     """disks_on(DEVICE, OPTIONS): a file system of its own for the files, which the broker finds when it is started."""
     def mount(device, options=""):
-        world.sh(f"systemctl stop {world.UNIT}; mkdir -p {DISKS}; mount {options} {device} {DISKS}; chmod 700 {DISKS}")
+        world.sh(f"systemctl stop {world.UNIT}; mkdir -p -m 700 {DISKS}; mount {options} {device} {DISKS}; chmod 700 {DISKS}")
     yield mount
-    world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}")
+    world.sh(f"if mountpoint -q {DISKS}; then systemctl stop {world.UNIT}; umount {DISKS}; fi")
 
 
-def test_a_full_disk_of_the_host_holds_a_sandbox_until_there_is_room(alice, base, disks_on):
-    disks_on("tmpfs", "-t tmpfs -o size=300m")
+def test_a_full_disk_of_the_host_holds_a_sandbox_until_there_is_room(disks_on, alice, base):
+    image = "/var/tmp/small.img"
+    world.sh(f"truncate -s 1500M {image} && mke2fs -q -t ext4 -m 0 {image}")
+    disks_on(image, "-o loop")
+    world.sh(f"avail=$(df --output=avail -B1M {DISKS} | tail -1); fallocate -l $((avail - 300))M {DISKS}/filler; rm {image}")
     alice.signals(0)
     alice.create("box")
     disk, *_ = alice.start("box", base, flags=0)
-    writer = alice.begin("dd", "if=/dev/urandom", f"of={disk}", "bs=1M", "count=400", "oflag=direct", "conv=notrunc,fsync")
+    writer = alice.begin("dd", "if=/dev/urandom", f"of={disk}", "bs=1M", "count=300", "oflag=direct", "conv=notrunc,fsync")
     wait_until(lambda: alice.list()["box"]["state"] == "held", 60, "it is not held")
-    assert any(signal[:2] == ["box", "held"] for signal in alice.signals(10))
+    told = []
+    wait_until(lambda: told.extend(alice.signals(1)) or any(signal[:2] == ["box", "held"] for signal in told), 20, "its owner is not told")
     assert writer.poll() is None, "its writes wait"
-    world.sh(f"mount -o remount,size=2g {DISKS}")
+    world.sh(f"rm {DISKS}/filler")
     assert writer.wait(120) == 0, "and go on when there is room"
     assert alice.list()["box"]["state"] == "running"
     alice.stop("box")
     alice.destroy("box")
 
 
-def test_a_disk_of_the_host_that_fails_breaks_its_own_sandboxes_and_that_is_told(alice, base, disks_on, journal):
+def test_a_disk_of_the_host_that_fails_breaks_its_own_sandboxes_and_that_is_told(disks_on, alice, base, journal):
     """dm-linear under the file system, of which every sector fails from a moment on."""
     image = "/var/tmp/failing.img"
     size = 600 * MIB
@@ -57,7 +61,7 @@ def test_a_disk_of_the_host_that_fails_breaks_its_own_sandboxes_and_that_is_told
         assert alice.list()["net"]["state"] == "running", "the others go on"
         alice.stop("box")
         assert alice.list()["box"]["state"] == "stopped"
-        world.sh(f"dmsetup suspend failing; dmsetup reload failing --table '0 {size // 512} linear /dev/loop77 0' && dmsetup resume failing")
+        world.sh(f"dmsetup suspend --noflush --nolockfs failing; dmsetup reload failing --table '0 {size // 512} linear /dev/loop77 0' && dmsetup resume failing")
         world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}; e2fsck -fy /dev/mapper/failing; mount /dev/mapper/failing {DISKS}", check=False)
         disk, *_ = alice.start("box", base, flags=0)
         assert read(alice, disk)
@@ -66,7 +70,6 @@ def test_a_disk_of_the_host_that_fails_breaks_its_own_sandboxes_and_that_is_told
         alice.destroy("net")
     finally:
         world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}; dmsetup remove --retry failing; losetup -d /dev/loop77; rm {image}", check=False)
-        world.sh(f"mount -t tmpfs tmpfs {DISKS}")  # for the fixture to take away
 
 
 def test_when_no_loop_device_is_left_a_start_says_so_and_leaves_nothing(alice, base):
