@@ -14,7 +14,7 @@ from .errors import LabError
 
 LAB = pathlib.Path(__file__).resolve().parents[1]
 REPO = LAB.parents[1]
-SILENCE_SECONDS = 400  # longer than any one test may take
+SILENCE_SECONDS = 700  # longer than any one test may take
 TOTAL_SECONDS = 2400
 PLACE = "/var/tmp/lab"
 PORT_TESTS = "build/release/bin/broker_port_tests"
@@ -56,7 +56,7 @@ def put_tests(workstation):
 
 def _pytest(workstation, words):
     command = ["/usr/bin/python3", "-B", "-u", "-m", "pytest", *_options(words), f"--junitxml={results.PLACE}/lab.xml", "tests/lab/tests"]
-    settings = [f"{name}={os.environ[name]}" for name in ("LAB_ALL", "LAB_SEED") if name in os.environ]
+    settings = [f"{name}={os.environ[name]}" for name in ("LAB_ALL", "LAB_EVERY_STEP", "LAB_SEED") if name in os.environ]
     process = subprocess.Popen([*workstation.ssh_command(), f"cd {PLACE} && exec {shlex.join(['env', *settings, *command])} 2>&1"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:

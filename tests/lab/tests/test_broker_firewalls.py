@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A VM with NAT beside the host's own firewalls, each real: it reaches the outside when they come, are reloaded, and go."""
 
+import os
+
 import pytest
 
 import broker_world as world
@@ -8,14 +10,11 @@ from harness import wait
 from test_broker_vm import outside  # noqa: F401: a fixture
 from test_network import OUTSIDE, fetch, servers  # noqa: F401: fixtures
 
-pytestmark = pytest.mark.limit(390)
+pytestmark = [pytest.mark.limit(390), pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="seven minutes: with scripts/test --all, or LAB_ALL=yes")]
 
-# What Docker leaves in place when it is stopped.
-DOCKERS_RULES = "iptables -P FORWARD ACCEPT; iptables -F; iptables -X; iptables -t nat -F; iptables -t nat -X; ip link delete docker0"
 FIREWALLS = {
     "ufw": ("ufw allow 22/tcp; ufw --force enable", "ufw reload", "ufw --force disable"),
     "firewalld": ("systemctl start firewalld", "firewall-cmd --reload", "systemctl stop firewalld"),
-    "docker": ("systemctl start docker", "systemctl restart docker", f"systemctl stop docker.socket docker containerd; {DOCKERS_RULES}"),
 }
 
 
