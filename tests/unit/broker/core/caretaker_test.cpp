@@ -64,14 +64,14 @@ TEST_F(CaretakerTest, AFileThatCouldNotBeWrittenIsToldOnceAndOthersGoOn)
     run(bobs);
     kernel.node(box)->overflown = true;
     kernel.fill(bobs, 100 * mib);
-    const auto first = round();
-    EXPECT_THAT(first.changed, ElementsAre(box));
-    EXPECT_THAT(first.problems, ElementsAre(HasSubstr("could not be written")));
+    const auto told = round();
+    EXPECT_THAT(told.changed, ElementsAre(box));
+    EXPECT_THAT(told.problems, ElementsAre(HasSubstr("could not be written")));
     EXPECT_STREQ(sandboxes().list(alice).front().state(), "broken");
     EXPECT_EQ(allocated(bobs), 512 * mib);
-    const auto second = round();
-    EXPECT_THAT(second.changed, IsEmpty());
-    EXPECT_THAT(second.problems, IsEmpty());
+    const auto later = round();
+    EXPECT_THAT(later.changed, IsEmpty());
+    EXPECT_THAT(later.problems, IsEmpty());
     kernel.node(box)->overflown = false;
     sandboxes().stop(box);
 }
