@@ -10,7 +10,7 @@ from harness import wait
 from harness.home import Home
 from harness.user_manager import UserManager
 
-pytestmark = pytest.mark.xdist_group("user-manager")  # of which a user has one
+pytestmark = pytest.mark.together  # of which a user has one
 UNIT = "bangerd.service"
 
 

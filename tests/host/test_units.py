@@ -8,7 +8,7 @@ from harness.home import Home
 from harness.user_manager import UserManager
 
 # A user has one manager, so these go one after another.
-pytestmark = [pytest.mark.limit(400), pytest.mark.xdist_group("user-manager")]
+pytestmark = [pytest.mark.limit(400), pytest.mark.together]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from lab.harness import accelerator, cache, guest_images, programs, results, snapshots, workstation
 from lab.harness.errors import LabError
 
+pytestmark = pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="tests the lab itself: with scripts/test --all, or LAB_ALL=yes")
 LAB = pathlib.Path(__file__).resolve().parents[1] / "lab"
 
 
