@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The broker's copy-on-write files on a host disk that gets full or fails."""
 
+import os
+
 import pytest
 
 import broker_world as world
@@ -8,7 +10,7 @@ from broker_fixtures import alice, base, bob, callers, mallory  # noqa: F401: fi
 from broker_user import wait_until
 from test_broker_life import MIB, read
 
-pytestmark = pytest.mark.limit(300)
+pytestmark = [pytest.mark.limit(300), pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="three minutes: with scripts/test --all, or LAB_ALL=yes")]
 DISKS = world.STATE / "disks"
 
 

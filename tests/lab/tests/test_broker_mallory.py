@@ -8,7 +8,7 @@ import pytest
 
 import broker_world as world
 from broker_fixtures import alice, base, bob, callers, mallory  # noqa: F401: fixtures
-from broker_user import DIGEST, BrokerUser, Refused
+from broker_user import DIGEST, BrokerUser, Refused, wait_until
 
 pytestmark = pytest.mark.limit(300)
 GIB = 1 << 30
@@ -83,7 +83,7 @@ def test_R05_R06_R07_a_descriptor_that_is_no_disk_is_refused(alice, started, wha
     before = world.state()
     with pytest.raises(Refused, match="InvalidArgument"):
         alice.start(started, BAD_DISKS[what])
-    assert world.differences(before, world.state()) == {}
+    wait_until(lambda: world.differences(before, world.state()) == {}, 10, "all is as it was")
 
 
 def test_R09_more_descriptors_than_one_are_refused(alice, started, base):
