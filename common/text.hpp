@@ -13,4 +13,7 @@ std::string shown(std::string_view text, std::size_t limit = 64);
 /// file names do. Shape: RFC 3629, section 4 (no surrogates, nothing above U+10FFFF, no overlong forms).
 std::string to_utf8(std::string_view bytes);
 
+/// Of a C library that says "none" with a null pointer.
+inline std::string or_empty(const char* text) { return text != nullptr ? text : ""; }
+
 }  // namespace banger

@@ -61,10 +61,10 @@ Task<void> socket_listens(EventLoop& loop, std::filesystem::path folder, int pro
 
 void check_version(const HttpAnswer& answer)
 {
-    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+    const auto told = nlohmann::json::parse(answer.body, nullptr, false);
     const auto text =
-        json.is_object() && json.contains("firecracker_version") && json["firecracker_version"].is_string()
-            ? json["firecracker_version"].get<std::string>()
+        told.is_object() && told.contains("firecracker_version") && told["firecracker_version"].is_string()
+            ? told["firecracker_version"].get<std::string>()
             : std::string{};
     const auto version = parse_firecracker_version(text);
     if (!version || *version < oldest_firecracker) {
@@ -135,8 +135,8 @@ Task<bool> firecracker_has_booted(EventLoop& loop, std::filesystem::path folder)
     try {
         UnixHttp api{loop, folder, vm_folder::control_socket};
         const auto answer = co_await api.send("GET", "/", {}, look_limit);
-        const auto json = nlohmann::json::parse(answer.body, nullptr, false);
-        co_return !(json.is_object() && json.contains("state") && json["state"] == "Not started");
+        const auto told = nlohmann::json::parse(answer.body, nullptr, false);
+        co_return !(told.is_object() && told.contains("state") && told["state"] == "Not started");
     } catch (const Error&) {
         co_return true;
     }

@@ -18,7 +18,7 @@ SandboxNetwork network_of(const AddressPool& pool, const SandboxRecord& record)
 {
     const auto first = pool.network + record.slot * 4U;
     return SandboxNetwork{.tap = "bgr" + std::to_string(record.slot),
-                          .altname = "banger-" + record.key.str(),
+                          .altname = record.key.mark(),
                           .uid = record.key.uid,
                           .gateway = first + 1,
                           .guest = first + 2,

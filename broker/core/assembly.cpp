@@ -26,7 +26,7 @@ void Assembly::build(const SandboxRecord& record, const BaseDisk* base)
 
 void Assembly::build_disk(const SandboxRecord& record, const BaseDisk& base)
 {
-    const auto mark = "banger-" + record.key.str();
+    const auto mark = record.key.mark();
     const auto file = kernel_.files.open(record.key);
     // Each loop device lives by its descriptor here until the node holds it.
     const auto below = kernel_.loops.attach(base.file.get(), LoopDevices::Access::ReadOnly, mark);

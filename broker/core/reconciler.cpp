@@ -190,7 +190,7 @@ void Reconciler::restore_firewall()
     auto networks = parts_.assembly.running_networks();
     std::set<std::string> there;
     for (const auto& tap : kernel_.taps.list()) {
-        const auto altname = "banger-" + tap.key.str();
+        const auto altname = tap.key.mark();
         const auto known = [&](const SandboxNetwork& each) { return each.altname == altname && each.tap == tap.name; };
         if (std::any_of(networks.begin(), networks.end(), known)) {
             there.insert(altname);
@@ -251,7 +251,7 @@ void Reconciler::apply(const Repair& repair)
             break;
         }
         case Repair::Kind::RemoveStray:
-            kernel_.taps.remove("banger-" + key.str());
+            kernel_.taps.remove(key.mark());
             remove_node(key);
             break;
         case Repair::Kind::RemoveFile:

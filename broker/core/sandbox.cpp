@@ -50,6 +50,14 @@ SandboxKey SandboxKey::parse(std::string_view text)
     return {uid, SandboxId::parse(text.substr(dash + 1))};
 }
 
+SandboxKey SandboxKey::parse_mark(std::string_view mark)
+{
+    if (!mark.starts_with(mark_prefix)) {
+        refuse_key(mark);
+    }
+    return parse(mark.substr(mark_prefix.size()));
+}
+
 std::string ipv4_text(std::uint32_t address)
 {
     std::string text;

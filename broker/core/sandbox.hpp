@@ -31,10 +31,16 @@ private:
 struct SandboxKey {
     uid_t uid;
     SandboxId id;
-    /// Shape: UID-ID. The dm node is banger-UID-ID, its UUID BANGER-UID-ID, the TAP's altname and the loops' mark banger-UID-ID.
+    /// Shape: UID-ID. A dm node's UUID is BANGER-UID-ID.
     std::string str() const { return std::to_string(uid) + '-' + id.str(); }
     /// The reverse of str(). Throws InvalidArgument.
     static SandboxKey parse(std::string_view text);
+
+    /// How each kernel object of the sandbox is marked as ours: the node's name, the TAP's altname, the loops' file name.
+    static constexpr std::string_view mark_prefix = "banger-";
+    std::string mark() const { return std::string{mark_prefix} + str(); }
+    /// The reverse of mark(). Throws InvalidArgument, also without the prefix.
+    static SandboxKey parse_mark(std::string_view mark);
     auto operator<=>(const SandboxKey&) const = default;
 };
 

@@ -10,8 +10,6 @@
 namespace banger::broker {
 namespace {
 
-constexpr std::uint64_t sector = 512;
-
 [[noreturn]] void refuse(std::string_view text)
 {
     throw Error{ErrorCode::Failed, "device-mapper says \"" + shown(text) + "\" of a snapshot"};

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "broker/ports/device_mapper.hpp"
 
 namespace banger::broker {
+
+constexpr std::uint64_t sector = 512;  // bytes; device-mapper counts in these, whatever the disk's own are
 
 /// A snapshot's line of a table, after "0 SECTORS snapshot". Shape: MAJ:MIN MAJ:MIN PO 8
 std::string snapshot_table(BlockDevice base, BlockDevice cow);

@@ -17,7 +17,7 @@
 namespace banger::broker {
 namespace {
 
-[[noreturn]] void fail(const char* what, int result)
+[[noreturn]] void fail_to_watch(const char* what, int result)
 {
     throw Error{ErrorCode::Failed, std::string{"can't watch "} + what + ": " + ::nl_geterror(result)};
 }
@@ -52,7 +52,7 @@ KernelWatch::KernelWatch(EventLoop& loop, std::function<void()> changed) : chang
     const auto open = [](Socket& socket, int protocol, auto... groups) {
         socket.reset(::nl_socket_alloc());
         if (!socket) {
-            fail("the kernel", -NLE_NOMEM);
+            fail_to_watch("the kernel", -NLE_NOMEM);
         }
         ::nl_socket_disable_seq_check(socket.get());
         int result = ::nl_connect(socket.get(), protocol);
@@ -60,7 +60,7 @@ KernelWatch::KernelWatch(EventLoop& loop, std::function<void()> changed) : chang
             result = ::nl_socket_add_memberships(socket.get(), groups..., 0);
         }
         if (result < 0 || (result = ::nl_socket_set_nonblocking(socket.get())) < 0) {
-            fail("the kernel", result);
+            fail_to_watch("the kernel", result);
         }
     };
     open(rules_, NETLINK_NETFILTER, NFNLGRP_NFTABLES);

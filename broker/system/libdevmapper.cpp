@@ -22,12 +22,8 @@
 namespace banger::broker {
 namespace {
 
-constexpr std::uint64_t sector = 512;
-constexpr std::string_view name_prefix = "banger-";
-
 using Task = c_ptr<dm_task, dm_task_destroy>;
 
-std::string name_of(const SandboxKey& key) { return std::string{name_prefix} + key.str(); }
 std::string uuid_of(const SandboxKey& key) { return "BANGER-" + key.str(); }
 
 [[gnu::format(printf, 5, 6)]] void to_log(int, const char*, int, int, const char* format, ...) noexcept
@@ -78,7 +74,7 @@ std::optional<dm_info> info_of(dm_task* task, const SandboxKey& key)
         if (dm_task_get_errno(task) == ENXIO) {
             return std::nullopt;
         }
-        refuse(task, "device-mapper says nothing of " + name_of(key));
+        refuse(task, "device-mapper says nothing of " + key.mark());
     }
     if (dm_task_get_info(task, &info) == 0 || info.exists == 0) {
         return std::nullopt;
@@ -96,7 +92,7 @@ bool is_name_used(const SandboxKey& key)
 {
     const auto task = make_task(DM_DEVICE_INFO);
     dm_info info{};
-    return dm_task_set_name(task.get(), name_of(key).c_str()) != 0 && dm_task_run(task.get()) != 0 &&
+    return dm_task_set_name(task.get(), key.mark().c_str()) != 0 && dm_task_run(task.get()) != 0 &&
            dm_task_get_info(task.get(), &info) != 0 && info.exists != 0;
 }
 
@@ -120,7 +116,7 @@ std::optional<Target> target_of(int type, const SandboxKey& key)
     char* text = nullptr;
     dm_get_next_target(task.get(), nullptr, &start, &length, &kind, &text);
     if (kind == nullptr || text == nullptr || std::strcmp(kind, "snapshot") != 0) {
-        throw Error{ErrorCode::Failed, name_of(key) + " is no snapshot"};
+        throw Error{ErrorCode::Failed, key.mark() + " is no snapshot"};
     }
     return Target{*info, text};
 }
@@ -169,7 +165,7 @@ void explain(const SandboxKey& key)
         throw Error{ErrorCode::InUse, "the disk of last time is still held open"};
     }
     if (is_name_used(key)) {
-        throw Error{ErrorCode::AlreadyExists, "there is a device " + name_of(key) + " already, and it is not banger's"};
+        throw Error{ErrorCode::AlreadyExists, "there is a device " + key.mark() + " already, and it is not banger's"};
     }
     if (!has_snapshot_target()) {
         throw Error{ErrorCode::HostLacks, "the kernel has no dm-snapshot"};
@@ -189,7 +185,7 @@ void LibDevmapper::create(const SandboxKey& key, ByteSize size, BlockDevice base
 {
     explain(key);
     const auto task = task_for(DM_DEVICE_CREATE, key);
-    if (dm_task_set_name(task.get(), name_of(key).c_str()) == 0 ||
+    if (dm_task_set_name(task.get(), key.mark().c_str()) == 0 ||
         dm_task_add_target(task.get(), 0, size.bytes() / sector, "snapshot", snapshot_table(base, cow).c_str()) == 0) {
         throw Error{ErrorCode::Internal, "device-mapper refuses a table of ours"};
     }
@@ -276,9 +272,9 @@ std::vector<SandboxKey> LibDevmapper::list()
     const auto* at = dm_task_get_names(task.get());
     for (std::uint32_t next = at != nullptr && at->dev != 0 ? 1 : 0; next != 0;) {
         const std::string_view name{at->name};
-        if (name.starts_with(name_prefix)) {
+        if (name.starts_with(SandboxKey::mark_prefix)) {
             try {
-                const auto key = SandboxKey::parse(name.substr(name_prefix.size()));
+                const auto key = SandboxKey::parse_mark(name);
                 const auto info = info_of(key);
                 if (info && info->deferred_remove == 0) {
                     keys.push_back(key);

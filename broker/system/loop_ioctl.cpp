@@ -12,15 +12,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "broker/core/sandbox.hpp"
 #include "common/error.hpp"
 
 namespace banger::broker {
 namespace {
 
-constexpr int race_limit = 64;  // another program may take the free device first
-constexpr std::string_view mark_prefix = "banger-";
+constexpr int most_free_devices = 64;  // another program may take the free device first
 
-std::string name_of(int number) { return "loop" + std::to_string(number); }
+std::string loop_name(int number) { return "loop" + std::to_string(number); }
 
 int free_number()
 {
@@ -82,7 +82,7 @@ bool is_ours(const std::string& name)
 {
     const UniqueFd node{::open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC)};
     const auto status = node ? status_of(node.get()) : std::nullopt;
-    return status && text_of(status->lo_file_name, sizeof status->lo_file_name).starts_with(mark_prefix);
+    return status && text_of(status->lo_file_name, sizeof status->lo_file_name).starts_with(SandboxKey::mark_prefix);
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ void LoopIoctl::sweep()
 Loop LoopIoctl::attach(int file, Access access, const std::string& mark)
 {
     sweep();
-    for (int attempt = 0; attempt < race_limit; ++attempt) {
+    for (int attempt = 0; attempt < most_free_devices; ++attempt) {
         if (auto loop = try_attach(free_number(), file, access, mark)) {
             return std::move(*loop);
         }
@@ -112,7 +112,7 @@ Loop LoopIoctl::attach(int file, Access access, const std::string& mark)
 /// nullopt: another program was quicker.
 std::optional<Loop> LoopIoctl::try_attach(int number, int file, Access access, const std::string& mark)
 {
-    const auto name = name_of(number);
+    const auto name = loop_name(number);
     loop_config config{};
     config.fd = static_cast<std::uint32_t>(file);
     config.info.lo_flags =

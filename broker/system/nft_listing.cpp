@@ -7,12 +7,13 @@
 #include <iterator>
 #include <optional>
 
+#include "broker/core/sandbox.hpp"
+
 namespace banger::broker {
 namespace {
 
 constexpr std::string_view comment_mark = "comment \"";
 constexpr std::string_view handle_mark = " # handle ";
-constexpr std::string_view altname_prefix = "banger-";
 
 std::vector<std::string_view> lines_of(std::string_view text)
 {
@@ -83,7 +84,8 @@ std::optional<ForeignRule> own_rule(std::string_view line)
     const auto digits = line.substr(handle_at + handle_mark.size());
     const auto [rest, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), rule.handle);
     const bool is_numbered = failure == std::errc{} && rest == digits.data() + digits.size();
-    const bool is_named = rule.altname.starts_with(altname_prefix) || (rule.altname.empty() && !rule.tap.empty());
+    const bool is_named =
+        rule.altname.starts_with(SandboxKey::mark_prefix) || (rule.altname.empty() && !rule.tap.empty());
     return is_numbered && is_named ? std::optional{std::move(rule)} : std::nullopt;
 }
 

@@ -9,7 +9,6 @@
 namespace banger::broker {
 namespace {
 
-constexpr std::string_view altname_prefix = "banger-";
 constexpr std::size_t interface_limit = 15;  // IFNAMSIZ, without the NUL
 
 constexpr std::string_view skeleton = R"(add table inet banger
@@ -62,8 +61,8 @@ void check(const SandboxNetwork& network)
         !std::all_of(network.tap.begin() + prefix.size(), network.tap.end(), is_digit)) {
         refuse(network.tap);
     }
-    if (!network.altname.starts_with(altname_prefix) ||
-        SandboxKey::parse(std::string_view{network.altname}.substr(altname_prefix.size())).uid != network.uid) {
+    if (!network.altname.starts_with(SandboxKey::mark_prefix) ||
+        SandboxKey::parse_mark(network.altname).uid != network.uid) {
         refuse(network.altname);
     }
 }

@@ -8,7 +8,7 @@
 namespace banger::broker {
 namespace {
 
-constexpr auto interface = "org.freedesktop.PolicyKit1.Authority";
+constexpr auto authority_interface = "org.freedesktop.PolicyKit1.Authority";
 constexpr std::uint32_t allow_user_interaction = 1;
 
 /// org.freedesktop.PolicyKit1.Authority, CheckAuthorization: (bba{ss}), is authorized, is challenge, details.
@@ -44,7 +44,7 @@ Authority::Ticket PolkitAuthority::ask(const std::string& sender, const std::str
     const std::uint32_t flags = interaction == Interaction::Allowed ? allow_user_interaction : 0;
     open_.insert(ticket);
     polkit_->callMethodAsync("CheckAuthorization")
-        .onInterface(interface)
+        .onInterface(authority_interface)
         // Gate has the limit; polkit's own answer may take as long as a person does.
         .withTimeout(std::chrono::minutes{5})
         .withArguments(subject, action, std::map<std::string, std::string>{}, flags, cancellation_id(ticket))
@@ -63,7 +63,7 @@ void PolkitAuthority::forget(Ticket ticket) noexcept
     }
     try {
         polkit_->callMethodAsync("CancelCheckAuthorization")
-            .onInterface(interface)
+            .onInterface(authority_interface)
             .withArguments(cancellation_id(ticket))
             .uponReplyInvoke([](bus::MaybeError) {});
     } catch (const sdbus::Error&) {  // NOLINT(bugprone-empty-catch): polkit that is gone asks nobody

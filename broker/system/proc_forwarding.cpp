@@ -12,9 +12,9 @@
 namespace banger::broker {
 namespace {
 
-constexpr auto key = "forwarding";
+constexpr auto forwarding_key = "forwarding";
 
-bool is_on(const std::string& interface) { return read_net_sysctl(IpVersion::V4, interface, key) == "1"; }
+bool is_on(const std::string& interface) { return read_net_sysctl(IpVersion::V4, interface, forwarding_key) == "1"; }
 
 std::string name_of(unsigned index)
 {
@@ -78,13 +78,13 @@ void ProcForwarding::change(std::vector<Interface> wanted)
     }
     for (const auto& interface : wanted) {
         if (name_of(interface.index) == interface.name) {
-            write_net_sysctl(IpVersion::V4, interface.name, key, "1");
+            write_net_sysctl(IpVersion::V4, interface.name, forwarding_key, "1");
         }
     }
     for (const auto& interface : before) {
         if (!is_in(wanted, interface) && !is_router && name_of(interface.index) == interface.name &&
             is_on(interface.name)) {
-            write_net_sysctl(IpVersion::V4, interface.name, key, "0");
+            write_net_sysctl(IpVersion::V4, interface.name, forwarding_key, "0");
         }
     }
     if (ours_ != wanted) {

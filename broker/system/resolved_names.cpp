@@ -11,7 +11,7 @@
 namespace banger::broker {
 namespace {
 
-constexpr auto interface = "org.freedesktop.resolve1.Manager";
+constexpr auto manager_interface = "org.freedesktop.resolve1.Manager";
 using Server = sdbus::Struct<std::int32_t, std::vector<std::uint8_t>, std::uint16_t, std::string>;
 using Domain = sdbus::Struct<std::string, bool>;
 
@@ -48,7 +48,7 @@ void ResolvedNames::publish(const SandboxNetwork& network, const std::string& na
     const int link = link_of(network);
     const std::vector<Server> servers{Server{AF_INET, bytes_of(network.gateway), port, ""}};
     resolved_->callMethodAsync("SetLinkDNSEx")
-        .onInterface(interface)
+        .onInterface(manager_interface)
         .withArguments(static_cast<std::int32_t>(link), servers)
         .uponReplyInvoke([this, link, name, done = std::move(done)](bus::MaybeError error) {
             if (error) {
@@ -63,7 +63,7 @@ void ResolvedNames::set_domain(int link, const std::string& name, Done done)
 {
     const std::vector<Domain> domains{Domain{name + ".vm", true}};
     resolved_->callMethodAsync("SetLinkDomains")
-        .onInterface(interface)
+        .onInterface(manager_interface)
         .withArguments(static_cast<std::int32_t>(link), domains)
         .uponReplyInvoke([this, link, done = std::move(done)](bus::MaybeError error) {
             if (error) {
@@ -79,7 +79,7 @@ void ResolvedNames::withdraw(const SandboxNetwork& network, Done done) { revert(
 void ResolvedNames::revert(int link, Done done)
 {
     resolved_->callMethodAsync("RevertLink")
-        .onInterface(interface)
+        .onInterface(manager_interface)
         .withArguments(static_cast<std::int32_t>(link))
         .uponReplyInvoke([done = std::move(done)](bus::MaybeError error) {
             done(error ? std::optional<Error>{error_of(*error)} : std::nullopt);

@@ -2,9 +2,9 @@
 #include "broker/system/rtnetlink.hpp"
 
 #include <arpa/inet.h>
-#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>

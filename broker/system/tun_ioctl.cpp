@@ -19,8 +19,6 @@
 namespace banger::broker {
 namespace {
 
-constexpr std::string_view altname_prefix = "banger-";
-
 struct Setting {
     IpVersion version;
     const char* key;
@@ -106,8 +104,8 @@ void TunTaps::down(const SandboxNetwork& network) noexcept
 Removal TunTaps::remove(const std::string& altname)
 {
     const auto link = rtnetlink_.link_called(altname);
-    return link && altname.starts_with(altname_prefix) && rtnetlink_.remove(link->index) ? Removal::Removed
-                                                                                         : Removal::Absent;
+    return link && altname.starts_with(SandboxKey::mark_prefix) && rtnetlink_.remove(link->index) ? Removal::Removed
+                                                                                                  : Removal::Absent;
 }
 
 std::vector<Taps::Tap> TunTaps::list()
@@ -115,11 +113,11 @@ std::vector<Taps::Tap> TunTaps::list()
     std::vector<Tap> taps;
     for (const auto& link : rtnetlink_.links()) {
         for (const auto& altname : link.altnames) {
-            if (!altname.starts_with(altname_prefix)) {
+            if (!altname.starts_with(SandboxKey::mark_prefix)) {
                 continue;
             }
             try {
-                taps.push_back({link.name, SandboxKey::parse(altname.substr(altname_prefix.size())), link.index});
+                taps.push_back({link.name, SandboxKey::parse_mark(altname), link.index});
             } catch (const Error&) {  // NOLINT(bugprone-empty-catch): no name of ours
             }
         }

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <memory>
-#include <optional>
 
 #include "cli/commands/create_options.hpp"
 #include "cli/connect/agent.hpp"
@@ -25,12 +24,13 @@ struct LogsCommand {
 
 int logs(const LogsCommand& command)
 {
-    const auto lines = command.lines.empty() ? std::nullopt : std::optional{parse_count(command.lines, "--tail")};
+    const auto all = command.lines.empty();
+    const auto lines = all ? 0 : parse_count(command.lines, "--tail");
     const auto agent = Agent::connect(WhenAbsent::Start);
     const auto vm = agent->find_vm(command.name);
     auto [descriptor, path] = translated([&] { return vm->OpenLog(command.which); });
     auto file = bus::take_fd(std::move(descriptor));
-    const auto start = lines ? start_of_tail(file.get(), *lines) : 0;
+    const auto start = all ? 0 : start_of_tail(file.get(), lines);
     LogReader reader{std::move(file), path, start};
     StreamEscaper escaper;
     const bool escapes = is_terminal(STDOUT_FILENO) && !command.raw;

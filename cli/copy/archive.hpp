@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
 #include "cli/copy/member_name.hpp"
 
 namespace banger::cli {
+
+constexpr std::size_t archive_block_size = std::size_t{256} * 1024;  // bytes read or written at a time
 
 /// Whose files are made on the other side, and whether setuid, setgid and sticky bits are kept.
 enum class Owners {

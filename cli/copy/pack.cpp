@@ -13,6 +13,7 @@
 #include "cli/view/output.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
+#include "common/text.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::cli {
@@ -23,7 +24,6 @@ using Writer = c_ptr<archive, archive_write_free>;
 using Entry = c_ptr<archive_entry, archive_entry_free>;
 using Links = c_ptr<archive_entry_linkresolver, archive_entry_linkresolver_free>;
 
-constexpr int block_size = 256 * 1024;
 constexpr std::size_t zeros_size = 65536;
 
 [[noreturn]] void fail(const std::string& what, archive* handle)
@@ -36,8 +36,6 @@ constexpr std::size_t zeros_size = 65536;
     const auto code = problem == ENOENT ? ErrorCode::NotFound : ErrorCode::Failed;
     throw Error{code, what + ": " + (why != nullptr ? why : "can't be copied")};
 }
-
-std::string text(const char* value) { return value != nullptr ? value : ""; }
 
 /// The names that archive_read_disk gives start with `path`; those of the archive with its last component.
 class Packer {
@@ -52,7 +50,7 @@ public:
     {
         archive_write_set_format_pax(tar_.get());
         archive_write_set_options(tar_.get(), "hdrcharset=BINARY");
-        archive_write_set_bytes_per_block(tar_.get(), block_size);
+        archive_write_set_bytes_per_block(tar_.get(), static_cast<int>(archive_block_size));
         archive_write_set_bytes_in_last_block(tar_.get(), 1);
         if (archive_write_open_fd(tar_.get(), fd) != ARCHIVE_OK) {
             fail("the stream", tar_.get());
@@ -79,7 +77,7 @@ public:
                 break;
             }
             if (status < ARCHIVE_WARN) {
-                fail(text(archive_entry_pathname(entry.get())), disk.get());
+                fail(or_empty(archive_entry_pathname(entry.get())), disk.get());
             }
             if (can_go(entry.get())) {
                 add(disk.get(), entry.get());
@@ -98,7 +96,7 @@ private:
         if (kind == AE_IFREG || kind == AE_IFDIR || kind == AE_IFLNK) {
             return true;
         }
-        remark("left out: " + text(archive_entry_pathname(entry)) + ", neither a file, a folder nor a link");
+        remark("left out: " + or_empty(archive_entry_pathname(entry)) + ", neither a file, a folder nor a link");
         return false;
     }
 
@@ -113,7 +111,7 @@ private:
 
     void add(archive* disk, archive_entry* entry)
     {
-        const auto source = text(archive_entry_pathname(entry));
+        const auto source = or_empty(archive_entry_pathname(entry));
         const auto name = renamed(source);
         if (name == ".") {
             return;  // the folder that is copied into keeps its own mode and times

@@ -21,8 +21,6 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::size_t block_size = 256 * 1024;
-
 Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
 /// The two descriptors of a copy.
@@ -170,7 +168,7 @@ void copy_out(VmProxy& vm, const std::string& source_text, const std::string& ta
 void stream_in(VmProxy& vm, const std::string& folder)
 {
     const auto channel = translated([&] { return channel_of(vm.CopyIn(bytes_of(folder))); });
-    std::vector<char> block(block_size);
+    std::vector<char> block(archive_block_size);
     for (ssize_t got = 0; (got = read_some(STDIN_FILENO, block)) != 0;) {
         if (got < 0) {
             throw errno_error("can't read standard input", errno);
@@ -197,7 +195,7 @@ void stream_out(VmProxy& vm, const std::string& path)
                     "a tar archive is nothing for a terminal; send it into a file or a pipe"};
     }
     const auto channel = translated([&] { return channel_of(vm.CopyOut(bytes_of(path))); });
-    std::vector<char> block(block_size);
+    std::vector<char> block(archive_block_size);
     for (ssize_t got = 0; (got = read_some(channel.stream.get(), block)) != 0;) {
         if (got < 0) {
             throw errno_error("can't read from the guest", errno, ErrorCode::Unavailable);

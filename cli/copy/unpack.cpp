@@ -13,6 +13,7 @@
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
 #include "common/rollback.hpp"
+#include "common/text.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::cli {
@@ -21,19 +22,17 @@ namespace {
 using Reader = c_ptr<archive, archive_read_free>;
 using Writer = c_ptr<archive, archive_write_free>;
 
-constexpr std::size_t block_size = 256 * 1024;
 constexpr mode_t special_bits = S_ISUID | S_ISGID | S_ISVTX;
-
-std::string text(const char* value) { return value != nullptr ? value : ""; }
 
 [[noreturn]] void fail_to_read(archive* tar)
 {
-    throw Error{ErrorCode::CorruptData, "the copy from the guest can't be read: " + text(archive_error_string(tar))};
+    throw Error{ErrorCode::CorruptData,
+                "the copy from the guest can't be read: " + or_empty(archive_error_string(tar))};
 }
 
 [[noreturn]] void fail_to_write(const std::string& path, archive* disk)
 {
-    const auto sentence = path + ": " + text(archive_error_string(disk));
+    const auto sentence = path + ": " + or_empty(archive_error_string(disk));
     if (const int problem = archive_errno(disk); problem > 0) {  // its own codes are negative
         throw errno_error(sentence, problem);
     }
@@ -62,7 +61,7 @@ public:
         archive_read_support_format_tar(tar_.get());
         // Names are bytes. Without this they would be converted to the character set of the C locale.
         archive_read_set_options(tar_.get(), "hdrcharset=BINARY");
-        if (archive_read_open_fd(tar_.get(), fd, block_size) != ARCHIVE_OK) {
+        if (archive_read_open_fd(tar_.get(), fd, archive_block_size) != ARCHIVE_OK) {
             fail_to_read(tar_.get());
         }
     }
@@ -89,9 +88,9 @@ public:
 private:
     std::string placed(const char* member) const
     {
-        const auto path = place_member(text(member), *renaming_);
+        const auto path = place_member(or_empty(member), *renaming_);
         if (!path) {
-            throw Error{ErrorCode::CorruptData, "the guest sent a file named \"" + text(member).substr(0, 256) +
+            throw Error{ErrorCode::CorruptData, "the guest sent a file named \"" + or_empty(member).substr(0, 256) +
                                                     "\", which does not belong to what was asked for"};
         }
         return *path;

@@ -8,26 +8,20 @@
 #include <cerrno>
 
 #include "common/error.hpp"
+#include "guest/core/pipe.hpp"
 #include "guest/core/tar_copy.hpp"
 
 namespace banger::guest {
 namespace {
 
-struct Pipe {
-    UniqueFd read, write;
-};
-
 /// Wider than usual: each full or empty pipe costs two task switches.
 constexpr int pipe_size = 1 << 18;
 
-Pipe make_pipe()
+Pipe make_wide_pipe()
 {
-    int fds[2];
-    if (::pipe2(fds, O_CLOEXEC) != 0) {
-        throw errno_error("No pipe for the copy", errno);
-    }
-    ::fcntl(fds[0], F_SETPIPE_SZ, pipe_size);  // refused, it works as it is
-    return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
+    auto pipe = make_pipe("the copy");
+    ::fcntl(pipe.read.get(), F_SETPIPE_SZ, pipe_size);  // refused, it works as it is
+    return pipe;
 }
 
 /// A reason to refuse before any data flows; empty when there is none.
@@ -59,7 +53,7 @@ CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, cons
         finished_ = true;
         return;
     }
-    auto pipe = make_pipe();
+    auto pipe = make_wide_pipe();
     const int end = pipe.read.get();
     task_ = std::make_unique<Task>(
         loop_, std::vector<int>{end}, [=] { return wire::encode(wire::StreamMessage{extract_tar(end, copy)}); },
@@ -78,7 +72,7 @@ CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, cons
         finished_ = true;
         return;
     }
-    auto pipe = make_pipe();
+    auto pipe = make_wide_pipe();
     const int end = pipe.write.get();
     task_ = std::make_unique<Task>(
         loop_, std::vector<int>{end}, [=] { return wire::encode(wire::StreamMessage{write_tar(end, copy)}); },

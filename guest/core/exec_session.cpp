@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "common/error.hpp"
+#include "guest/core/pipe.hpp"
 
 namespace banger::guest {
 namespace {
@@ -29,17 +30,10 @@ UniqueFd above_stdio(UniqueFd fd)
     return fd;
 }
 
-struct Pipe {
-    UniqueFd read, write;
-};
-
-Pipe make_pipe()
+Pipe make_pipe_above_stdio()
 {
-    int fds[2];
-    if (::pipe2(fds, O_CLOEXEC) != 0) {
-        throw errno_error("No pipe for the command", errno);
-    }
-    return {above_stdio(UniqueFd{fds[0]}), above_stdio(UniqueFd{fds[1]})};
+    auto pipe = make_pipe("the command");
+    return {above_stdio(std::move(pipe.read)), above_stdio(std::move(pipe.write))};
 }
 
 winsize window(const wire::Terminal& size) { return {size.rows, size.columns, 0, 0}; }
@@ -150,17 +144,17 @@ ExecSession::ChildEnds ExecSession::make_pipes(bool separate_error)
     if (detached_) {
         child.input = above_stdio(UniqueFd{::open("/dev/null", O_RDONLY | O_CLOEXEC)});
     } else {
-        auto pipe = make_pipe();
+        auto pipe = make_pipe_above_stdio();
         child.input = std::move(pipe.read);
         input_ = std::move(pipe.write);
         set_nonblocking(input_.get());
     }
-    auto output = make_pipe();
+    auto output = make_pipe_above_stdio();
     child.output = std::move(output.write);
     output_ = std::move(output.read);
     set_nonblocking(output_.get());
     if (separate_error) {
-        auto error = make_pipe();
+        auto error = make_pipe_above_stdio();
         child.error = std::move(error.write);
         error_ = std::move(error.read);
         set_nonblocking(error_.get());

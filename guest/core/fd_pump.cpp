@@ -16,7 +16,7 @@ namespace banger::guest {
 namespace {
 
 /// What one source may move before others get their turn.
-constexpr int rounds_per_event = 4;
+constexpr int reads_per_event = 4;
 
 bool would_block(int error) noexcept { return error == EAGAIN || error == EINTR; }
 
@@ -139,7 +139,7 @@ void FdSource::writable()
 void FdSource::pump()
 {
     std::array<std::uint8_t, 65536> buffer;  // NOLINT: filled by read
-    for (int round = 0; round < rounds_per_event; ++round) {
+    for (int round = 0; round < reads_per_event; ++round) {
         const std::size_t room = discarding_ ? buffer.size() : std::min(link_.room(), buffer.size());
         if (room == 0) {
             watch_.set_events(0);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
+
 #include "guest/wire/messages.hpp"
 
 namespace banger::guest {
+
+constexpr std::size_t tar_block_size = 65536;  // bytes read or written at a time
 
 /// Extracts the pax tar stream of `fd` (blocking). Owners are numeric; modes, times, xattrs, ACLs, links and holes are
 /// kept. Entries never leave copy.directory: absolute names and ".." are refused, a symlink on the way gives way to a folder, as

@@ -11,6 +11,7 @@
 
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
+#include "common/text.hpp"
 #include "guest/core/archive_failure.hpp"
 #include "guest/core/tar_copy.hpp"
 
@@ -19,10 +20,6 @@ namespace {
 
 using Reader = c_ptr<archive, archive_read_free>;
 using Writer = c_ptr<archive, archive_write_free>;
-
-constexpr std::size_t block_size = 65536;
-
-std::string text(const char* value) { return value != nullptr ? value : ""; }
 
 /// An owner, a mode or an xattr that can't be set is no reason to stop, but the first one is told.
 void check(int status, const std::string& path, archive* disk, wire::CopyDone& done)
@@ -83,7 +80,7 @@ std::uint64_t copy_contents(archive* tar, archive* disk, const std::string& path
 
 void extract_entry(archive* tar, archive* disk, archive_entry* entry, const wire::CopyIn& copy, wire::CopyDone& done)
 {
-    std::string path = text(archive_entry_pathname(entry));
+    std::string path = or_empty(archive_entry_pathname(entry));
     if (copy.rename) {
         path = renamed(path, *copy.rename);
         archive_entry_copy_pathname(entry, path.c_str());
@@ -108,7 +105,7 @@ void extract_all(int fd, const wire::CopyIn& copy, wire::CopyDone& done)
     archive_read_support_format_tar(tar.get());
     // Names are bytes. Without this they would be converted to the character set of the C locale.
     archive_read_set_options(tar.get(), "hdrcharset=BINARY");
-    if (archive_read_open_fd(tar.get(), fd, block_size) != ARCHIVE_OK) {
+    if (archive_read_open_fd(tar.get(), fd, tar_block_size) != ARCHIVE_OK) {
         throw archive_failure("tar stream", tar.get());
     }
     const Writer disk = disk_writer();
@@ -129,7 +126,7 @@ void extract_all(int fd, const wire::CopyIn& copy, wire::CopyDone& done)
 
 void read_to_end(int fd)
 {
-    std::array<char, block_size> buffer;  // NOLINT: filled by read
+    std::array<char, tar_block_size> buffer;  // NOLINT: filled by read
     while (::read(fd, buffer.data(), buffer.size()) > 0) {
     }
 }

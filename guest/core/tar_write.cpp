@@ -11,6 +11,7 @@
 
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
+#include "common/text.hpp"
 #include "common/unique_fd.hpp"
 #include "guest/core/archive_failure.hpp"
 #include "guest/core/tar_copy.hpp"
@@ -21,8 +22,6 @@ namespace {
 using Reader = c_ptr<archive, archive_read_free>;
 using Writer = c_ptr<archive, archive_write_free>;
 using Links = c_ptr<archive_entry_linkresolver, archive_entry_linkresolver_free>;
-
-constexpr std::size_t block_size = 65536;
 
 struct Split {
     std::string parent, name;
@@ -37,8 +36,6 @@ Split split(std::string path)
     return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
 }
 
-std::string text(const char* value) { return value != nullptr ? value : ""; }
-
 class TarWriter {
 public:
     TarWriter(int fd, wire::CopyDone& done)
@@ -46,7 +43,7 @@ public:
     {
         archive_write_set_format_pax(tar_.get());
         archive_write_set_options(tar_.get(), "hdrcharset=BINARY");
-        archive_write_set_bytes_per_block(tar_.get(), static_cast<int>(block_size));
+        archive_write_set_bytes_per_block(tar_.get(), static_cast<int>(tar_block_size));
         archive_write_set_bytes_in_last_block(tar_.get(), 1);
         if (archive_write_open_fd(tar_.get(), fd) != ARCHIVE_OK) {
             throw archive_failure("tar stream", tar_.get());
@@ -70,7 +67,7 @@ public:
                 return;
             }
             if (status < ARCHIVE_WARN) {
-                throw archive_failure(text(archive_entry_pathname(entry.get())), disk.get());
+                throw archive_failure(or_empty(archive_entry_pathname(entry.get())), disk.get());
             }
             add(disk.get(), entry.get());
             archive_read_disk_descend(disk.get());
@@ -93,7 +90,7 @@ private:
         // With the tar strategy nothing is held back: the second entry of a linked file becomes a link to the first.
         archive_entry* held = nullptr;
         archive_entry_linkify(links_.get(), &entry, &held);
-        const auto path = text(archive_entry_pathname(entry));
+        const auto path = or_empty(archive_entry_pathname(entry));
         if (archive_write_header(tar_.get(), entry) < ARCHIVE_WARN) {
             throw archive_failure(path, tar_.get());
         }
@@ -105,7 +102,7 @@ private:
 
     void add_contents(archive* disk, const std::string& path)
     {
-        static constexpr std::array<char, block_size> zeros{};
+        static constexpr std::array<char, tar_block_size> zeros{};
         la_int64_t position = 0;
         for (;;) {
             const void* block = nullptr;
@@ -119,7 +116,7 @@ private:
                 throw archive_failure(path, disk);
             }
             while (position < offset) {
-                const auto gap = static_cast<std::size_t>(std::min<la_int64_t>(offset - position, block_size));
+                const auto gap = static_cast<std::size_t>(std::min<la_int64_t>(offset - position, tar_block_size));
                 write(zeros.data(), gap, path);
                 position += static_cast<la_int64_t>(gap);
             }

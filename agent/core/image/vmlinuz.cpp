@@ -10,7 +10,7 @@
 namespace banger::agent {
 namespace {
 
-using Bytes = std::span<const std::uint8_t>;
+using ByteView = std::span<const std::uint8_t>;
 
 constexpr std::array<std::uint8_t, 4> elf_magic{0x7f, 'E', 'L', 'F'};
 constexpr std::array<std::uint8_t, 4> boot_magic{'H', 'd', 'r', 'S'};
@@ -29,13 +29,13 @@ constexpr std::size_t default_setup_sectors = 4;  // a 0 in the header means tha
     throw Error{ErrorCode::CorruptData, name + " is not an x86-64 Linux kernel: " + why};
 }
 
-bool has(Bytes file, std::size_t at, Bytes magic)
+bool has(ByteView file, std::size_t at, ByteView magic)
 {
     return file.size() >= at + magic.size() &&
            std::equal(magic.begin(), magic.end(), file.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
-std::uint32_t get_u32(Bytes file, std::size_t at)
+std::uint32_t get_u32(ByteView file, std::size_t at)
 {
     return static_cast<std::uint32_t>(file[at]) | static_cast<std::uint32_t>(file[at + 1]) << 8U |
            static_cast<std::uint32_t>(file[at + 2]) << 16U | static_cast<std::uint32_t>(file[at + 3]) << 24U;
@@ -43,7 +43,7 @@ std::uint32_t get_u32(Bytes file, std::size_t at)
 
 }  // namespace
 
-KernelPayload find_kernel_payload(Bytes file, const std::string& name)
+KernelPayload find_kernel_payload(ByteView file, const std::string& name)
 {
     if (has(file, 0, elf_magic)) {
         check_vmlinux(file, name);
@@ -65,7 +65,7 @@ KernelPayload find_kernel_payload(Bytes file, const std::string& name)
     return {KernelPayload::Kind::Packed, file.subspan(begin, length)};
 }
 
-void check_vmlinux(Bytes elf, const std::string& name)
+void check_vmlinux(ByteView elf, const std::string& name)
 {
     constexpr std::size_t elf_header_size = 64;
     constexpr std::uint8_t class_64 = 2;

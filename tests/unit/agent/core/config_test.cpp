@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 
 constexpr HostSize host{8, std::uint64_t{32} << 30U};
 
-std::string refusal(std::string_view text)
+std::string config_refusal(std::string_view text)
 {
     try {
         parse_config(text, "/home/u/config.toml", host);
@@ -79,27 +79,29 @@ system_overlay_size = "4G"
 
 TEST(ConfigTest, AMistakeNamesFileLineAndKey)
 {
-    EXPECT_THAT(refusal("\n\nlog_level = 7\n"), HasSubstr("/home/u/config.toml:3: log_level: must be a string"));
-    EXPECT_THAT(refusal("[vm_defaults]\nvcpu = 'two'\n"), HasSubstr("config.toml:2: vcpu: must be a whole number"));
-    EXPECT_THAT(refusal("[vm_defaults]\nvcpu = 2.0\n"), HasSubstr("must be a whole number"));
-    EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = 16\n"), HasSubstr("disk_size: must be a string"));
-    EXPECT_THAT(refusal("[vm_defaults]\ndisk_size = '16Q'\n"), HasSubstr("\"16Q\" is not a size"));
-    EXPECT_THAT(refusal("[vm_defaults]\nvmm = 'xen'\n"), HasSubstr("there are auto, firecracker, qemu-kvm, qemu-tcg"));
-    EXPECT_THAT(refusal("[vm_defaults]\nnat = 'yes'\n"), HasSubstr("nat: must be true or false"));
-    EXPECT_THAT(refusal("[vm_defaults]\nstorage = 'zfs'\n"), HasSubstr("there are auto, file, dm-snapshot"));
-    EXPECT_THAT(refusal("default_image = '../x'\n"), HasSubstr("config.toml:1: default_image:"));
-    EXPECT_THAT(refusal("vm_defaults = 3\n"), HasSubstr("config.toml:1:"));
-    EXPECT_THAT(refusal("log_level = 'loud'\n"), HasSubstr("must be debug, info, warn or error"));
+    EXPECT_THAT(config_refusal("\n\nlog_level = 7\n"), HasSubstr("/home/u/config.toml:3: log_level: must be a string"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nvcpu = 'two'\n"),
+                HasSubstr("config.toml:2: vcpu: must be a whole number"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nvcpu = 2.0\n"), HasSubstr("must be a whole number"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\ndisk_size = 16\n"), HasSubstr("disk_size: must be a string"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\ndisk_size = '16Q'\n"), HasSubstr("\"16Q\" is not a size"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nvmm = 'xen'\n"),
+                HasSubstr("there are auto, firecracker, qemu-kvm, qemu-tcg"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nnat = 'yes'\n"), HasSubstr("nat: must be true or false"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nstorage = 'zfs'\n"), HasSubstr("there are auto, file, dm-snapshot"));
+    EXPECT_THAT(config_refusal("default_image = '../x'\n"), HasSubstr("config.toml:1: default_image:"));
+    EXPECT_THAT(config_refusal("vm_defaults = 3\n"), HasSubstr("config.toml:1:"));
+    EXPECT_THAT(config_refusal("log_level = 'loud'\n"), HasSubstr("must be debug, info, warn or error"));
 }
 
 TEST(ConfigTest, AnUnknownKeyNamesTheOneThatWasMeant)
 {
-    EXPECT_THAT(refusal("log_levl = 'info'\n"), HasSubstr("unknown key \"log_levl\"; did you mean log_level?"));
-    EXPECT_THAT(refusal("[vm_default]\n"), HasSubstr("did you mean vm_defaults?"));
-    EXPECT_THAT(refusal("[vm_defaults]\nvcpus = 2\n"), HasSubstr("did you mean vcpu?"));
-    EXPECT_THAT(refusal("[vm_defaults]\nmemory = 512\n"), HasSubstr("did you mean memory_mib?"));
-    EXPECT_THAT(refusal("[vm_defaults]\nlog_level = 'info'\n"), HasSubstr("unknown key \"log_level\""));
-    EXPECT_THAT(refusal("colour = 'red'\n"), ::testing::Not(HasSubstr("did you mean")));
+    EXPECT_THAT(config_refusal("log_levl = 'info'\n"), HasSubstr("unknown key \"log_levl\"; did you mean log_level?"));
+    EXPECT_THAT(config_refusal("[vm_default]\n"), HasSubstr("did you mean vm_defaults?"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nvcpus = 2\n"), HasSubstr("did you mean vcpu?"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nmemory = 512\n"), HasSubstr("did you mean memory_mib?"));
+    EXPECT_THAT(config_refusal("[vm_defaults]\nlog_level = 'info'\n"), HasSubstr("unknown key \"log_level\""));
+    EXPECT_THAT(config_refusal("colour = 'red'\n"), ::testing::Not(HasSubstr("did you mean")));
 }
 
 TEST(ConfigTest, NumbersAreCheckedAtTheirBounds)
@@ -108,16 +110,16 @@ TEST(ConfigTest, NumbersAreCheckedAtTheirBounds)
     EXPECT_EQ(parse_config("[vm_defaults]\nvcpu = 1\nmemory_mib = 128\n", "f", host).memory_mib, 128U);
     for (const auto* text : {"vcpu = 0", "vcpu = 65", "vcpu = -1", "memory_mib = 127", "memory_mib = 1048577",
                              "vcpu = 9223372036854775807", "memory_mib = 4294967424"}) {
-        EXPECT_THAT(refusal(std::string{"[vm_defaults]\n"} + text), HasSubstr("must be")) << text;
+        EXPECT_THAT(config_refusal(std::string{"[vm_defaults]\n"} + text), HasSubstr("must be")) << text;
     }
 }
 
 TEST(ConfigTest, WhatIsNoTomlNamesItsLine)
 {
-    EXPECT_THAT(refusal("log_level = \n"), HasSubstr("/home/u/config.toml:1: "));
-    EXPECT_THAT(refusal("a = 1\n[vm_defaults\n"), HasSubstr("/home/u/config.toml:2: "));
-    EXPECT_THAT(refusal("vcpu = 1\nvcpu = 2\n"), HasSubstr("config.toml:"));
-    EXPECT_THAT(refusal(std::string_view{"\0\0\0", 3}), HasSubstr("config.toml:1"));
+    EXPECT_THAT(config_refusal("log_level = \n"), HasSubstr("/home/u/config.toml:1: "));
+    EXPECT_THAT(config_refusal("a = 1\n[vm_defaults\n"), HasSubstr("/home/u/config.toml:2: "));
+    EXPECT_THAT(config_refusal("vcpu = 1\nvcpu = 2\n"), HasSubstr("config.toml:"));
+    EXPECT_THAT(config_refusal(std::string_view{"\0\0\0", 3}), HasSubstr("config.toml:1"));
 }
 
 }  // namespace

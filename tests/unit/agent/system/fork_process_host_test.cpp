@@ -20,7 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using Readiness = ProcessSpec::Readiness;
 
-const auto vm = VmId::parse("abcdefghijkl");
+const auto test_vm = VmId::parse("abcdefghijkl");
 
 struct Pipe {
     Pipe()
@@ -60,8 +60,11 @@ class ForkProcessHostTest : public test::LoopTest {
 protected:
     ProcessSpec spec(std::vector<std::string> argv)
     {
-        return {
-            .vm = vm, .role = "vmm", .argv = std::move(argv), .directory = folder.path, .log = folder.path / "vmm.log"};
+        return {.vm = test_vm,
+                .role = "vmm",
+                .argv = std::move(argv),
+                .directory = folder.path,
+                .log = folder.path / "vmm.log"};
     }
     std::string log() const
     {
@@ -97,7 +100,7 @@ protected:
     }
     ProcessId find(const std::string& role = "vmm")
     {
-        return run(ForkProcessHost{loop, lane}.find(vm, role, folder.path))->value.value_or(ProcessId{});
+        return run(ForkProcessHost{loop, lane}.find(test_vm, role, folder.path))->value.value_or(ProcessId{});
     }
     void note(const std::string& text) const { std::ofstream{folder.path / "vmm.pid"} << text; }
     static bool has_ended(const UniqueFd& process)

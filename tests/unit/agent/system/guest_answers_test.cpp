@@ -11,9 +11,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
+Bytes bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
 
-std::string refusal(std::string_view what, const Bytes& argument)
+std::string request_refusal(std::string_view what, const Bytes& argument)
 {
     try {
         guest_request(what, argument);
@@ -27,16 +27,16 @@ std::string refusal(std::string_view what, const Bytes& argument)
 
 TEST(GuestAnswersTest, EachQuestionBecomesItsRequest)
 {
-    EXPECT_EQ(std::get<wire::Stat>(guest_request("stat", bytes("/\xff"))).path, "/\xff");
+    EXPECT_EQ(std::get<wire::Stat>(guest_request("stat", bytes_of("/\xff"))).path, "/\xff");
     EXPECT_TRUE(std::holds_alternative<wire::Stats>(guest_request("stats", {})));
     EXPECT_TRUE(std::holds_alternative<wire::SshHostKeys>(guest_request("ssh-host-keys", {})));
     EXPECT_EQ(std::get<wire::SpawnTime>(guest_request("spawn-time", {})).count, 11U);
-    EXPECT_EQ(std::get<wire::SpawnTime>(guest_request("spawn-time", bytes("1000"))).count, 1000U);
+    EXPECT_EQ(std::get<wire::SpawnTime>(guest_request("spawn-time", bytes_of("1000"))).count, 1000U);
 }
 
 TEST(GuestAnswersTest, AnUnknownQuestionNamesThoseThatThereAre)
 {
-    const auto said = refusal("we\nather", {});
+    const auto said = request_refusal("we\nather", {});
     EXPECT_THAT(said, HasSubstr("we?ather"));
     EXPECT_THAT(said, HasSubstr("ssh-host-keys"));
 }
@@ -44,7 +44,7 @@ TEST(GuestAnswersTest, AnUnknownQuestionNamesThoseThatThereAre)
 TEST(GuestAnswersTest, ACountOfSpawnsIsANumberFromOneToAThousand)
 {
     for (const auto* text : {"0", "1001", "-1", "12x", " 12", "99999999999999999999"}) {
-        EXPECT_THAT(refusal("spawn-time", bytes(text)), HasSubstr("1 to 1000")) << text;
+        EXPECT_THAT(request_refusal("spawn-time", bytes_of(text)), HasSubstr("1 to 1000")) << text;
     }
 }
 

@@ -20,6 +20,8 @@
 
 namespace banger::agent::test {
 
+inline wire::Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
+
 /// The guest's end of one connection, in the loop of the test: the guest's own Mux, and a way to lie past it.
 class GuestEnd : private wire::MuxHandler {
 public:

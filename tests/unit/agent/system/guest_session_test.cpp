@@ -22,7 +22,7 @@ using wire::FrameType;
 
 constexpr milliseconds short_limit{60};
 
-wire::Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
+using test::bytes;
 
 class GuestSessionTest : public test::SessionTest {};
 

@@ -20,7 +20,7 @@ using wire::FrameType;
 
 constexpr auto unavailable = "dev.banger.Error.Unavailable";
 
-wire::Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
+using test::bytes;
 
 class GuestStreamsTest : public test::SessionTest {
 protected:

@@ -30,7 +30,7 @@ using namespace std::chrono_literals;
 
 Program shell(const std::string& script) { return {.argv = {"/bin/sh", "-c", script}}; }
 
-std::string content(const std::filesystem::path& file)
+std::string text_of(const std::filesystem::path& file)
 {
     std::ifstream stream{file};
     return {std::istreambuf_iterator<char>{stream}, {}};
@@ -110,7 +110,7 @@ TEST(SubprocessTest, DirectoryInputLogAndLines)
     EXPECT_TRUE(run_program(program).ok());
     EXPECT_TRUE(run_program(program).ok());
     EXPECT_THAT(lines, ElementsAre("one", "two", folder.path.string(), "one", "two", folder.path.string()));
-    EXPECT_EQ(content(folder.path / "log").size(), 2 * ("one\ntwo\n" + folder.path.string() + "\n").size());
+    EXPECT_EQ(text_of(folder.path / "log").size(), 2 * ("one\ntwo\n" + folder.path.string() + "\n").size());
 }
 
 TEST(SubprocessTest, OnlyTheEndOfMuchOutputIsKeptAndNothingIsLostOfTheLog)
@@ -124,7 +124,7 @@ TEST(SubprocessTest, OnlyTheEndOfMuchOutputIsKeptAndNothingIsLostOfTheLog)
     EXPECT_LE(result.tail.size(), 4096U);
     EXPECT_TRUE(result.tail.ends_with("line 19999\n"));
     EXPECT_EQ(lines, 20000U);
-    EXPECT_TRUE(content(folder.path / "log").ends_with("line 19999\n"));
+    EXPECT_TRUE(text_of(folder.path / "log").ends_with("line 19999\n"));
 }
 
 TEST(SubprocessTest, AnEndlessLineIsNotKeptInMemory)
@@ -186,7 +186,7 @@ TEST(SubprocessTest, AStopEndsTheWholeGroup)
     program.directory = folder.path;
     program.stop = stop.get_token();
     std::jthread canceller{[&] {
-        while (!std::filesystem::exists(folder.path / "self") || content(folder.path / "self").empty()) {
+        while (!std::filesystem::exists(folder.path / "self") || text_of(folder.path / "self").empty()) {
             std::this_thread::yield();
         }
         stop.request_stop();
@@ -199,7 +199,7 @@ TEST(SubprocessTest, AStopEndsTheWholeGroup)
         EXPECT_EQ(error.code(), ErrorCode::Cancelled);
     }
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s) << "SIGTERM was enough";
-    const int child = std::stoi(content(folder.path / "child"));
+    const int child = std::stoi(text_of(folder.path / "child"));
     const auto end = std::chrono::steady_clock::now() + 10s;
     while (lives(child) && std::chrono::steady_clock::now() < end) {
         std::this_thread::yield();
@@ -224,7 +224,7 @@ TEST(SubprocessTest, AGrandchildThatHoldsThePipeDoesNotHoldUs)
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_EQ(run_program(program).tail, "done\n");
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
-    ::kill(std::stoi(content(folder.path / "child")), SIGKILL);
+    ::kill(std::stoi(text_of(folder.path / "child")), SIGKILL);
 }
 
 TEST(SubprocessTest, SignalsBlockedHereAreNotBlockedThere)

@@ -9,8 +9,6 @@ namespace {
 
 using ::testing::IsEmpty;
 
-constexpr auto most_steps = 100;
-
 class EachOperation : public ::testing::TestWithParam<Operation> {
 protected:
     using Kind = Operation::Kind;

@@ -8,6 +8,9 @@
 
 namespace banger::broker::test {
 
+/// More than any operation has; a loop over steps that comes this far has gone wrong.
+constexpr auto most_steps = 100;
+
 /// Everything that changes the machine, for tests that let it fail or be killed at each of its steps.
 struct Operation {
     const char* name;

@@ -11,8 +11,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr auto most_steps = 100;
-
 class ReconcilerTest : public BrokerTest {
 protected:
     std::vector<std::string> plan()

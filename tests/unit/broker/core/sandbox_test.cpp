@@ -36,6 +36,16 @@ TEST(Sandbox, AKeyHasOneSpelling)
     }
 }
 
+TEST(SandboxKeyTest, AMarkNamesASandboxAndNothingElse)
+{
+    EXPECT_EQ(SandboxKey::parse("1000-web-2").mark(), "banger-1000-web-2");
+    EXPECT_EQ(SandboxKey::parse_mark("banger-1000-web-2"), SandboxKey::parse("1000-web-2"));
+    for (const auto* bad :
+         {"", "banger-", "1000-web-2", "banger-banger-1000-web", "Banger-1000-web", "xbanger-1000-web"}) {
+        EXPECT_THROW(SandboxKey::parse_mark(bad), Error) << bad;
+    }
+}
+
 TEST(Sandbox, AddressesAreWrittenAsPeopleWriteThem)
 {
     EXPECT_EQ(ipv4_text(0), "0.0.0.0");

@@ -8,26 +8,10 @@
 #include <csignal>
 #include <string>
 
+#include "tests/unit/cli/relay/ends.hpp"
+
 namespace banger::cli {
 namespace {
-
-struct Pair {
-    UniqueFd ours, theirs;
-};
-
-Pair make_sockets()
-{
-    int fds[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
-}
-
-Pair make_pipe()  // ours: the end to read
-{
-    int fds[2];
-    EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
-    return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
-}
 
 /// Moves until nothing moves any more.
 template <typename Pump>
@@ -53,8 +37,8 @@ std::string read_some(const UniqueFd& fd)
 
 TEST(InputPump, PassesBytesAndTheEnd)
 {
-    auto source = make_pipe();
-    auto sockets = make_sockets();
+    auto source = test::make_pipe();
+    auto sockets = test::make_sockets();
     InputPump pump{source.ours.get(), std::move(sockets.ours)};
     ASSERT_EQ(::write(source.theirs.get(), "hello", 5), 5);
     settle(pump);
@@ -69,7 +53,7 @@ TEST(InputPump, PassesBytesAndTheEnd)
 TEST(InputPump, ReadsNoMoreThanOneBufferForACommandThatDoesNotRead)
 {
     const UniqueFd zero{::open("/dev/zero", O_RDONLY | O_CLOEXEC)};
-    auto sockets = make_sockets();
+    auto sockets = test::make_sockets();
     InputPump pump{zero.get(), std::move(sockets.ours)};
     settle(pump);  // would not end otherwise
     EXPECT_FALSE(read_some(sockets.theirs).empty());
@@ -77,8 +61,8 @@ TEST(InputPump, ReadsNoMoreThanOneBufferForACommandThatDoesNotRead)
 
 TEST(InputPump, StopsReadingWhenTheCommandReadsNoMore)
 {
-    auto source = make_pipe();
-    auto sockets = make_sockets();
+    auto source = test::make_pipe();
+    auto sockets = test::make_sockets();
     InputPump pump{source.ours.get(), std::move(sockets.ours)};
     sockets.theirs.reset();
     settle(pump);
@@ -89,8 +73,8 @@ TEST(InputPump, StopsReadingWhenTheCommandReadsNoMore)
 
 TEST(InputPump, TakesAStreamThatCanNotBeReadForAnEmptyOne)
 {
-    const auto unreadable = make_pipe();
-    auto sockets = make_sockets();
+    const auto unreadable = test::make_pipe();
+    auto sockets = test::make_sockets();
     const UniqueFd write_only{::open("/dev/null", O_WRONLY | O_CLOEXEC)};
     InputPump pump{write_only.get(), std::move(sockets.ours)};
     settle(pump);
@@ -100,8 +84,8 @@ TEST(InputPump, TakesAStreamThatCanNotBeReadForAnEmptyOne)
 
 TEST(OutputPump, PassesBytesAndEnds)
 {
-    auto target = make_pipe();
-    auto sockets = make_sockets();
+    auto target = test::make_pipe();
+    auto sockets = test::make_sockets();
     OutputPump pump{std::move(sockets.ours), target.theirs.get()};
     ASSERT_EQ(::send(sockets.theirs.get(), "hello", 5, 0), 5);
     settle(pump);
@@ -116,8 +100,8 @@ TEST(OutputPump, PassesBytesAndEnds)
 
 TEST(OutputPump, StopsTheCommandWhenNobodyReads)
 {
-    auto target = make_pipe();
-    auto sockets = make_sockets();
+    auto target = test::make_pipe();
+    auto sockets = test::make_sockets();
     OutputPump pump{std::move(sockets.ours), target.theirs.get()};
     const std::string block(65536, 'x');
     std::size_t sent = 0;
@@ -136,8 +120,8 @@ TEST(OutputPump, StopsTheCommandWhenNobodyReads)
 TEST(OutputPump, IsBrokenWhenItsReaderIsGoneAndMayDiscardTheRest)
 {
     const auto before = std::signal(SIGPIPE, SIG_IGN);
-    auto target = make_pipe();
-    auto sockets = make_sockets();
+    auto target = test::make_pipe();
+    auto sockets = test::make_sockets();
     OutputPump pump{std::move(sockets.ours), target.theirs.get()};
     target.ours.reset();
     ASSERT_EQ(::send(sockets.theirs.get(), "x", 1, 0), 1);

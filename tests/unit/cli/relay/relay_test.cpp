@@ -17,22 +17,12 @@
 #include <thread>
 
 #include "common/error.hpp"
+#include "tests/unit/cli/relay/ends.hpp"
 
 namespace banger::cli {
 namespace {
 
 using nlohmann::json;
-
-struct Pair {
-    UniqueFd ours, theirs;
-};
-
-Pair make_sockets(int type)
-{
-    int fds[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), 0);
-    return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
-}
 
 /// The guest's side of a command, played by the test.
 struct Guest {
@@ -71,13 +61,13 @@ class RelayTest : public testing::Test {
 protected:
     RelayTest()
     {
-        auto input = make_sockets(SOCK_STREAM);
-        auto output = make_sockets(SOCK_STREAM);
-        auto error = make_sockets(SOCK_STREAM);
-        auto control = make_sockets(SOCK_SEQPACKET);
+        auto input = test::make_sockets(SOCK_STREAM);
+        auto output = test::make_sockets(SOCK_STREAM);
+        auto error = test::make_sockets(SOCK_STREAM);
+        auto control = test::make_sockets(SOCK_SEQPACKET);
         command = {std::move(input.ours), std::move(output.ours), std::move(error.ours), std::move(control.ours)};
         guest = {std::move(input.theirs), std::move(output.theirs), std::move(error.theirs), std::move(control.theirs)};
-        auto user_pipe = make_sockets(SOCK_STREAM);
+        auto user_pipe = test::make_sockets(SOCK_STREAM);
         user_output = std::move(user_pipe.ours);
         shown = std::move(user_pipe.theirs);
     }

@@ -10,19 +10,10 @@
 #include <csignal>
 #include <string>
 
+#include "tests/unit/cli/relay/ends.hpp"
+
 namespace banger::cli {
 namespace {
-
-struct Ends {
-    UniqueFd read, write;
-};
-
-Ends make_pipe()
-{
-    int fds[2];
-    EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
-    return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
-}
 
 /// How many bytes it takes before it would block.
 std::size_t fill(Sink& sink, std::size_t most)
@@ -41,12 +32,12 @@ std::size_t fill(Sink& sink, std::size_t most)
 
 TEST(Sink, DoesNotBlockOnAFullPipeAndLeavesItsFlagsAlone)
 {
-    const auto pipe = make_pipe();
-    Sink sink{pipe.write.get()};
+    const auto pipe = test::make_pipe();
+    Sink sink{pipe.theirs.get()};
     const auto taken = fill(sink, 10U << 20U);
     EXPECT_GT(taken, 4096U);
     EXPECT_LT(taken, 10U << 20U);
-    EXPECT_EQ(::fcntl(pipe.write.get(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_EQ(::fcntl(pipe.theirs.get(), F_GETFL) & O_NONBLOCK, 0);
 }
 
 TEST(Sink, DoesNotBlockOnAFullSocket)
@@ -75,9 +66,9 @@ TEST(Sink, DoesNotBlockOnATerminalThatNobodyReads)
 TEST(Sink, SaysThatItsReaderIsGone)
 {
     const auto before = std::signal(SIGPIPE, SIG_IGN);
-    auto pipe = make_pipe();
-    Sink sink{pipe.write.get()};
-    pipe.read.reset();
+    auto pipe = test::make_pipe();
+    Sink sink{pipe.theirs.get()};
+    pipe.ours.reset();
     EXPECT_EQ(sink.write({"x", 1}), std::nullopt);
     EXPECT_EQ(errno, EPIPE);
     std::signal(SIGPIPE, before);

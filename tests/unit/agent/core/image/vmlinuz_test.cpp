@@ -45,7 +45,7 @@ Bytes bz_image(std::uint32_t offset, std::uint32_t length, std::size_t size)
     return bytes;
 }
 
-std::string refusal(const Bytes& bytes)
+std::string kernel_refusal(const Bytes& bytes)
 {
     try {
         find_kernel_payload(bytes, "/boot/vmlinuz");
@@ -83,12 +83,12 @@ TEST(VmlinuzTest, NoSetupSectorsMeansFour)
 
 TEST(VmlinuzTest, WhatIsNoKernelIsRefusedByName)
 {
-    EXPECT_THAT(refusal({}), HasSubstr("/boot/vmlinuz is not an x86-64 Linux kernel"));
-    EXPECT_THAT(refusal(Bytes(2)), HasSubstr("no boot header"));
-    EXPECT_THAT(refusal(Bytes(100'000)), HasSubstr("no boot header"));
+    EXPECT_THAT(kernel_refusal({}), HasSubstr("/boot/vmlinuz is not an x86-64 Linux kernel"));
+    EXPECT_THAT(kernel_refusal(Bytes(2)), HasSubstr("no boot header"));
+    EXPECT_THAT(kernel_refusal(Bytes(100'000)), HasSubstr("no boot header"));
     auto old = bz_image(0, 10, 4096);
     old[0x206] = 0x07;
-    EXPECT_THAT(refusal(old), HasSubstr("older than 2.08"));
+    EXPECT_THAT(kernel_refusal(old), HasSubstr("older than 2.08"));
 }
 
 TEST(VmlinuzTest, ACutOffFileIsRefusedAtEachLength)
@@ -104,7 +104,7 @@ TEST(VmlinuzTest, LengthsThatWouldOverflowAreRefused)
 {
     for (const auto& [offset, length] :
          {std::pair{0xffffffffU, 1U}, {0U, 0xffffffffU}, {0xffffffffU, 0xffffffffU}, {0U, 0U}}) {
-        EXPECT_THAT(refusal(bz_image(offset, length, 8192)), HasSubstr("shorter than its header says"));
+        EXPECT_THAT(kernel_refusal(bz_image(offset, length, 8192)), HasSubstr("shorter than its header says"));
     }
 }
 
@@ -112,17 +112,17 @@ TEST(VmlinuzTest, KernelsOfOtherMachinesAreRefused)
 {
     auto other = elf();
     other[18] = 183;  // EM_AARCH64
-    EXPECT_THAT(refusal(other), HasSubstr("another architecture"));
+    EXPECT_THAT(kernel_refusal(other), HasSubstr("another architecture"));
     auto narrow = elf();
     narrow[4] = 1;
-    EXPECT_THAT(refusal(narrow), HasSubstr("another architecture"));
+    EXPECT_THAT(kernel_refusal(narrow), HasSubstr("another architecture"));
     auto big_endian = elf();
     big_endian[18] = 0;
     big_endian[19] = 62;
-    EXPECT_THAT(refusal(big_endian), HasSubstr("another architecture"));
+    EXPECT_THAT(kernel_refusal(big_endian), HasSubstr("another architecture"));
     auto cut = elf();
     cut.resize(63);
-    EXPECT_THAT(refusal(cut), HasSubstr("no ELF file"));
+    EXPECT_THAT(kernel_refusal(cut), HasSubstr("no ELF file"));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::string good = R"(version = "1.12.1"
+const std::string good_bundle = R"(version = "1.12.1"
 [[program]]
 name = "firecracker"
 version = "1.12.1"
@@ -30,16 +30,16 @@ python = "3.12"
 member = "some/bin/firecracker"
 )";
 
-/// `good` with one line in place of another one.
+/// `good_bundle` with one line in place of another one.
 std::string with(const std::string& line, const std::string& other)
 {
-    auto text = good;
+    auto text = good_bundle;
     const auto at = text.find(line + "\n");
     EXPECT_NE(at, std::string::npos) << line;
     return text.replace(at, line.size(), other);
 }
 
-std::string refusal(const std::string& text, UrlSchemes schemes = UrlSchemes::HttpsOnly)
+std::string bundle_refusal(const std::string& text, UrlSchemes schemes = UrlSchemes::HttpsOnly)
 {
     try {
         parse_bundle(text, "/b.toml", schemes);
@@ -52,7 +52,7 @@ std::string refusal(const std::string& text, UrlSchemes schemes = UrlSchemes::Ht
 
 TEST(RuntimeBundleTest, AManifestIsReadWithItsSourcesInOrder)
 {
-    const auto bundle = parse_bundle(good, "b.toml", UrlSchemes::HttpsOnly);
+    const auto bundle = parse_bundle(good_bundle, "b.toml", UrlSchemes::HttpsOnly);
     EXPECT_EQ(bundle.version, "1.12.1");
     ASSERT_EQ(bundle.programs.size(), 1U);
     const auto& program = bundle.programs.front();
@@ -82,15 +82,16 @@ TEST(RuntimeBundleTest, OurOwnManifestNamesFirecrackerAndJailerWithTwoSourcesEac
 
 TEST(RuntimeBundleTest, ARefusalNamesFileLineAndWhatIsWrong)
 {
-    EXPECT_THAT(refusal(with("name = \"firecracker\"", "names = \"firecracker\"")),
+    EXPECT_THAT(bundle_refusal(with("name = \"firecracker\"", "names = \"firecracker\"")),
                 StartsWith("/b.toml:3: unknown key \"names\"; did you mean name?"));
-    EXPECT_THAT(refusal(with("architecture = \"x86_64\"", "architecture = \"arm\"")),
+    EXPECT_THAT(bundle_refusal(with("architecture = \"x86_64\"", "architecture = \"arm\"")),
                 StartsWith("/b.toml:5: architecture must be x86_64"));
-    EXPECT_THAT(refusal(with("member = \"release/firecracker\"", "")), StartsWith("/b.toml:7: \"member\" is missing"));
-    EXPECT_THAT(refusal(with("version = \"1.12.1\"", "version = 1")),
+    EXPECT_THAT(bundle_refusal(with("member = \"release/firecracker\"", "")),
+                StartsWith("/b.toml:7: \"member\" is missing"));
+    EXPECT_THAT(bundle_refusal(with("version = \"1.12.1\"", "version = 1")),
                 StartsWith("/b.toml:1: version must be a string"));
-    EXPECT_THAT(refusal(with("[[program]]", "[program")), StartsWith("/b.toml:2: "));
-    EXPECT_THAT(refusal(""), StartsWith("/b.toml:1: \"version\" is missing"));
+    EXPECT_THAT(bundle_refusal(with("[[program]]", "[program")), StartsWith("/b.toml:2: "));
+    EXPECT_THAT(bundle_refusal(""), StartsWith("/b.toml:1: \"version\" is missing"));
 }
 
 TEST(RuntimeBundleTest, ABadHashIsRefused)
@@ -98,7 +99,8 @@ TEST(RuntimeBundleTest, ABadHashIsRefused)
     const std::string line = "sha256 = \"b99ea49b8d8b7bfa307d3845585d6a97f7642aa17a985749900370070d8ca930\"";
     for (const auto* bad : {"b99e", "B99EA49B8D8B7BFA307D3845585D6A97F7642AA17A985749900370070D8CA930",
                             "z99ea49b8d8b7bfa307d3845585d6a97f7642aa17a985749900370070d8ca930"}) {
-        EXPECT_THAT(refusal(with(line, std::string{"sha256 = \""} + bad + "\"")), HasSubstr("/b.toml:6: sha256: "))
+        EXPECT_THAT(bundle_refusal(with(line, std::string{"sha256 = \""} + bad + "\"")),
+                    HasSubstr("/b.toml:6: sha256: "))
             << bad;
     }
 }
@@ -106,7 +108,7 @@ TEST(RuntimeBundleTest, ABadHashIsRefused)
 TEST(RuntimeBundleTest, AMemberStaysInItsArchive)
 {
     for (const auto* bad : {"../firecracker", "/etc/passwd", "a/../../b", "a//b", "./a", "a/"}) {
-        EXPECT_THAT(refusal(with("member = \"release/firecracker\"", std::string{"member = \""} + bad + "\"")),
+        EXPECT_THAT(bundle_refusal(with("member = \"release/firecracker\"", std::string{"member = \""} + bad + "\"")),
                     HasSubstr("/b.toml:9: member must be a relative path"))
             << bad;
     }
@@ -116,31 +118,34 @@ TEST(RuntimeBundleTest, OnlyHttpsUnlessATestAsksForMore)
 {
     const std::string line = "url = \"https://example.org/fc.tgz\"";
     for (const auto* url : {"http://example.org/x", "file:///x", "ftp://example.org/x", "example.org/x"}) {
-        EXPECT_THAT(refusal(with(line, std::string{"url = \""} + url + "\"")),
+        EXPECT_THAT(bundle_refusal(with(line, std::string{"url = \""} + url + "\"")),
                     HasSubstr("url must begin with https://"))
             << url;
     }
-    EXPECT_EQ(refusal(with(line, "url = \"http://127.0.0.1:1/x\""), UrlSchemes::Any), "it was taken");
-    EXPECT_EQ(refusal(with(line, "url = \"file:///x\""), UrlSchemes::Any), "it was taken");
-    EXPECT_THAT(refusal(with(line, "url = \"ftp://example.org/x\""), UrlSchemes::Any), HasSubstr("url must begin"));
+    EXPECT_EQ(bundle_refusal(with(line, "url = \"http://127.0.0.1:1/x\""), UrlSchemes::Any), "it was taken");
+    EXPECT_EQ(bundle_refusal(with(line, "url = \"file:///x\""), UrlSchemes::Any), "it was taken");
+    EXPECT_THAT(bundle_refusal(with(line, "url = \"ftp://example.org/x\""), UrlSchemes::Any),
+                HasSubstr("url must begin"));
 }
 
 TEST(RuntimeBundleTest, WhatPipIsGivenIsNoOptionOfItsOwn)
 {
     for (const auto* bad : {"--index-url==x", "some-package", "a==b==c", "a== ", "a==1;b", "git+x==1/2"}) {
-        EXPECT_THAT(refusal(with("pip = \"some-package==3.11.0\"", std::string{"pip = \""} + bad + "\"")),
+        EXPECT_THAT(bundle_refusal(with("pip = \"some-package==3.11.0\"", std::string{"pip = \""} + bad + "\"")),
                     HasSubstr("/b.toml:11: pip must be"))
             << bad;
     }
-    EXPECT_THAT(refusal(with("python = \"3.12\"", "python = \"-3\"")), HasSubstr("/b.toml:12: python must be"));
+    EXPECT_THAT(bundle_refusal(with("python = \"3.12\"", "python = \"-3\"")), HasSubstr("/b.toml:12: python must be"));
 }
 
 TEST(RuntimeBundleTest, AProgramIsNamedOnceAndHasASource)
 {
-    EXPECT_THAT(refusal(good + good.substr(good.find("[[program]]"))),
+    EXPECT_THAT(bundle_refusal(good_bundle + good_bundle.substr(good_bundle.find("[[program]]"))),
                 HasSubstr("there are two programs \"firecracker\""));
-    EXPECT_THAT(refusal(good.substr(0, good.find("[[program.source]]"))), HasSubstr("\"source\" is missing"));
-    EXPECT_THAT(refusal(with("name = \"firecracker\"", "name = \"../firecracker\"")), HasSubstr("/b.toml:3: name: "));
+    EXPECT_THAT(bundle_refusal(good_bundle.substr(0, good_bundle.find("[[program.source]]"))),
+                HasSubstr("\"source\" is missing"));
+    EXPECT_THAT(bundle_refusal(with("name = \"firecracker\"", "name = \"../firecracker\"")),
+                HasSubstr("/b.toml:3: name: "));
 }
 
 }  // namespace

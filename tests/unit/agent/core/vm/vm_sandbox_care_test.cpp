@@ -91,9 +91,9 @@ TEST_F(VmSandboxCareTest, ABrokerThatHangsHoldsNoBangerdUp)
 
 // SIGKILL and failure at each step
 
-enum class Doing { Create, CreateStopped, Start, Stop, Delete, SetNat };
+enum class DoingBesideABroker { Create, CreateStopped, Start, Stop, Delete, SetNat };
 
-class KilledBesideABroker : public ::testing::TestWithParam<std::tuple<Doing, Fault>> {
+class KilledBesideABroker : public ::testing::TestWithParam<std::tuple<DoingBesideABroker, Fault>> {
 protected:
     static VmRequest request(const Bangerd& bangerd)
     {
@@ -102,30 +102,30 @@ protected:
         request.nat = Nat::On;
         return request;
     }
-    static void prepare(Bangerd& bangerd, Doing doing)
+    static void prepare(Bangerd& bangerd, DoingBesideABroker doing)
     {
-        if (doing == Doing::Start || doing == Doing::SetNat) {
+        if (doing == DoingBesideABroker::Start || doing == DoingBesideABroker::SetNat) {
             auto wanted = request(bangerd);
-            wanted.nat = doing == Doing::SetNat ? Nat::Off : Nat::On;
+            wanted.nat = doing == DoingBesideABroker::SetNat ? Nat::Off : Nat::On;
             ASSERT_TRUE(bangerd.create(wanted, AfterCreate::Leave).ok());
-        } else if (doing == Doing::Stop || doing == Doing::Delete) {
+        } else if (doing == DoingBesideABroker::Stop || doing == DoingBesideABroker::Delete) {
             ASSERT_TRUE(bangerd.create(request(bangerd)).ok());
         }
     }
-    static Outcome act(Bangerd& bangerd, Doing doing)
+    static Outcome act(Bangerd& bangerd, DoingBesideABroker doing)
     {
         switch (doing) {
-            case Doing::Create:
+            case DoingBesideABroker::Create:
                 return bangerd.create(request(bangerd));
-            case Doing::CreateStopped:
+            case DoingBesideABroker::CreateStopped:
                 return bangerd.create(request(bangerd), AfterCreate::Leave);
-            case Doing::Start:
+            case DoingBesideABroker::Start:
                 return bangerd.start("otter");
-            case Doing::Stop:
+            case DoingBesideABroker::Stop:
                 return bangerd.stop("otter");
-            case Doing::Delete:
+            case DoingBesideABroker::Delete:
                 return bangerd.remove("otter", Force::Yes);
-            case Doing::SetNat: {
+            case DoingBesideABroker::SetNat: {
                 const VmChange change{.nat = Nat::On};
                 return bangerd.run(bangerd.manager->change(bangerd.vm("otter"), bangerd.operation("set"), change));
             }
@@ -133,7 +133,7 @@ protected:
         return {};
     }
     /// False when there is no such step.
-    static bool fault_at(int step, Doing doing, Fault fault)
+    static bool fault_at(int step, DoingBesideABroker doing, Fault fault)
     {
         World world;
         world.broker.there = true;
@@ -152,7 +152,8 @@ protected:
         EXPECT_TRUE(outcome.ok()) << outcome.what();
         next.settle();
         EXPECT_THAT(next.faults(), IsEmpty());
-        if (doing == Doing::Start || doing == Doing::Stop || doing == Doing::SetNat) {
+        if (doing == DoingBesideABroker::Start || doing == DoingBesideABroker::Stop ||
+            doing == DoingBesideABroker::SetNat) {
             EXPECT_NE(next.vm("otter"), nullptr) << "a VM was lost";
         }
         const bool there = next.vm("otter") != nullptr;
@@ -178,8 +179,10 @@ TEST_P(KilledBesideABroker, BangerdLeavesNothingOverAndLosesNothing)
 }
 
 INSTANTIATE_TEST_SUITE_P(AtEachStep, KilledBesideABroker,
-                         ::testing::Combine(::testing::Values(Doing::Create, Doing::CreateStopped, Doing::Start,
-                                                              Doing::Stop, Doing::Delete, Doing::SetNat),
+                         ::testing::Combine(::testing::Values(DoingBesideABroker::Create,
+                                                              DoingBesideABroker::CreateStopped,
+                                                              DoingBesideABroker::Start, DoingBesideABroker::Stop,
+                                                              DoingBesideABroker::Delete, DoingBesideABroker::SetNat),
                                             ::testing::Values(Fault::DieBefore, Fault::DieAfter, Fault::Fail)));
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string refusal(const std::string& suite)
+std::string suite_refusal(const std::string& suite)
 {
     try {
         check_suite(suite);
@@ -28,14 +28,14 @@ std::string refusal(const std::string& suite)
 
 TEST(DebianTest, ASuiteIsOneThatWeKnow)
 {
-    EXPECT_EQ(refusal("bookworm"), "");
-    EXPECT_EQ(refusal("trixie"), "");
-    EXPECT_EQ(refusal(host_suite()), "");
-    EXPECT_THAT(refusal("bookwrm"), HasSubstr("did you mean bookworm?"));
-    EXPECT_THAT(refusal("sid"), HasSubstr("there are bookworm and trixie"));
-    EXPECT_NE(refusal(""), "");
-    EXPECT_NE(refusal("../trixie"), "");
-    EXPECT_LT(refusal(std::string(100'000, 'x')).size(), 200U);
+    EXPECT_EQ(suite_refusal("bookworm"), "");
+    EXPECT_EQ(suite_refusal("trixie"), "");
+    EXPECT_EQ(suite_refusal(host_suite()), "");
+    EXPECT_THAT(suite_refusal("bookwrm"), HasSubstr("did you mean bookworm?"));
+    EXPECT_THAT(suite_refusal("sid"), HasSubstr("there are bookworm and trixie"));
+    EXPECT_NE(suite_refusal(""), "");
+    EXPECT_NE(suite_refusal("../trixie"), "");
+    EXPECT_LT(suite_refusal(std::string(100'000, 'x')).size(), 200U);
 }
 
 class RunStepTest : public ::testing::Test {

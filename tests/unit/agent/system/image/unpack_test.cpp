@@ -25,7 +25,7 @@ constexpr std::array filters{Filter{"gzip", archive_write_add_filter_gzip}, Filt
                              Filter{"zstd", archive_write_add_filter_zstd},
                              Filter{"lz4", archive_write_add_filter_lz4}};
 
-std::string refusal(const test::FileBytes& bytes)
+std::string unpack_refusal(const test::FileBytes& bytes)
 {
     try {
         unpack(bytes, limit, "vmlinuz");
@@ -71,20 +71,20 @@ TEST(UnpackTest, APackedFileThatIsCutOffOrDamagedIsRefused)
         auto file = packed(sample(), filter.add);
         auto half = file;
         half.resize(half.size() / 2);
-        EXPECT_THAT(refusal(half), HasSubstr("vmlinuz can't be unpacked")) << filter.name;
+        EXPECT_THAT(unpack_refusal(half), HasSubstr("vmlinuz can't be unpacked")) << filter.name;
         for (std::size_t i = 0; i < 1000; ++i) {
             file[file.size() / 2 + i] ^= 0xffU;
         }
-        EXPECT_THAT(refusal(file), HasSubstr("vmlinuz can't be unpacked")) << filter.name;
+        EXPECT_THAT(unpack_refusal(file), HasSubstr("vmlinuz can't be unpacked")) << filter.name;
     }
 }
 
 TEST(UnpackTest, WhatIsNotPackedIsRefused)
 {
-    EXPECT_THAT(refusal(file_bytes("this is no packed file")), HasSubstr("none of gzip, xz, zstd and lz4"));
-    EXPECT_THAT(refusal(test::FileBytes(100'000)), HasSubstr("none of gzip, xz, zstd and lz4"));
-    EXPECT_THAT(refusal({}), HasSubstr("none of gzip, xz, zstd and lz4"));
-    EXPECT_THAT(refusal(packed(sample(), archive_write_add_filter_bzip2)), HasSubstr("none of gzip"));
+    EXPECT_THAT(unpack_refusal(file_bytes("this is no packed file")), HasSubstr("none of gzip, xz, zstd and lz4"));
+    EXPECT_THAT(unpack_refusal(test::FileBytes(100'000)), HasSubstr("none of gzip, xz, zstd and lz4"));
+    EXPECT_THAT(unpack_refusal({}), HasSubstr("none of gzip, xz, zstd and lz4"));
+    EXPECT_THAT(unpack_refusal(packed(sample(), archive_write_add_filter_bzip2)), HasSubstr("none of gzip"));
 }
 
 TEST(UnpackTest, AFileThatUnpacksToMoreThanTheLimitIsRefused)
@@ -93,7 +93,7 @@ TEST(UnpackTest, AFileThatUnpacksToMoreThanTheLimitIsRefused)
     for (const auto& filter : filters) {
         const auto file = packed(zeros, filter.add);
         EXPECT_LT(file.size(), zeros.size() / 10);
-        EXPECT_THAT(refusal(file), HasSubstr("unpacks to more than 4 MiB")) << filter.name;
+        EXPECT_THAT(unpack_refusal(file), HasSubstr("unpacks to more than 4 MiB")) << filter.name;
     }
     EXPECT_EQ(unpack(packed(test::FileBytes(limit), archive_write_add_filter_xz), limit, "x").size(), limit);
 }

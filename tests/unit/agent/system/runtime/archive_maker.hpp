@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/system/sha256.hpp"
 #include "common/c_ptr.hpp"
 
 namespace banger::agent::test {
@@ -17,6 +18,13 @@ struct Member {
     std::string symlink{};   ///< a symbolic link to it
     std::string hardlink{};  ///< a hard link to it
 };
+
+inline Digest sha256_of(std::string_view text)
+{
+    Sha256 sum;
+    sum.add({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    return sum.finish();
+}
 
 enum class Packing { Tgz, Zip };
 

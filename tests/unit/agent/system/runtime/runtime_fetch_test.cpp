@@ -16,7 +16,6 @@
 
 #include "agent/system/runtime/program_draft.hpp"
 #include "agent/system/runtime/runtime_folder.hpp"
-#include "agent/system/sha256.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
@@ -33,12 +32,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-Digest sha256_of(std::string_view text)
-{
-    Sha256 sum;
-    sum.add({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    return sum.finish();
-}
+using test::sha256_of;
 
 void write(const std::filesystem::path& file, const std::string& content)
 {

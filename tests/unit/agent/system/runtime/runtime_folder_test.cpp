@@ -9,21 +9,16 @@
 #include <fstream>
 
 #include "agent/system/runtime/program_record.hpp"
-#include "agent/system/sha256.hpp"
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
+#include "tests/unit/agent/system/runtime/archive_maker.hpp"
 
 namespace banger::agent {
 namespace {
 
 using ::testing::HasSubstr;
 
-Digest sha256_of(std::string_view text)
-{
-    Sha256 sum;
-    sum.add({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    return sum.finish();
-}
+using test::sha256_of;
 
 class RuntimeFolderTest : public ::testing::Test {
 protected:
