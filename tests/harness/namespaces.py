@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Worlds within a user namespace of our own, for what an ordinary user can't set up otherwise: a small file system, a network with an
-inside and an outside. Nothing here needs root; where user namespaces are switched off, tests skip with that reason."""
+inside and an outside. Nothing here needs root; where user namespaces are switched off, tests skip with that reason, and for no other."""
 
 import os
 import pathlib
@@ -49,7 +49,7 @@ class NetworkLab:
         line = self.process.stdout.readline()
         if line.strip() != "ready":
             rest = self.process.communicate()[0]
-            pytest.skip(f"the network lab can't be set up here: {line}{rest}")
+            pytest.fail(f"the network lab can't be set up here: {line}{rest}")
 
     def command(self, words):
         return ["nsenter", f"--target={self.process.pid}", "--user", "--net", "--mount", "--preserve-credentials", *map(str, words)]

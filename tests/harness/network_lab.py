@@ -103,7 +103,7 @@ def outside(parent_ready, child_ready):
                     "addr add 198.51.100.7/32 dev lo", "addr add 169.254.169.254/32 dev lo"):
         ip(command)
     if has_ipv6():
-        for command in ("addr add 2001:db8:1::1/64 dev eth0 nodad", "addr add 2001:db8:7::7/128 dev lo", "addr add fd00:ec2::254/128 dev lo"):
+        for command in ("addr add 2001:db8:1::1/64 dev eth0 nodad", "addr add 2001:db8:7::7/128 dev lo nodad", "addr add fd00:ec2::254/128 dev lo nodad"):
             ip(command)
     for address in GREETINGS:
         if address not in INSIDE:

@@ -70,6 +70,21 @@ class UserManager:
         if self.process.poll() is not None:
             pytest.skip(f"no systemd user manager can run here: {self.log.read_text(errors='replace').strip()[-300:]}")
 
+    def kill_bangerd(self):
+        """SIGKILL, and waits until the bus knows, too: before that it gives the next call to the dead one."""
+        killed = self.home.agent_pids()
+        self.home.kill_bangerd()
+        wait.until(lambda: self.owner_pid("dev.banger.Agent1") not in killed, 10, "the bus takes the name from the killed bangerd")
+
+    def owner_pid(self, name):
+        connection = dbus.bus.BusConnection(self.address)
+        try:
+            return int(connection.get_unix_process_id(name))
+        except dbus.DBusException:
+            return None
+        finally:
+            connection.close()
+
     def serves(self):
         try:
             connection = dbus.bus.BusConnection(self.address)

@@ -101,11 +101,11 @@ def end_with_bangerd(home, call):
             home.kill_bangerd()
 
 
-def test_bangerd_killed_in_mid_frame_a_hundred_times(own_world, make_vm):
+def test_bangerd_killed_in_mid_frame_many_times(own_world, make_vm):
     """Half a frame stays in the pipe, in both directions; the next command works."""
     vm = make_vm(home=own_world)
     dice = random.Random(3)
-    for round in range(100):
+    for round in range(100 if os.environ.get("BANGER_TEST_ALL") else 20):
         down = own_world.start("vm", "exec", vm.name, "--", "head", "-c", "100M", "/dev/zero", stdout=subprocess.DEVNULL)
         up = own_world.start("vm", "exec", vm.name, "--", "sh", "-c", "cat > /dev/null", stdin=open("/dev/zero"), stdout=subprocess.DEVNULL)
         time.sleep(dice.uniform(0.05, 0.3))

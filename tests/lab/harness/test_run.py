@@ -68,7 +68,7 @@ def _pytest(workstation, words):
 
 
 def _options(words):
-    return ["-v", "--tb=short", "-rs", "--durations=8", "-p", "no:cacheprovider", "--color=no", *(["-k", words] if words else [])]
+    return ["-v", "--tb=short", "-rs", "--durations=20", "-p", "no:cacheprovider", "--color=no", *(["-k", words] if words else [])]
 
 
 def _show(workstation, output):

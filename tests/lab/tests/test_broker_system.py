@@ -284,7 +284,7 @@ dmesg
 date -s @0
 hostname other
 chroot / true
-bash -c 'exec 3<>/dev/tcp/127.0.0.1/22'
+timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/22'
 """
 RUNNER = """cd /var/lib/banger-trial
 while read -r line; do

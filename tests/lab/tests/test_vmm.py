@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMMs with real nested KVM, and what is said where KVM may not be used."""
 
+import os
 import pathlib
 import subprocess
 
@@ -53,7 +54,8 @@ def test_many_start_at_once(alice):
     assert alice.processes("bangerd") == bangerd, "the same bangerd all the time"
 
 
-@pytest.mark.parametrize("vmm, hypervisor", [("qemu-kvm", "kvm"), ("qemu-tcg", "none")])
+@pytest.mark.parametrize("vmm, hypervisor", [("qemu-kvm", "kvm"), pytest.param("qemu-tcg", "none", marks=pytest.mark.skipif(
+    not os.environ.get("LAB_ALL"), reason="emulation inside emulation, nearly two minutes: with scripts/test --all, or LAB_ALL=yes"))])
 def test_qemu_boots_the_same_image(alice, make_vm, vmm, hypervisor):
     vm = make_vm(alice, "--vmm", vmm)
     shown = alice.show(vm)
