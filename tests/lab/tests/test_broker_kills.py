@@ -4,8 +4,10 @@
 A step is a system call that changes something: ioctl (device-mapper, loop devices, TAP), fsync and fdatasync (journal), renameat (journal), fallocate
 (copy-on-write file), unlinkat, semctl (udev's cookies), sendmsg and sendto (netlink; the bus, too, which shows an answer that is lost)."""
 
+import collections
 import os
 import random
+import re
 import subprocess
 import time
 
@@ -22,12 +24,18 @@ SOME = 12  # of each method's steps, without LAB_EVERY_STEP=yes
 SIZE = 64 << 20
 
 
-class Tracer:
-    """strace on the running broker, which kills it at its `number`th step from now on."""
+def threads():
+    """Of the running broker, in the order in which it made them."""
+    return sorted(map(int, os.listdir(f"/proc/{world.pid()}/task")))
 
-    def __init__(self, number):
-        self.process = subprocess.Popen(["strace", "-f", "-e", f"trace={STEPS}", "-e", f"inject={STEPS}:signal=KILL:when={number}", "-o", "/tmp/steps",
-                                         "-p", str(world.pid())], stderr=subprocess.PIPE, text=True)
+
+class Tracer:
+    """strace on the running broker: on one of its threads, which kills it at this thread's `number`th `call` from now on (strace counts each
+    system call by itself), or on all, for a look."""
+
+    def __init__(self, thread=None, call=None, number=None):
+        where = ["-f", "-p", str(world.pid())] if thread is None else ["-p", str(threads()[thread]), "-e", f"inject={call}:signal=KILL:when={number}"]
+        self.process = subprocess.Popen(["strace", "-e", f"trace={STEPS}", "-o", "/tmp/steps", *where], stderr=subprocess.PIPE, text=True)
         assert "attached" in self.process.stderr.readline()
 
     def close(self):
@@ -35,12 +43,16 @@ class Tracer:
         self.process.wait(20)
 
 
-def killed(alice, number, action):
-    """Whether the broker was killed by it; what it answers is one of: that it did it, an error of the bus."""
+def running_broker(alice):
     world.sh(f"systemctl reset-failed {world.UNIT}", check=False)
     alice.list()
-    before = world.pid()
-    tracer = Tracer(number)
+    return world.pid()
+
+
+def killed(alice, step, action):
+    """Whether the broker was killed by it; what it answers is one of: that it did it, an error of the bus."""
+    before = running_broker(alice)
+    tracer = Tracer(*step)
     try:
         action()
     except Refused as refusal:
@@ -73,12 +85,18 @@ METHODS = {
 }
 
 
-def count_steps(alice, base, method):
-    """By a run that nothing kills."""
+def steps_of(alice, base, method):
+    """[(thread, system call, number)] by a run that nothing kills."""
     state, action = METHODS[method]
     prepare(alice, base, state)
-    assert not killed(alice, 1 << 15, lambda: action(alice, base))
-    steps = sum(1 for line in open("/tmp/steps") if "(" in line and "resumed" not in line)
+    running_broker(alice)
+    tracer = Tracer()
+    action(alice, base)
+    tracer.close()
+    seen, steps, ids = collections.Counter(), [], threads()
+    for tid, call in re.findall(r"^(\d+) +(\w+)\(", open("/tmp/steps").read(), re.MULTILINE):
+        seen[tid, call] += 1
+        steps.append((ids.index(int(tid)), call, seen[tid, call]))
     clear(alice)
     return steps
 
@@ -93,23 +111,23 @@ def clear(alice):
 def test_R17_a_broker_that_is_killed_at_any_step_leaks_nothing(alice, bob, base, method):
     alice.list()
     before = world.state()
-    steps = count_steps(alice, base, method)
-    assert steps > 2, "it does something"
-    dice = random.Random()
-    chosen = range(1, steps + 1) if EVERY else sorted(dice.sample(range(1, steps + 1), min(SOME, steps)))
+    steps = steps_of(alice, base, method)
+    print(f"{method}: {len(steps)} steps of {len({thread for thread, *_ in steps})} threads")
+    assert len(steps) > 2, "it does something"
+    chosen = steps if EVERY else sorted(random.sample(steps, min(SOME, len(steps))))
     kills = 0
-    for number in chosen:
+    for step in chosen:
         state, action = METHODS[method]
         prepare(alice, base, state)
-        kills += killed(alice, number, lambda: action(alice, base))
+        kills += killed(alice, step, lambda: action(alice, base))
         rows = alice.list()  # of the next broker, which has reconciled
-        assert all(row["state"] in ("running", "stopped") for row in rows.values()), (number, rows)
+        assert all(row["state"] in ("running", "stopped") for row in rows.values()), (step, rows)
         for name, row in rows.items():
-            assert os.path.exists(f"/dev/mapper/banger-{alice.uid}-{name}") == (row["state"] == "running"), (number, rows)
+            assert os.path.exists(f"/dev/mapper/banger-{alice.uid}-{name}") == (row["state"] == "running"), (step, rows)
         clear(alice)
         left = world.differences(before, world.state())
-        assert left == {}, f"{method}, killed at step {number} of {steps}"
-    assert kills >= len(chosen) // 2, f"{kills} kills in {list(chosen)}"
+        assert left == {}, f"{method}, killed at step {step} of {len(steps)}"
+    assert kills >= len(chosen) * 2 // 3, f"{kills} kills in {chosen}"
 
 
 def test_a_crowd_of_two_users_leaves_nothing(alice, bob, base):
