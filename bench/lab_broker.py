@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE.parent / "tests/lab/tests"))
 from broker_user import BrokerUser  # noqa: E402
 
 BASE = pathlib.Path("/home/alice/bench.img")
+SETTINGS = pathlib.Path("/etc/banger/broker.toml")
 FOLDER = pathlib.Path("/var/tmp/by-hand")
 
 
@@ -29,8 +30,8 @@ def by_hand(verb, number):
     subprocess.run([HERE / "sandbox_by_hand", verb, str(number), BASE, FOLDER, "alice"], check=True)
 
 
-def broker_start(user, name):
-    user.create(name)
+def broker_start(user, name, size=256 << 20):
+    user.create(name, size=size)
     user.start(name, BASE)
     user.nat(name, True)
 
@@ -57,13 +58,16 @@ def private_dirty_mib():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--many", type=int, default=60, help="sandboxes beside each other; a user may have 64")
+    parser.add_argument("--many", type=int, default=200, help="sandboxes beside each other")
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     BASE.touch()
     os.truncate(BASE, 512 << 20)
     BASE.chmod(0o644)
     BASE.parent.chmod(0o755)
+    with SETTINGS.open("a") as file:
+        file.write("\n[quota.user]\nsandboxes = 250\n")
+    subprocess.run(["systemctl", "stop", "banger-broker"], check=True)
     user = BrokerUser("alice")
     user.list()
     times = {"hand start": [], "broker start": [], "hand end": [], "broker end": []}
@@ -76,7 +80,7 @@ def main():
     print(f"| start, ratio | {medians['broker start'] / medians['hand start']:.2f} |")
     print(f"| end, ratio | {medians['broker end'] / medians['hand end']:.2f} |")
     print(f"| private dirty memory | {private_dirty_mib():.1f} MiB |")
-    growing = [timed(lambda number=number: broker_start(user, f"many-{number}")) for number in range(options.many)]
+    growing = [timed(lambda number=number: broker_start(user, f"many-{number}", 16 << 20)) for number in range(options.many)]
     first, last = statistics.median(growing[:10]), statistics.median(growing[-10:])
     print(f"| start of the first ten; of the last of {options.many}; ratio | {first:.0f} ms; {last:.0f} ms; {last / first:.2f} |")
     print(f"| private dirty memory with {options.many} | {private_dirty_mib():.1f} MiB |")

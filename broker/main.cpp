@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -275,6 +276,15 @@ int run(const Arguments& arguments)
     return arguments.task == Task::Serve ? serve(arguments, config) : reconcile(arguments, config);
 }
 
+/// A transaction of libnftables takes megabytes for a moment. By itself malloc() would keep them: its limit for giving back grows with what
+/// was once freed, and a second thread's heap is not trimmed at all.
+void keep_memory_small()
+{
+    ::mallopt(M_ARENA_MAX, 1);
+    ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 }  // namespace
 
 int main(int argc, char** argv)
@@ -285,6 +295,7 @@ int main(int argc, char** argv)
         std::fputs(usage, stderr);
         return wrong_usage;
     }
+    keep_memory_small();
     try {
         if (arguments->task != Task::Check) {
             harden();

@@ -122,22 +122,25 @@ std::vector<Rtnetlink::Link> Rtnetlink::links()
     return found;
 }
 
-std::optional<Rtnetlink::Link> Rtnetlink::link_called(const std::string& altname)
+std::optional<Rtnetlink::Link> Rtnetlink::link_named(const std::string& name)
 {
     std::vector<Link> found;
     const auto message = make_message(RTM_GETLINK, 0);
-    check(nla_put_string(message.get(), IFLA_ALT_IFNAME, altname.c_str()), "an interface's name is too long");
+    check(nla_put_string(message.get(), IFLA_ALT_IFNAME, name.c_str()), "an interface's name is too long");
     const int code = ask(message.get(), found);
     if (is_gone(code)) {
         return std::nullopt;
     }
     check(code, "the kernel says nothing of a network interface");
-    // An interface whose first name this is has it not as an altname.
-    if (found.empty() || std::find(found.front().altnames.begin(), found.front().altnames.end(), altname) ==
-                             found.front().altnames.end()) {
-        return std::nullopt;
-    }
-    return found.front();
+    return found.empty() ? std::nullopt : std::optional{found.front()};
+}
+
+std::optional<Rtnetlink::Link> Rtnetlink::link_called(const std::string& altname)
+{
+    const auto link = link_named(altname);
+    const bool is_altname =
+        link && std::find(link->altnames.begin(), link->altnames.end(), altname) != link->altnames.end();
+    return is_altname ? link : std::nullopt;
 }
 
 void Rtnetlink::add_altname(unsigned index, const std::string& altname)

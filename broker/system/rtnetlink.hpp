@@ -24,6 +24,8 @@ public:
     Rtnetlink();
 
     std::vector<Link> links();
+    /// By its name or one of its altnames. if_nametoindex() would have the kernel start modprobe(8) for a name that no link has.
+    std::optional<Link> link_named(const std::string& name);
     /// By one of its altnames.
     std::optional<Link> link_called(const std::string& altname);
     /// Throws AlreadyExists: a link has that name.

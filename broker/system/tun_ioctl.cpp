@@ -125,6 +125,6 @@ std::vector<Taps::Tap> TunTaps::list()
     return taps;
 }
 
-bool TunTaps::is_taken(const std::string& name) { return ::if_nametoindex(name.c_str()) != 0; }
+bool TunTaps::is_taken(const std::string& name) { return rtnetlink_.link_named(name).has_value(); }
 
 }  // namespace banger::broker
