@@ -5,7 +5,6 @@
 
 #include "broker/core/address_pool.hpp"
 #include "common/error.hpp"
-#include "common/rollback.hpp"
 
 namespace banger::broker {
 
@@ -13,47 +12,44 @@ std::string dm_node(const SandboxKey& key) { return "/dev/mapper/banger-" + key.
 
 void Assembly::build(const SandboxRecord& record, const BaseDisk* base)
 {
-    Rollback undo;
-    if (base != nullptr) {
-        build_disk(record, *base);
-        undo.add([&] { kernel_.mapper.remove(record.key); });
-    }
+    const auto node = base != nullptr ? build_disk(record, *base) : nullptr;
     if (record.network) {
         build_network(network_of(record));
     }
-    undo.commit();
+    if (node) {
+        node->wait();  // udev, a process of its own, was at it meanwhile
+    }
 }
 
-void Assembly::build_disk(const SandboxRecord& record, const BaseDisk& base)
+std::unique_ptr<NewNode> Assembly::build_disk(const SandboxRecord& record, const BaseDisk& base)
 {
     const auto mark = record.key.mark();
     const auto file = kernel_.files.open(record.key);
     // Each loop device lives by its descriptor here until the node holds it.
     const auto below = kernel_.loops.attach(base.file.get(), LoopDevices::Access::ReadOnly, mark);
     const auto above = kernel_.loops.attach(file.get(), LoopDevices::Access::ReadWrite, mark);
-    kernel_.mapper.create(record.key, base.size, below.device, above.device);
+    return kernel_.mapper.create(record.key, base.size, below.device, above.device);
 }
 
 void Assembly::build_network(const SandboxNetwork& network)
 {
-    Rollback undo;
-    undo.add([&] { kernel_.firewall.remove(network); });  // after the TAP, which is never up without its rules
     kernel_.taps.create(network);
-    undo.add([&] { kernel_.taps.remove(network.altname); });
     kernel_.firewall.add(network);
-    kernel_.taps.up(network);
+    kernel_.taps.up(network);  // never without its rules
     if (network.nat == Nat::On) {
         kernel_.forwarding.follow();
     }
-    undo.commit();
+}
+
+void Assembly::take_apart(const SandboxNetwork& network)
+{
+    kernel_.taps.remove(network.altname);
+    kernel_.firewall.remove(network);
 }
 
 Removal Assembly::take_apart(const SandboxRecord& record)
 {
-    // The way out first: what is half gone must not reach anything.
-    const auto network = network_of(record);
-    kernel_.taps.remove(network.altname);
-    kernel_.firewall.remove(network);
+    take_apart(network_of(record));  // the way out first: what is half gone must not reach anything
     return record.has_disk() ? kernel_.mapper.remove(record.key) : Removal::Absent;
 }
 

@@ -41,7 +41,8 @@ public:
     {
     }
 
-    /// All that `record` says, over `base` where it has a disk; nothing is left where it throws (InUse, HostLacks, NoSpace, Failed).
+    /// All that `record` says, over `base` where it has a disk. Where it throws (InUse, HostLacks, NoSpace, Failed), take_apart() is for what
+    /// there is by then.
     void build(const SandboxRecord& record, const BaseDisk* base);
     /// All that there is. Busy: the disk is open and goes when it is closed. Throws Failed.
     Removal take_apart(const SandboxRecord& record);
@@ -54,8 +55,9 @@ public:
     std::vector<SandboxNetwork> running_networks() const;
 
 private:
-    void build_disk(const SandboxRecord& record, const BaseDisk& base);
+    std::unique_ptr<NewNode> build_disk(const SandboxRecord& record, const BaseDisk& base);
     void build_network(const SandboxNetwork& network);
+    void take_apart(const SandboxNetwork& network);
 
     const BrokerConfig* config_;
     const Journal* journal_;

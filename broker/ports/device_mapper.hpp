@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,18 @@ struct SnapshotStatus {
 /// What became of a thing that should go.
 enum class Removal { Removed, Absent, Busy };
 
+/// A node that the kernel has and udev may not have made yet.
+class NewNode {
+public:
+    NewNode() = default;
+    NewNode(const NewNode&) = delete;
+    NewNode& operator=(const NewNode&) = delete;
+    virtual ~NewNode() = default;
+
+    /// Until /dev/mapper/NAME is there, its user's, and udev done with it. Once. Throws HostLacks, and leaves the node as it is.
+    virtual void wait() = 0;
+};
+
 /// Our nodes of device-mapper: name banger-UID-ID, UUID BANGER-UID-ID. One of that name with another UUID is a stranger's and never touched.
 /// Lane thread. All throw HostLacks (no device-mapper here), Failed.
 class DeviceMapper {
@@ -38,9 +51,10 @@ public:
     DeviceMapper& operator=(const DeviceMapper&) = delete;
     virtual ~DeviceMapper() = default;
 
-    /// A snapshot ("PO", 8 sectors a chunk) of `base` as /dev/mapper/NAME, with udev done with it. Throws AlreadyExists (the name is in use),
+    /// A snapshot ("PO", 8 sectors a chunk) of `base`, which udev then makes /dev/mapper/NAME for. Throws AlreadyExists (the name is in use),
     /// InUse (our own of last time is not gone yet). Nothing is left where it throws.
-    virtual void create(const SandboxKey& key, ByteSize size, BlockDevice base, BlockDevice cow) = 0;
+    [[nodiscard]] virtual std::unique_ptr<NewNode> create(const SandboxKey& key, ByteSize size, BlockDevice base,
+                                                          BlockDevice cow) = 0;
     /// How often the node is open; nullopt when it isn't there.
     virtual std::optional<unsigned> open_count(const SandboxKey& key) = 0;
     /// Busy: it is open, and goes by itself when it is closed for the last time; I/O that is held goes on, or fails, before.

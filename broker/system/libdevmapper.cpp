@@ -158,6 +158,22 @@ bool has_snapshot_target()
     return false;
 }
 
+class NodeOfUdev final : public NewNode {
+public:
+    NodeOfUdev(SandboxKey key, dm_task* task) : key_{std::move(key)}, cookie_{task} {}
+
+    void wait() override
+    {
+        if (!cookie_.wait() || !has_node(key_)) {
+            throw Error{ErrorCode::HostLacks, "udev did not make " + dm_node(key_)};
+        }
+    }
+
+private:
+    SandboxKey key_;
+    UdevCookie cookie_;
+};
+
 /// Why a name or UUID could not be had, if that was it.
 void explain(const SandboxKey& key)
 {
@@ -181,7 +197,7 @@ LibDevmapper::LibDevmapper()
     dm_udev_set_checking(0);  // else the library makes nodes where udev is late
 }
 
-void LibDevmapper::create(const SandboxKey& key, ByteSize size, BlockDevice base, BlockDevice cow)
+std::unique_ptr<NewNode> LibDevmapper::create(const SandboxKey& key, ByteSize size, BlockDevice base, BlockDevice cow)
 {
     explain(key);
     const auto task = task_for(DM_DEVICE_CREATE, key);
@@ -189,19 +205,12 @@ void LibDevmapper::create(const SandboxKey& key, ByteSize size, BlockDevice base
         dm_task_add_target(task.get(), 0, size.bytes() / sector, "snapshot", snapshot_table(base, cow).c_str()) == 0) {
         throw Error{ErrorCode::Internal, "device-mapper refuses a table of ours"};
     }
-    Rollback undo;
-    bool told = false;
-    try {
-        told = run_with_udev(task, "can't make the disk");
-    } catch (const Error& failure) {
+    auto node = std::make_unique<NodeOfUdev>(key, task.get());
+    if (dm_task_run(task.get()) == 0) {
         explain(key);
-        throw failure;
+        refuse(task.get(), "can't make the disk");
     }
-    undo.add([&] { remove(key); });
-    if (!told || !has_node(key)) {
-        throw Error{ErrorCode::HostLacks, "udev did not make " + dm_node(key)};
-    }
-    undo.commit();
+    return node;
 }
 
 std::optional<unsigned> LibDevmapper::open_count(const SandboxKey& key)

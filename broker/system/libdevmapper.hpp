@@ -12,8 +12,7 @@ public:
     /// The library's messages go to the log at level debug from now on.
     LibDevmapper();
 
-    /// Throws HostLacks also when udev does not make the node.
-    void create(const SandboxKey& key, ByteSize size, BlockDevice base, BlockDevice cow) override;
+    std::unique_ptr<NewNode> create(const SandboxKey& key, ByteSize size, BlockDevice base, BlockDevice cow) override;
     std::optional<unsigned> open_count(const SandboxKey& key) override;
     Removal remove(const SandboxKey& key) override;
     std::optional<SnapshotStatus> status(const SandboxKey& key) override;

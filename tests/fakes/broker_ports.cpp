@@ -36,7 +36,14 @@ FakeKernel::Node& FakeKernel::Ports::Mapper::live(const SandboxKey& key)
     return *found;
 }
 
-void FakeKernel::Ports::Mapper::create(const SandboxKey& key, ByteSize, BlockDevice base, BlockDevice cow)
+struct FakeKernel::Ports::Mapper::New final : NewNode {
+    explicit New(FakeKernel& of) : kernel{&of} {}
+    void wait() override { kernel->step("mapper.wait"); }
+    FakeKernel* kernel;
+};
+
+std::unique_ptr<NewNode> FakeKernel::Ports::Mapper::create(const SandboxKey& key, ByteSize, BlockDevice base,
+                                                           BlockDevice cow)
 {
     kernel->step("mapper.create");
     if (const auto found = kernel->nodes.find(name_of(key)); found != kernel->nodes.end()) {
@@ -48,6 +55,7 @@ void FakeKernel::Ports::Mapper::create(const SandboxKey& key, ByteSize, BlockDev
         throw Error{ErrorCode::Failed, "there are no such devices for the table"};
     }
     kernel->nodes.emplace(name_of(key), Node{.base = base, .cow = cow, .used = 4 * kib});
+    return std::make_unique<New>(*kernel);
 }
 
 std::optional<unsigned> FakeKernel::Ports::Mapper::open_count(const SandboxKey& key)

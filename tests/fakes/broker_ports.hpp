@@ -25,7 +25,9 @@ struct FakeKernel::Ports {
     static constexpr unsigned loop_major = 7;
     struct Mapper final : DeviceMapper {
         explicit Mapper(FakeKernel& of) : kernel{&of} {}
-        void create(const SandboxKey& key, ByteSize size, BlockDevice base, BlockDevice cow) override;
+        struct New;
+        std::unique_ptr<NewNode> create(const SandboxKey& key, ByteSize size, BlockDevice base,
+                                        BlockDevice cow) override;
         std::optional<unsigned> open_count(const SandboxKey& key) override;
         Removal remove(const SandboxKey& key) override;
         std::optional<SnapshotStatus> status(const SandboxKey& key) override;

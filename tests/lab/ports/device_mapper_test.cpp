@@ -204,7 +204,7 @@ TEST(DeviceMapperPort, TheLibraryPrintsNothing)
 {
     Disk disk{key("quiet")};
     ::testing::internal::CaptureStderr();
-    EXPECT_TRUE(code_of([&] { disk.dm.create(disk.name, Disk::size, {7, 1000}, {7, 1001}); }));
+    EXPECT_TRUE(code_of([&] { disk.dm.create(disk.name, Disk::size, {7, 1000}, {7, 1001})->wait(); }));
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
     EXPECT_FALSE(disk.dm.open_count(disk.name));
 }

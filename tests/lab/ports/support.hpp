@@ -40,7 +40,7 @@ class Disk {
 public:
     explicit Disk(SandboxKey which);
     ~Disk();
-    void create() { dm.create(name, size, base.device, cow.device); }
+    void create() { dm.create(name, size, base.device, cow.device)->wait(); }
     std::string node() const { return dm_node(name); }
 
     static constexpr auto size = 32 * mib;

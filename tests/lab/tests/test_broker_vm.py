@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """alice's VMs on what banger-broker gives them: disk, TAP, NAT and name. There is no sudo in this workstation."""
 
+import contextlib
 import shlex
 import subprocess
 
@@ -28,6 +29,21 @@ def outside(servers):  # noqa: F811
     world.sh(f"ip route delete default via {OUTSIDE} dev inner metric 1", check=False)
 
 
+@contextlib.contextmanager
+def another_default_route():
+    """Behind the one that is used."""
+    world.sh("ip link add other0 type dummy && ip address add 192.0.2.9/24 dev other0 && ip link set other0 up && "
+             "ip route add default via 192.0.2.1 dev other0 metric 5000")
+    try:
+        yield
+    finally:
+        world.sh("ip link delete other0")
+
+
+def uplinks():
+    return world.sh("nft list table inet banger")
+
+
 def test_nobody_has_sudo_here():
     assert subprocess.run(["sh", "-c", "command -v sudo"], check=False, capture_output=True).returncode != 0
 
@@ -50,6 +66,13 @@ def test_a_vm_with_nat_reaches_the_outside_by_disk_tap_and_name_of_the_brokers(a
     alice.banger("vm", "set", "web", "--nat")
     assert "200 OK" in fetch(alice, "web", OUTSIDE).stdout
     world.sh("iptables -S")
+    with another_default_route():
+        wait.until(lambda: "other0" in uplinks(), 20, "a default route that comes is an uplink")
+        assert "200 OK" in fetch(alice, "web", OUTSIDE).stdout
+    wait.until(lambda: "other0" not in uplinks(), 20, "one that goes is none")
+    assert "200 OK" in fetch(alice, "web", OUTSIDE).stdout
+    world.sh("systemctl restart systemd-resolved")
+    assert alice.run("getent ahostsv4 web.vm").stdout.split()[0] == shown["address"], "the name outlives the resolver's restart"
     alice.banger("vm", "delete", "-f", "web")
     wait.until(lambda: world.differences(before, world.state()) == {}, 20, "all is as it was")
 
