@@ -38,13 +38,14 @@ class SessionBus:
         config = folder / "session.conf"
         config.write_text(CONFIG.format(socket=socket, services=f"<servicedir>{services}</servicedir>" if services else ""))
         self.address = f"unix:path={socket}"
-        self.process = subprocess.Popen(["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--nosyslog"],
-                                        env={**env, "DBUS_SESSION_BUS_ADDRESS": self.address}, stdin=subprocess.DEVNULL)
-        wait.until(socket.exists, 10, "dbus-daemon listens")
+        self.process = subprocess.Popen(["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--nosyslog", "--print-address"],
+                                        env={**env, "DBUS_SESSION_BUS_ADDRESS": self.address}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline(), "dbus-daemon listens"  # its socket alone is there before
 
     def close(self):
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
 
 
 class Agent:

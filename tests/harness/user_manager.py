@@ -79,7 +79,8 @@ class UserManager:
     def owner_pid(self, name):
         connection = dbus.bus.BusConnection(self.address)
         try:
-            return int(connection.get_unix_process_id(name))
+            bus = "org.freedesktop.DBus"
+            return int(connection.call_blocking(bus, "/org/freedesktop/DBus", bus, "GetConnectionUnixProcessID", "s", (name,)))
         except dbus.DBusException:
             return None
         finally:
