@@ -7,7 +7,6 @@ import subprocess
 import dbus
 import dbus.bus
 
-
 NAME = "dev.banger.Agent1"
 ROOT = "/dev/banger/Agent1"
 ERROR = "dev.banger.Error."

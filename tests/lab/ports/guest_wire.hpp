@@ -39,7 +39,7 @@ public:
     /// What the host has sent since the last call: all up to its answer to an echo of ours to the gateway, sent now, which is not among it. Empty
     /// with a failure when there is no answer.
     std::vector<Frame> received();
-    /// Whether any of received() is one.
+    /// Whether any of received() is one, or of what comes in the second after it.
     bool gets(const std::function<bool(const Frame&)>& is_it);
     /// The host knows this guest's MAC then.
     void announce();
