@@ -137,6 +137,7 @@ Task<void> VmSandboxes::make(VmPtr vm, OperationPtr operation)
             }
             co_await remove(vm, Patience::Wait);
             vm->record.sandbox = false;
+            vm->record.sandbox_nat = Nat::Off;  // went with it; the one that is made now must be told
         }
         spec.storage = lack ? StorageChoice::File : StorageChoice::DmSnapshot;
     }

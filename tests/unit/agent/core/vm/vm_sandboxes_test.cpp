@@ -103,6 +103,15 @@ TEST_F(VmSandboxesTest, ADmSnapshotThatWasAskedForAndCantBeHadIsAnError)
     expect_well();
 }
 
+TEST_F(VmSandboxesTest, NatIsThereAlsoWhereTheDiskFellBackToAFile)
+{
+    world.broker.lacks_for_disks = "no device-mapper";
+    ASSERT_TRUE(bangerd->create(nat()).ok());
+    EXPECT_EQ(record().spec.storage, StorageChoice::File);
+    EXPECT_EQ(bangerd->sandbox("otter")->nat, Nat::On);
+    expect_well();
+}
+
 TEST_F(VmSandboxesTest, AFileIsAFileWhateverTheBrokerMayDo)
 {
     ASSERT_TRUE(bangerd->create(with_storage(StorageChoice::File)).ok());
