@@ -59,11 +59,12 @@ def test_iptables_legacy_that_drops_is_named_with_what_mends_it(alice, outside):
     """Its rules come before nftables' in their own hook, so no accept of banger's counts."""
     world.sh("iptables-legacy -P FORWARD DROP")
     try:
-        done = alice.banger("vm", "create", "--name", "web", "--nat", "--image", "bare", "--memory", "256", "--disk-size", "1G", check=False, timeout=180)
+        create = ("vm", "create", "--name", "web", "--nat", "--image", "bare", "--memory", "256", "--disk-size", "1G")
+        done = alice.banger(*create, check=False, timeout=180)
         assert done.returncode == 4, done.stderr
         assert "iptables-legacy -I FORWARD -i bgr+ -j ACCEPT; iptables-legacy -I FORWARD -o bgr+ -j ACCEPT" in done.stderr
         world.sh("iptables-legacy -I FORWARD -i bgr+ -j ACCEPT; iptables-legacy -I FORWARD -o bgr+ -j ACCEPT")
-        alice.banger("vm", "start", "web", timeout=180)
+        alice.banger(*create, timeout=180)
         assert reaches(alice, "web")
     finally:
         world.sh("iptables-legacy -P FORWARD ACCEPT; iptables-legacy -F; rmmod iptable_filter", check=False)
