@@ -46,10 +46,10 @@ Part at(const std::vector<char>& bytes, std::size_t offset)
     return part;
 }
 
-/// `-i bgr+` has the letters and a mask of as many bytes, without the end of the text.
+/// `-i bgr+` has the letters, which iptables leaves the plus after, and a mask of three bytes, without the end of the text.
 bool is_ours(const char* name, const unsigned char* mask)
 {
-    return std::string_view{name, ::strnlen(name, IFNAMSIZ)} == our_prefix && mask[our_prefix.size() - 1] != 0 &&
+    return std::string_view{name, IFNAMSIZ}.starts_with(our_prefix) && mask[our_prefix.size() - 1] != 0 &&
            mask[our_prefix.size()] == 0;
 }
 
