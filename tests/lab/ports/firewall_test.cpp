@@ -313,6 +313,27 @@ TEST_F(FirewallPort, RemovingFailsOfNothingThatIsGone)
     firewall.restore({});
 }
 
+TEST_F(FirewallPort, WhereNothingOfOursIsARestoreChangesNothing)
+{
+    NftLibrary nft;
+    must("nft add table inet banger2");
+    const auto before = nft.generation();
+    firewall.restore({});
+    EXPECT_EQ(nft.generation(), before);
+    EXPECT_TRUE(firewall.is_whole());
+    for (const std::string table : {"inet banger", "netdev banger"}) {
+        must("nft add table " + table);
+        firewall.restore({});
+        EXPECT_EQ(shell("nft list table " + table).code, 1);
+    }
+    must("iptables -P FORWARD DROP");
+    const auto wire = guest(7, 1000, "web");
+    must("nft delete table inet banger; nft delete table netdev banger");
+    EXPECT_EQ(shell("iptables -S FORWARD | grep -q bgr7").code, 0);
+    Nftables{}.restore({});
+    EXPECT_EQ(shell("iptables -S FORWARD | grep -q bgr7").code, 1);
+}
+
 TEST_F(FirewallPort, ARestoreGoesOnWithoutATapThatIsGone)
 {
     const auto wire = guest(7, 1000, "web");
