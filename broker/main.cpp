@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <fcntl.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -14,53 +9,26 @@
 #include <iterator>
 #include <optional>
 
+#include "broker/arguments.hpp"
+#include "broker/machine.hpp"
 #include "broker/service/broker.hpp"
 #include "broker/service/log.hpp"
 #include "broker/system/bus_callers.hpp"
-#include "broker/system/cow_files.hpp"
 #include "broker/system/file_facts.hpp"
 #include "broker/system/harden.hpp"
 #include "broker/system/host_check.hpp"
 #include "broker/system/kernel_watch.hpp"
-#include "broker/system/libdevmapper.hpp"
 #include "broker/system/loop_clock.hpp"
-#include "broker/system/loop_ioctl.hpp"
-#include "broker/system/nftables.hpp"
 #include "broker/system/polkit_authority.hpp"
-#include "broker/system/posix_users.hpp"
-#include "broker/system/proc_forwarding.hpp"
-#include "broker/system/record_files.hpp"
 #include "broker/system/resolved_names.hpp"
 #include "broker/system/socket_facts.hpp"
 #include "broker/system/state_lock.hpp"
-#include "broker/system/tun_ioctl.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace {
 
 using namespace banger;
 using namespace banger::broker;
-
-enum class Task { Serve, Check, Reconcile, PlanOnly };
-
-struct Arguments {
-    Task task{Task::Serve};
-    std::string state{"/var/lib/banger-broker"};
-    std::string runtime{"/run/banger-broker"};
-    std::string config{"/etc/banger/broker.toml"};
-    std::chrono::seconds idle_limit{30};
-};
-
-constexpr auto usage = R"(banger-broker: the root operations of banger, started by the system bus
-  --check                 says what works on this host and what doesn't
-  --reconcile             puts right what a crash or a deleted user has left, unless a broker runs, which does so itself
-  --reconcile --dry-run   only says what that would be
-  --config FILE           default /etc/banger/broker.toml
-  --state FOLDER          default /var/lib/banger-broker
-  --runtime FOLDER        default /run/banger-broker
-  --idle-limit SECONDS    default 30
-  --version
-)";
 
 BrokerConfig load_config(const std::string& file)
 {
@@ -72,44 +40,6 @@ BrokerConfig load_config(const std::string& file)
     return parse_broker_config(text, file);
 }
 
-/// Everything that sandboxes are made of, on this machine; the one place that names concrete classes.
-struct Machine {
-    Machine(const Arguments& arguments, const BrokerConfig& settings)
-        : config{settings},
-          records{arguments.state + "/sandboxes"},
-          files{arguments.state + "/disks"},
-          loops{arguments.runtime + "/loops"},
-          firewall{},
-          forwarding{arguments.state + "/forwarding",
-                     [this](const std::vector<std::string>& uplinks) { firewall.set_uplinks(uplinks); }},
-          journal{records},
-          quota{config, journal},
-          assembly{config, journal, kernel()},
-          sandboxes{{config, journal, quota, assembly, users}, kernel()},
-          caretaker{{journal, quota, mapper, loops, files}},
-          reconciler{{journal, quota, assembly, users}, kernel()}
-    {
-    }
-
-    Kernel kernel() { return {mapper, loops, files, taps, firewall, forwarding}; }
-
-    BrokerConfig config;
-    RecordFiles records;
-    LibDevmapper mapper;
-    CowFolder files;
-    LoopIoctl loops;
-    TunTaps taps;
-    Nftables firewall;
-    ProcForwarding forwarding;
-    PosixUsers users;
-    Journal journal;
-    QuotaBook quota;
-    Assembly assembly;
-    Sandboxes sandboxes;
-    Caretaker caretaker;
-    Reconciler reconciler;
-};
-
 int serve(const Arguments& arguments, const BrokerConfig& config)
 {
     const auto lock = lock_state_folder(arguments.state, LockWait::AWhile);
@@ -119,7 +49,7 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
                                              log::warn("the bus is gone; leaving, sandboxes stay");
                                              loop.quit(0);
                                          }};
-    Machine machine{arguments, config};
+    Machine machine{arguments.state, arguments.runtime, config};
     BusCallers callers{*connection};
     PolkitAuthority authority{*connection};
     ResolvedNames names{*connection};
@@ -161,7 +91,7 @@ int reconcile(const Arguments& arguments, const BrokerConfig& config)
         std::puts("a broker runs and does it itself");
         return EXIT_SUCCESS;
     }
-    Machine machine{arguments, config};
+    Machine machine{arguments.state, arguments.runtime, config};
     for (const auto& problem : machine.journal.load()) {
         std::printf("left alone, as it can't be read: %s\n", problem.c_str());
     }
@@ -198,64 +128,6 @@ int check(const Arguments& arguments)
     return all ? EXIT_SUCCESS : 4;
 }
 
-std::optional<Arguments> parse(int argc, char** argv)
-{
-    enum Option { Check = 1, Reconcile, DryRun, Config, State, Runtime, IdleLimit, Version, Help };
-    const option options[]{{"check", no_argument, nullptr, Check},
-                           {"reconcile", no_argument, nullptr, Reconcile},
-                           {"dry-run", no_argument, nullptr, DryRun},
-                           {"config", required_argument, nullptr, Config},
-                           {"state", required_argument, nullptr, State},
-                           {"runtime", required_argument, nullptr, Runtime},
-                           {"idle-limit", required_argument, nullptr, IdleLimit},
-                           {"version", no_argument, nullptr, Version},
-                           {"help", no_argument, nullptr, Help},
-                           {}};
-    Arguments arguments;
-    bool dry_run = false;
-    for (int chosen = 0; (chosen = ::getopt_long(argc, argv, "h", options, nullptr)) != -1;) {
-        switch (chosen) {
-            case Check:
-                arguments.task = Task::Check;
-                break;
-            case Reconcile:
-                arguments.task = Task::Reconcile;
-                break;
-            case DryRun:
-                dry_run = true;
-                break;
-            case Config:
-                arguments.config = ::optarg;
-                break;
-            case State:
-                arguments.state = ::optarg;
-                break;
-            case Runtime:
-                arguments.runtime = ::optarg;
-                break;
-            case IdleLimit:
-                arguments.idle_limit = std::chrono::seconds{std::atoi(::optarg)};
-                break;
-            case Version:
-                std::puts("banger-broker " BANGER_VERSION);
-                std::exit(EXIT_SUCCESS);
-            case Help:
-            case 'h':
-                std::fputs(usage, stdout);
-                std::exit(EXIT_SUCCESS);
-            default:
-                return std::nullopt;
-        }
-    }
-    if (::optind != argc || arguments.idle_limit.count() <= 0 || (dry_run && arguments.task != Task::Reconcile)) {
-        return std::nullopt;
-    }
-    if (dry_run) {
-        arguments.task = Task::PlanOnly;
-    }
-    return arguments;
-}
-
 /// Before the first thread: signals go to any thread that doesn't block them, and only the event loop knows what to do.
 void block_signals()
 {
@@ -290,7 +162,7 @@ void keep_memory_small()
 int main(int argc, char** argv)
 {
     constexpr int wrong_usage = 2;  // of options and of broker.toml: the unit doesn't try again after it
-    const auto arguments = parse(argc, argv);
+    const auto arguments = parse_arguments(argc, argv);
     if (!arguments) {
         std::fputs(usage, stderr);
         return wrong_usage;
