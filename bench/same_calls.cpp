@@ -195,6 +195,7 @@ void client(const std::string& name, const std::string& image)
     const VariantMap options{{"name", sdbus::Variant{name}},
                              {"image", sdbus::Variant{image}},
                              {"network", sdbus::Variant{std::string{"none"}}},
+                             {"storage", sdbus::Variant{std::string{"file"}}},
                              {"memory_mib", sdbus::Variant{std::uint32_t{256}}},
                              {"vcpus", sdbus::Variant{std::uint32_t{1}}},
                              {"disk_bytes", sdbus::Variant{size}}};
