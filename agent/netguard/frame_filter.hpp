@@ -30,7 +30,7 @@ class FrameStream {
 public:
     /// One write to a stream socket stays whole up to this size or is refused (Linux: unix_stream_sendmsg makes one skb of up to 16 KiB and
     /// 17 pages). passt of 2023-03 loses its place in the stream when a frame comes in more than two pieces.
-    static constexpr std::size_t run_limit = 64 * 1024;
+    static constexpr std::size_t run_limit = std::size_t{64} * 1024;
     /// QEMU sends no longer frame (include/net/net.h, NET_BUFSIZE).
     static constexpr std::size_t frame_limit = 4096 + 65536;
 
@@ -45,7 +45,7 @@ public:
     std::uint64_t dropped() const noexcept { return dropped_; }
 
 private:
-    static constexpr std::size_t capacity = 256 * 1024;
+    static constexpr std::size_t capacity = std::size_t{256} * 1024;
     std::size_t whole_frame(std::size_t at) const;
 
     std::unique_ptr<std::byte[]> buffer_;

@@ -45,7 +45,7 @@ private:
     Watch watch_;
     FrameStream stream_;
     bool passt_full_{false};
-    static constexpr std::size_t capacity = 256 * 1024;
+    static constexpr std::size_t capacity = std::size_t{256} * 1024;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t begin_{0};
     std::size_t end_{0};

@@ -65,7 +65,7 @@ OperationPtr Agent::start_making(const std::string& kind, Making making)
     if (!being_made_.insert(key).second) {
         throw Error{ErrorCode::InUse, "the " + key + " is being made already; wait for it, or cancel it"};
     }
-    const auto operation = operations_.add(kind, making.name);
+    auto operation = operations_.add(kind, making.name);
     operations_.run(operation, make_artifact(std::move(making), operation));
     return operation;
 }
@@ -130,7 +130,7 @@ Task<std::vector<std::pair<std::string, std::string>>> Agent::ssh_options(VmPtr 
     std::string lines;
     for (const auto& line : answer.value("keys", std::vector<std::string>{})) {
         if (line.find('\n') == std::string::npos && line.starts_with("ssh-")) {
-            lines += alias + " " + line + "\n";
+            lines.append(alias).append(" ").append(line).append("\n");
         }
     }
     auto write_hosts = [known_hosts, lines] {

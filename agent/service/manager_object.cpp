@@ -55,7 +55,7 @@ std::filesystem::path absolute_path(const std::string& key, const std::string& t
 ByteSize checked_image_size(std::uint64_t bytes)
 {
     constexpr auto least = 1 * gib;  // Debian's minimum is half of it
-    constexpr auto most = 16 * 1024 * gib;
+    constexpr auto most = std::uint64_t{16} * 1024 * gib;
     const ByteSize size{bytes};
     if (size < least || size > most) {
         throw Error{ErrorCode::InvalidArgument, "an image's size must be 1G to 16T, not " + size.to_string()};

@@ -33,8 +33,8 @@ using PolkitResult = sdbus::Struct<bool, bool, std::map<std::string, std::string
 /// From the wire. What the bus itself says of a service that isn't there, is another one, or went away, becomes our own words.
 Error translated(const sdbus::Error& error)
 {
-    const std::string name = error.getName();
-    const std::string sentence = error.getMessage();
+    const std::string& name = error.getName();
+    const std::string& sentence = error.getMessage();
     const auto is = [&name](std::initializer_list<const char*> known) {
         return std::any_of(known.begin(), known.end(), [&name](const char* one) {
             return name == std::string{"org.freedesktop.DBus.Error."} + one;

@@ -125,7 +125,8 @@ void refuse_larger_than_file_system(const std::filesystem::path& folder, ByteSiz
 void check_file_system(const std::filesystem::path& disk, const std::filesystem::path& original)
 {
     const auto checked = run_program({.argv = {find_program("e2fsck").string(), "-f", "-p", disk.string()}});
-    if (checked.exit_code != 0 && checked.exit_code != 1) {
+    const bool whole = checked.exit_code == 0 || checked.exit_code == 1;
+    if (!whole) {
         throw Error{ErrorCode::CorruptData, "the disk's file system has errors; e2fsck -f " + original.string() +
                                                 " mends them: " + checked.tail};
     }

@@ -10,7 +10,7 @@ namespace banger::agent {
 /// An ed25519 key in STATE/ssh, 0600, made by ssh-keygen at first use. Any worker thread.
 class SshKey final : public UserKey {
 public:
-    explicit SshKey(std::filesystem::path state) : folder_{std::move(state) / "ssh"} {}
+    explicit SshKey(const std::filesystem::path& state) : folder_{state / "ssh"} {}
 
     std::filesystem::path private_key() override;
     std::string public_key() override;

@@ -23,7 +23,7 @@ namespace banger::agent {
 namespace {
 
 constexpr std::size_t tail_limit = 4096;
-constexpr std::size_t line_limit = 64 * 1024;
+constexpr std::size_t line_limit = std::size_t{64} * 1024;
 constexpr std::chrono::milliseconds term_limit{5'000};
 constexpr int program_not_started = 127;
 
@@ -236,7 +236,7 @@ std::filesystem::path find_program(std::string_view name)
     std::size_t begin = 0;
     while (begin <= folders.size()) {
         const auto end = std::min(folders.find(':', begin), folders.size());
-        const auto candidate = std::filesystem::path{folders.substr(begin, end - begin)} / name;
+        auto candidate = std::filesystem::path{folders.substr(begin, end - begin)} / name;
         if (candidate.is_absolute() && ::access(candidate.c_str(), X_OK) == 0 &&
             std::filesystem::is_regular_file(candidate)) {
             return candidate;

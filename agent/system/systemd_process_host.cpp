@@ -33,7 +33,7 @@ std::string unit_name(const VmId& vm, const std::string& role)
 /// The error that start() branches on has a code of its own.
 Error from_systemd(const sdbus::Error& error)
 {
-    const std::string name = error.getName();
+    const std::string& name = error.getName();
     return name == "org.freedesktop.systemd1.UnitExists" ? Error{ErrorCode::AlreadyExists, error.getMessage()}
                                                          : bus::from_bus_error(error);
 }

@@ -248,7 +248,7 @@ void BrokerObject::PublishName(sdbus::Result<>&& result, std::string id, std::st
                  lane_then(
                      parts_.lane,
                      [this, key, label, facts] {
-                         const auto network = parts_.sandboxes.check_name(key, label);
+                         auto network = parts_.sandboxes.check_name(key, label);
                          check_name_server(facts, network);
                          parts_.sandboxes.set_name(key, label);
                          return network;

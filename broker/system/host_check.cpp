@@ -125,7 +125,10 @@ HostFinding pool_finding(const AddressPool& pool)
         const bool is_ours = name.starts_with("bgr");
         if (length != 0 && !is_ours && (address & mask & length) == (pool.network & length)) {
             return {"addresses", false,
-                    text + " overlaps the route of " + name + "; set address_pool in /etc/banger/broker.toml"};
+                    std::string{text}
+                        .append(" overlaps the route of ")
+                        .append(name)
+                        .append("; set address_pool in /etc/banger/broker.toml")};
         }
     }
     return {"addresses", true, text + " is free"};

@@ -51,7 +51,7 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 std::string unknown_option(Command command, const std::vector<std::string>& words)
 {
     for (const auto& word : words) {
-        const auto name = word.substr(0, word.find('='));
+        auto name = word.substr(0, word.find('='));
         if (name.size() > 1 && name.starts_with('-') && !command.find_option(name)) {
             return name;
         }

@@ -43,7 +43,7 @@ VariantMap Creation::watch(const std::string& target, const std::string& operati
         if (watch.interrupted()) {
             throw Interrupted{*watch.interrupted()};
         }
-        throw *outcome.error;
+        throw Error{*outcome.error};
     }
     if (watch.interrupted()) {  // too late to cancel: it had just ended
         throw Interrupted{*watch.interrupted()};

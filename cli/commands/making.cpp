@@ -24,7 +24,7 @@ int make_one(const MakeReport& form, const std::string& target, const std::funct
         return exit_code_of_signal(*watch.interrupted());
     }
     if (outcome.error) {
-        throw *outcome.error;
+        throw Error{*outcome.error};
     }
     if (form.json) {
         JsonValue object;

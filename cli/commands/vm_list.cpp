@@ -64,7 +64,7 @@ int list(const ListCommand& command)
                     {name, state, image, vcpus, memory, disk, address, vmm, created, id, reason, storage, network, nat,
                      warning});
         if (!warning.empty()) {
-            warnings.push_back(name + ": " + warning);
+            warnings.push_back(std::string{name}.append(": ").append(warning));
         }
     }
     listing.print(command.listing);

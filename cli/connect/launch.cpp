@@ -41,7 +41,7 @@ fs::path find_bangerd()
     std::string folders = path != nullptr ? path : "";
     for (std::size_t begin = 0; begin < folders.size();) {
         const auto end = std::min(folders.find(':', begin), folders.size());
-        const auto candidate = fs::path{folders.substr(begin, end - begin)} / "bangerd";
+        auto candidate = fs::path{folders.substr(begin, end - begin)} / "bangerd";
         if (candidate.is_absolute() && ::access(candidate.c_str(), X_OK) == 0) {
             return candidate;
         }

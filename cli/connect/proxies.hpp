@@ -62,7 +62,7 @@ using KernelProxy = Object<dev::banger::Agent1::Kernel_proxy>;
 /// What bangerd answered, or, where the bus answered for it, that it went away.
 inline Error agent_error(const sdbus::Error& error)
 {
-    const std::string name = error.getName();
+    const std::string& name = error.getName();
     auto translated = bus::from_bus_error(error);
     if (translated.code() != ErrorCode::Unavailable || error_code_of(name)) {
         return translated;

@@ -162,7 +162,7 @@ sdbus::Error to_bus_error(const Error& error)
 
 Error from_bus_error(const sdbus::Error& error)
 {
-    const std::string name = error.getName();
+    const std::string& name = error.getName();
     if (const auto code = error_code_of(name)) {
         return Error{*code, error.getMessage()};
     }

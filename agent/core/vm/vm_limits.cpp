@@ -11,8 +11,8 @@ namespace {
 constexpr std::uint32_t least_memory_mib = 128;
 constexpr std::uint32_t most_memory_mib = 1U << 20U;  // 1 TiB
 constexpr auto least_disk = 64 * mib;
-constexpr auto least_overlay = 16 * mib;     // the broker's own
-constexpr auto most_disk = 16 * 1024 * gib;  // ext4 with 4 KiB blocks holds 16 TiB
+constexpr auto least_overlay = 16 * mib;                    // the broker's own
+constexpr auto most_disk = std::uint64_t{16} * 1024 * gib;  // ext4 with 4 KiB blocks holds 16 TiB
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error{ErrorCode::InvalidArgument, sentence}; }
 

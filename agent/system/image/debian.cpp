@@ -160,7 +160,7 @@ PackageSource::PackageSource(std::string suite, std::filesystem::path folder, co
     for (const auto* name : {"state/lists/partial", "cache/archives/partial", "etc"}) {
         std::filesystem::create_directories(folder_ / "apt" / name);
     }
-    std::ofstream{folder_ / "apt/state/status"};  // nothing is installed
+    const std::ofstream status{folder_ / "apt/state/status"};  // nothing is installed
     std::ofstream list{folder_ / "apt/etc/sources.list"};
     for (const auto& line : apt_sources(suite)) {
         list << line << "\n";
