@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""banger's .deb: the one that was built last, and apt's words to install it."""
+"""banger's .deb: for this host's Debian the one that was built last, for another one its own; and apt's words to install it."""
 
 import pathlib
+import platform
 
+from . import suite_build
 from .errors import LabError
 
 RELEASE = pathlib.Path(__file__).resolve().parents[3] / "build/release"
@@ -10,8 +12,10 @@ RELEASE = pathlib.Path(__file__).resolve().parents[3] / "build/release"
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
 
 
-def newest():
-    found = sorted(RELEASE.glob("banger_*.deb"), key=lambda path: path.stat().st_mtime)
+def of(suite):
+    """The .deb; beside it is bin/, with what was built for tests."""
+    folder = RELEASE if suite == platform.freedesktop_os_release().get("VERSION_CODENAME") else suite_build.of(suite)
+    found = sorted(folder.glob("banger_*.deb"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise LabError("there is no package; `cmake --preset release && cmake --build build/release --target package` makes it")
     return found[-1]

@@ -15,9 +15,9 @@ from .errors import LabError
 LAB = pathlib.Path(__file__).resolve().parents[1]
 REPO = LAB.parents[1]
 SILENCE_SECONDS = 700  # longer than any one test may take
-TOTAL_SECONDS = 2400
+TOTAL_SECONDS = 3600 if os.environ.get("LAB_ALL") else 2400
 PLACE = "/var/tmp/lab"
-PORT_TESTS = "build/release/bin/broker_port_tests"
+PORT_TESTS = "bin/broker_port_tests"  # beside the package
 NOTHING_CHOSEN = 5  # pytest's exit code
 
 
@@ -36,7 +36,7 @@ def _run_inside(suite, deb, words, folder):
     begin = time.monotonic()
     with cache.RunFolder() as run_folder, snapshots.installed(suite, deb).start(run_folder.path) as workstation:
         try:
-            put_tests(workstation)
+            put_tests(workstation, deb.parent)
             print(f"== the workstation is there after {time.monotonic() - begin:.1f} s", flush=True)
             return _pytest(workstation, words)
         finally:
@@ -46,9 +46,9 @@ def _run_inside(suite, deb, words, folder):
                 xml.rename(folder / "lab.xml")
 
 
-def put_tests(workstation):
-    """The tests, what all suites share, and the program that tries the broker's ports, where it was built."""
-    programs = [PORT_TESTS] if (REPO / PORT_TESTS).exists() else []
+def put_tests(workstation, build):
+    """The tests, what all suites share, and the program that tries the broker's ports, where the build has it."""
+    programs = ["-C", build, PORT_TESTS] if (build / PORT_TESTS).exists() else []
     tar = subprocess.run(["tar", "-C", REPO, "--exclude=__pycache__", "--owner=0", "--group=0", "-c", "tests/conftest.py", "tests/harness",
                           "tests/lab/tests", *programs], check=True, capture_output=True).stdout
     workstation.run(f"mkdir -p {PLACE} {results.PLACE} && tar -C {PLACE} -xf -", input=tar)
