@@ -10,10 +10,12 @@ import time
 import pytest
 
 from lab.harness import snapshots
+from lab.harness.test_run import PLACE, put_tests
 from lab.harness.workstation import Workstation
 
 pytestmark = pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="twelve minutes: with scripts/test --all, or LAB_ALL=yes")
 CUTS = 10  # a minute each
+BROKER_CUTS = 6
 VM_SECONDS = 180
 # Tells each number only after its sync.
 WRITER = "i=0; while :; do i=$((i + 1)); echo $i >/root/number; echo $i >/number; sync; echo $i; done"
@@ -97,3 +99,24 @@ def cut_while_writing(powered, after):
     writer.wait(30)
     reader.join(30)
     return told[-1]
+
+
+@pytest.mark.limit(1200)
+def test_power_cuts_leave_nothing_of_the_broker(powered, deb):
+    seed = int(os.environ.get("LAB_SEED") or random.randrange(1 << 32))
+    print(f"LAB_SEED={seed}")
+    moments = random.Random(seed)
+    put_tests(powered.workstation, deb.parent)
+    churn = f"python3 -B {PLACE}/tests/lab/tests/broker_churn.py"
+    powered.workstation.run("sync")
+    for number in range(1, BROKER_CUTS + 1):
+        with subprocess.Popen([*powered.workstation.ssh_command(), f"exec {churn} go"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              text=True) as process:
+            assert process.stdout.readline()
+            time.sleep(moments.uniform(0, 12))  # the moment itself is what is chosen
+            powered.cut()
+            steps = process.stdout.read().splitlines()
+        powered.boot()
+        found = powered.workstation.text(f"{churn} clear")
+        print(f"cut {number}: after {len(steps)} steps, {found}, nothing left")
+        assert steps, "it did something"

@@ -4,6 +4,7 @@
 import contextlib
 import shlex
 import subprocess
+import sys
 
 import pytest
 
@@ -75,6 +76,68 @@ def test_a_vm_with_nat_reaches_the_outside_by_disk_tap_and_name_of_the_brokers(a
     assert alice.run("getent ahostsv4 web.vm").stdout.split()[0] == shown["address"], "the name outlives the resolver's restart"
     alice.banger("vm", "delete", "-f", "web")
     wait.until(lambda: world.differences(before, world.state()) == {}, 20, "all is as it was")
+
+
+# Sends 256 KiB for each line on its standard input to the one who has connected, and says when they are there.
+SENDER = """import fcntl, socket, struct, sys, termios, time
+server = socket.create_server((sys.argv[1], 8081))
+print("listening", flush=True)
+peer, _ = server.accept()
+print("connected", flush=True)
+for _ in sys.stdin:
+    peer.sendall(bytes(256 << 10))
+    while struct.unpack("i", fcntl.ioctl(peer, termios.TIOCOUTQ, bytes(4))) != (0,):
+        time.sleep(0.01)
+    print("there", flush=True)
+peer.close()
+"""
+
+
+@pytest.fixture
+def sender(outside):
+    with subprocess.Popen(["ip", "netns", "exec", "outside", sys.executable, "-u", "-c", SENDER, OUTSIDE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:
+        assert process.stdout.readline() == "listening\n"
+        yield process
+        process.kill()
+
+
+def test_R29_a_transfer_outlives_what_happens_to_rules_and_routes(alice, docker_like, sender):
+    alice.banger("vm", "create", "--name", "busy", "--nat", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=180)
+    receiver = alice.start(f"banger vm exec busy -- bash -c 'timeout 120 cat </dev/tcp/{OUTSIDE}/8081 | wc -c'", stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, text=True)
+    assert sender.stdout.readline() == "connected\n"
+
+    def send():
+        print("more", file=sender.stdin, flush=True)
+        assert sender.stdout.readline() == "there\n"
+
+    send()
+    world.sh("nft flush ruleset && iptables -P FORWARD DROP")
+    # A packet that came before the rules are back would have nobody who knows it, and the host would answer it with a reset.
+    wait.until(lambda: "masquerade" in world.sh("nft list ruleset"), 20, "the rules are back")
+    send()
+    with another_default_route():
+        send()
+        wait.until(lambda: "other0" in uplinks(), 20, "a default route that comes is an uplink")
+        send()
+    sender.stdin.close()
+    out, _ = receiver.communicate(timeout=150)
+    assert out.strip() == str(4 * (256 << 10))
+    world.sh(f"ip link delete {the_tap()}")
+    assert alice.exec("busy", "echo lives") == "lives"
+    alice.banger("vm", "stop", "busy")
+    alice.banger("vm", "start", "busy", timeout=180)
+    assert "200 OK" in fetch(alice, "busy", OUTSIDE).stdout, "it has a TAP again"
+    alice.banger("vm", "delete", "-f", "busy")
+    world.sh("iptables -S")
+
+
+def the_tap():
+    """The one of banger's that there is."""
+    taps = [line.split(":")[1].strip() for line in world.sh("ip -o link").splitlines() if ": bgr" in line]
+    assert len(taps) == 1, taps
+    return taps[0]
 
 
 def test_what_a_guest_wrote_is_there_after_each_end_also_of_the_broker(alice):
