@@ -142,7 +142,7 @@ int run(const Arguments& arguments)
         units.emplace(loop, *connection, forked);
     }
     ProcessHost& processes = units ? static_cast<ProcessHost&>(*units) : forked;
-    FileDisks disks;
+    FileDisks disks{paths.cache / "work-disk.img"};
     PasstNetwork network{processes, {find_beside("banger-netguard"), find_beside("banger-tap")}};
     TapSupport tap{loop, process_lane, find_beside("banger-tap")};
     GuestSessions links{loop};

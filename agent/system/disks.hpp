@@ -15,6 +15,8 @@ void clone_or_copy(const std::filesystem::path& from, const std::filesystem::pat
 /// Disks as plain files in the VM's folder.
 class FileDisks final : public VmDisks {
 public:
+    /// `kept`: where the last new work disk is kept to copy the next one from, as most have one size. 4 MB; may be deleted at any time.
+    explicit FileDisks(std::filesystem::path kept);
     void make_root(const std::filesystem::path& image, const std::filesystem::path& folder,
                    const std::stop_token& stop) override;
     void make_work(const std::filesystem::path& folder, ByteSize size) override;
@@ -22,6 +24,12 @@ public:
     void sync(const std::filesystem::path& folder) override;
     std::uint64_t free_bytes(const std::filesystem::path& folder) const noexcept override;
     std::uint64_t allocated(const std::filesystem::path& file) const noexcept override { return allocated_bytes(file); }
+
+private:
+    bool copy_kept(const std::filesystem::path& path, ByteSize size) const;
+    void keep(const std::filesystem::path& path) const noexcept;
+
+    std::filesystem::path kept_;
 };
 
 }  // namespace banger::agent

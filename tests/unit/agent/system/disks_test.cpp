@@ -65,7 +65,8 @@ protected:
     }
 
     test::TemporaryFolder folder;
-    FileDisks disks;
+    test::TemporaryFolder cache;
+    FileDisks disks{cache.path / "work-disk.img"};
 };
 
 TEST_F(DisksTest, ARootDiskIsTheImageWithItsHoles)
@@ -130,7 +131,7 @@ TEST_F(DisksTest, ACancelledCopyLeavesNothing)
         stop.request_stop();
         make_sparse(disk / "image", (32 * mib).bytes(), {{0, std::string(100'000, 'x')}});
         try {
-            FileDisks{}.make_root(disk / "image", disk, stop.get_token());
+            FileDisks{disk / "none" / "kept"}.make_root(disk / "image", disk, stop.get_token());
             return 1;
         } catch (const Error& error) {
             return error.code() == ErrorCode::Cancelled && !fs::exists(disk / vm_folder::root_disk) ? 0 : 2;
@@ -147,7 +148,7 @@ TEST_F(DisksTest, AFullDiskIsSaidWithBothNumbersAndNothingIsLeft)
     const auto run = test::on_small_disk((8 * mib).bytes(), [](const fs::path& disk) {
         make_sparse(disk / "image", (64 * mib).bytes(), {{mib.bytes(), std::string((5 * mib).bytes(), 'x')}});
         try {
-            FileDisks{}.make_root(disk / "image", disk, {});
+            FileDisks{disk / "none" / "kept"}.make_root(disk / "image", disk, {});
             return 1;
         } catch (const Error& error) {
             const std::string text = error.what();
@@ -183,12 +184,46 @@ TEST_F(DisksTest, AWorkDiskIsAnEmptyExt4OfThatSizeThatRootOwns)
     EXPECT_EQ(status.st_mode & 07777U, 0600U);
 }
 
+/// One that mke2fs has made has an UUID of its own; a copy has not.
+std::string uuid_in(const std::string& super)
+{
+    const auto at = super.find("Filesystem UUID:");
+    return super.substr(at, super.find('\n', at) - at);
+}
+
+TEST_F(DisksTest, TheNextWorkDiskOfThatSizeIsACopy)
+{
+    std::vector<std::string> ids;
+    for (const auto size : {2 * gib, 2 * gib, 3 * gib, 3 * gib, 2 * gib}) {
+        disks.make_work(folder.path, size);
+        EXPECT_EQ(fs::file_size(folder.path / vm_folder::work_disk), size.bytes());
+        EXPECT_THAT(ask({"e2fsck", "-fn"}), ::testing::ContainsRegex("work: 1[12]/"));
+        ids.push_back(uuid_in(ask({"dumpe2fs", "-h"})));
+        fs::remove(folder.path / vm_folder::work_disk);
+    }
+    EXPECT_EQ(ids[0], ids[1]);
+    EXPECT_NE(ids[1], ids[2]);
+    EXPECT_EQ(ids[2], ids[3]);
+    EXPECT_NE(ids[0], ids[4]) << "one is kept";
+    EXPECT_EQ(std::distance(fs::directory_iterator{cache.path}, {}), 1);
+}
+
+TEST_F(DisksTest, WhatACopyThatWasKilledHasLeftGoesAtTheNextStart)
+{
+    std::ofstream{cache.path / "work-disk.img"} << "kept";
+    std::ofstream{cache.path / "work-disk.img.abc"} << "half";
+    std::ofstream{cache.path / "other"} << "other";
+    const FileDisks next{cache.path / "work-disk.img"};
+    EXPECT_TRUE(fs::exists(cache.path / "work-disk.img") && fs::exists(cache.path / "other"));
+    EXPECT_FALSE(fs::exists(cache.path / "work-disk.img.abc"));
+}
+
 TEST_F(DisksTest, AWorkDiskLargerThanTheFileSystemIsRefusedAndAFullOneIsSaid)
 {
     const auto run = test::on_small_disk((8 * mib).bytes(), [](const fs::path& disk) {
         const auto code_of = [&](ByteSize size) {
             try {
-                FileDisks{}.make_work(disk, size);
+                FileDisks{disk / "none" / "kept"}.make_work(disk, size);
                 return std::optional<ErrorCode>{};
             } catch (const Error& error) {
                 std::fprintf(stderr, "%s\n", error.what());
