@@ -31,7 +31,7 @@ void add_vm_commands(Command vm, Context& context)
 {
     add_vm_run(vm, context);
     add_vm_create(vm, context);
-    add_vm_list(vm, context, "list").alias("ls");
+    add_vm_list(vm, context, "list", Shown::All).alias("ls");
     add_vm_show(vm, context);
     add_vm_exec(vm, context);
     add_vm_ssh(vm, context);
@@ -100,7 +100,7 @@ Parser make_command_line(Context& context)
     add_runtime_commands(add_noun(root, "runtime", "Firecracker, which banger fetches for you"), context);
     add_daemon_commands(add_noun(root, "daemon", "bangerd, the program behind banger"), context);
     add_host_commands(root, context);
-    add_vm_list(root, context, "ps");
+    add_vm_list(root, context, "ps", Shown::Running);
     add_completion(root, context);
     const auto internal = add_noun(root, "internal", "What other programs call");
     internal.hide();

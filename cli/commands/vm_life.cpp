@@ -4,6 +4,7 @@
 #include "cli/commands/create_options.hpp"
 #include "cli/connect/operation.hpp"
 #include "cli/view/output.hpp"
+#include "cli/view/question.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -95,9 +96,78 @@ int restart(const LifeCommand& command)
     return for_each_vm(command, [limit = stop_limit_ms(command.timeout)](VmProxy& vm) { return vm.Restart(limit); });
 }
 
+std::string state_of(VmProxy& vm)
+{
+    const auto properties = translated([&] { return vm.properties(); });
+    const auto at = properties.find("State");
+    return at == properties.end() ? "" : at->second.get<std::string>();
+}
+
+std::string in_words(const std::vector<std::string>& names)
+{
+    std::string text;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        text += i == 0 ? "" : i + 1 == names.size() ? " and " : ", ";
+        text += names[i];
+    }
+    return text;
+}
+
+/// Those of these VMs that would have to be killed; one that can't be found is for the delete itself to tell.
+std::vector<std::string> running_ones(const std::vector<std::string>& names)
+{
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    std::vector<std::string> running;
+    for (const auto& name : unique_names(names)) {
+        try {
+            const auto state = state_of(*agent->find_vm(name));
+            if (state != "stopped" && state != "failed") {
+                running.push_back(name);
+            }
+        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): as said
+        }
+    }
+    return running;
+}
+
+/// Who sits at a terminal is asked before a VM that runs is killed; without one it takes --force, or bangerd refuses.
 int remove(const LifeCommand& command)
 {
-    return for_each_vm(command, [force = command.force](VmProxy& vm) { return vm.Delete(force); });
+    bool force = command.force;
+    if (!force && can_ask()) {
+        if (const auto running = running_ones(command.names); !running.empty()) {
+            if (!says_yes(in_words(running) + (running.size() == 1 ? " runs" : " run") + "; kill and delete?")) {
+                remark("nothing was deleted");
+                return 0;
+            }
+            force = true;
+        }
+    }
+    return for_each_vm(command, [force](VmProxy& vm) { return vm.Delete(force); });
+}
+
+/// VMs that are stopped, after a question. One that is started meanwhile is refused by bangerd.
+int prune(LifeCommand command)
+{
+    const auto rows = translated([] { return Agent::connect(WhenAbsent::Start)->manager().ListVms({{"state", "stopped"}}); });
+    for (const auto& row : rows) {
+        command.names.push_back(row.get<1>());
+    }
+    if (command.names.empty()) {
+        remark("no VM is stopped");
+        return 0;
+    }
+    if (!command.force) {
+        if (!can_ask()) {
+            throw Error{ErrorCode::InvalidArgument, "there is no terminal to ask at whether " + in_words(command.names) +
+                                                        " may be deleted; --force does it without a question"};
+        }
+        if (!says_yes("delete " + in_words(command.names) + " and what is on their disks?")) {
+            remark("nothing was deleted");
+            return 0;
+        }
+    }
+    return for_each_vm(command, [](VmProxy& vm) { return vm.Delete(false); });
 }
 
 struct SetCommand {
@@ -191,8 +261,14 @@ void add_vm_life(Command vm, Context& context)
     const auto deleting = std::make_shared<LifeCommand>();
     const auto delete_app = add(vm, context, deleting, "delete", "Delete VMs and their disks", remove);
     delete_app.alias("rm");
-    delete_app.flag("-f,--force", deleting->force, "running ones too; they are killed");
+    delete_app.flag("-f,--force", deleting->force, "running ones too, without a question; they are killed");
     add_progress_options(delete_app, *deleting);
+
+    const auto pruning = std::make_shared<LifeCommand>();
+    const auto prune_app = add_command(vm, context, "prune", "Delete all VMs that are stopped, after a question",
+                                       [pruning] { return prune(*pruning); });
+    prune_app.flag("-f,--force", pruning->force, "without the question");
+    add_progress_options(prune_app, *pruning);
 }
 
 }  // namespace banger::cli

@@ -5,7 +5,7 @@
 
 namespace banger::cli {
 
-/// start, stop, restart, kill, delete.
+/// start, stop, restart, set, kill, delete, prune.
 void add_vm_life(Command vm, Context& context);
 
 }  // namespace banger::cli

@@ -16,8 +16,11 @@ namespace {
 
 struct ListCommand {
     ListingOptions listing;
+    Shown shown{Shown::All};
+    bool all{false};
     std::string state;
     std::string pattern;
+    std::vector<std::string> filters;
 };
 
 struct ShowCommand {
@@ -25,15 +28,33 @@ struct ShowCommand {
     std::vector<std::string> names;
 };
 
-int list(const ListCommand& command)
+/// What bangerd is asked for; a key that it doesn't know it refuses itself.
+std::map<std::string, std::string> filter_of(const ListCommand& command)
 {
     std::map<std::string, std::string> filter;
-    if (!command.state.empty()) {
-        filter.emplace("state", command.state);
+    const auto put = [&filter](const std::string& key, const std::string& value) {
+        if (!value.empty() && !filter.emplace(key, value).second) {
+            throw Error{ErrorCode::InvalidArgument, "the " + key + " is given twice"};
+        }
+    };
+    put("state", command.state);
+    put("name", command.pattern);
+    for (const auto& word : command.filters) {
+        const auto border = word.find('=');
+        if (border == std::string::npos || border + 1 == word.size()) {
+            throw Error{ErrorCode::InvalidArgument, "--filter wants state=STATE or name=PATTERN, not \"" + word + "\""};
+        }
+        put(word.substr(0, border), word.substr(border + 1));
     }
-    if (!command.pattern.empty()) {
-        filter.emplace("name", command.pattern);
+    if (command.shown == Shown::Running && !command.all) {
+        filter.emplace("state", "running");
     }
+    return filter;
+}
+
+int list(const ListCommand& command)
+{
+    const auto filter = filter_of(command);
     const auto agent = Agent::connect(WhenAbsent::Start);
     const auto rows = translated([&] { return agent->manager().ListVms(filter); });
     Listing listing{{{"name", "NAME"},
@@ -109,13 +130,18 @@ int show(const ShowCommand& command)
 
 }  // namespace
 
-Command add_vm_list(Command parent, Context& context, const std::string& name)
+Command add_vm_list(Command parent, Context& context, const std::string& name, Shown shown)
 {
     const auto command = std::make_shared<ListCommand>();
-    const auto app = add_command(parent, context, name, "List VMs", [command] { return list(*command); });
+    command->shown = shown;
+    const bool is_all = shown == Shown::All;
+    const auto app =
+        add_command(parent, context, name, is_all ? "List VMs" : "List running VMs", [command] { return list(*command); });
+    app.flag("-a,--all", command->all, is_all ? "those that don't run, too, as without it" : "those that don't run, too");
     app.option("--state", command->state, "only those in this state")
         .one_of({"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"})
         .value_name("STATE");
+    app.option("--filter", command->filters, "the same as state=STATE, name=PATTERN").value_name("KEY=VALUE");
     app.option("PATTERN", command->pattern, "only names like this, with * and ?");
     command->listing.add_to(app, ListingOptions::Quiet::Offered);
     return app;

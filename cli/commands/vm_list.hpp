@@ -7,8 +7,11 @@
 
 namespace banger::cli {
 
+/// What a listing has where nothing else is asked for.
+enum class Shown { All, Running };
+
 /// `list` below `parent`, or, with another name, the same command elsewhere (`banger ps`).
-Command add_vm_list(Command parent, Context& context, const std::string& name);
+Command add_vm_list(Command parent, Context& context, const std::string& name, Shown shown);
 void add_vm_show(Command vm, Context& context);
 
 }  // namespace banger::cli

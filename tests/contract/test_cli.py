@@ -27,7 +27,8 @@ def cli(shared_home):
     (("vm",), 2), (("vm", "frobnicate"), 2), (("frobnicate",), 2), (("vm", "list", "--frobnicate"), 2), (("vm", "show"), 2),
     (("vm", "list", "--format", "xml"), 2), (("vm", "kill", "--signal", "FROB", "x"), 2), (("vm", "kill", "--signal", "99", "x"), 2),
     (("image", "build", "--suite", "warty"), 2),
-    (("vm", "list"), 0), (("vm", "list", "--json"), 0), (("image", "list"), 0), (("kernel", "list"), 0), (("version",), 0), (("--help",), 0),
+    (("vm", "list", "--filter", "state"), 2), (("vm", "list", "--filter", "colour=red"), 2), (("ps", "--state", "running", "--filter", "state=stopped"), 2),
+    (("vm", "list"), 0), (("vm", "list", "--json"), 0), (("ps",), 0), (("ps", "-a", "--filter", "name=x*"), 0), (("image", "list"), 0), (("kernel", "list"), 0), (("version",), 0), (("--help",), 0),
     (("vm", "run", "--help"), 0), (("daemon", "status"), 0),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value))
 def test_exit_codes(cli, words, code):

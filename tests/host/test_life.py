@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A VM's life: stop, start, restart, poweroff and reboot from within, kill, delete."""
 
+import contextlib
+import os
+import pty
+import signal
+import subprocess
 import time
 
 import pytest
@@ -75,23 +80,59 @@ def test_kill_is_for_when_stop_fails(make_vm):
 def test_stop_of_a_guest_that_does_not_answer_ends_it_all_the_same(make_vm):
     vm = make_vm()
     pid = vm.show()["pid"]
-    import os
-    import signal
     os.kill(pid, signal.SIGSTOP)
     vm.do("stop", "--timeout", "3")
     assert vm.state() in ("stopped", "failed")
+
+
+def answered(home, answer, *words):
+    """What a command wrote on its terminal, where it was given this answer to its question, and its exit code."""
+    master, slave = pty.openpty()
+    process = home.start(*words, stdin=slave, stdout=subprocess.DEVNULL, stderr=slave)
+    os.close(slave)
+    text = b""
+    with contextlib.suppress(OSError):  # EIO: the terminal's other end is closed
+        while b"[y/N]" not in text:
+            text += os.read(master, 4096)
+        os.write(master, answer)
+        while piece := os.read(master, 4096):
+            text += piece
+    os.close(master)
+    return text.decode(), process.wait(60)
 
 
 def test_delete_leaves_nothing(make_vm):
     vm = make_vm()
     folder, pid = vm.folder(), vm.show()["pid"]
     assert vm.do("delete", check=False).returncode == 6, "a running VM needs -f"
+    asked, code = answered(vm.home, b"n\n", "vm", "delete", vm.name)
+    assert code == 0 and f"{vm.name} runs" in asked and "nothing was deleted" in asked, asked
     assert vm.state() == "running"
-    vm.do("delete", "-f")
+    asked, code = answered(vm.home, b"Yes\n", "vm", "delete", vm.name)
+    assert code == 0, asked
     assert vm.name not in vm.home.vms()
     assert not folder.exists()
     assert processes.find(pid) is None
     assert not processes.below_folder(folder)
+
+
+def test_prune_deletes_what_is_stopped_and_ps_does_not_list_it(own_world, make_vm):
+    names = [make_vm("--no-start", home=own_world).name for _ in range(2)]
+
+    def listed(*words):
+        return own_world.banger(*words, check=True).stdout.split()
+
+    assert listed("ps", "-q") == []
+    for words in (("ps", "-aq"), ("vm", "list", "-q"), ("vm", "list", "-q", "--filter", "state=stopped")):
+        assert sorted(listed(*words)) == sorted(names), words
+    refused = own_world.banger("vm", "prune")
+    assert refused.returncode == 2 and all(name in refused.stderr for name in names) and "--force" in refused.stderr
+    asked, code = answered(own_world, b"\n", "vm", "prune")
+    assert code == 0 and all(name in asked for name in names)
+    assert sorted(own_world.vms()) == sorted(names)
+    own_world.banger("vm", "prune", "-f", check=True)
+    assert own_world.vms() == {}
+    assert own_world.banger("vm", "prune", check=True).stderr == "no VM is stopped\n"
 
 
 def test_verbs_that_change_nothing_succeed(make_vm):
