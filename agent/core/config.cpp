@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <vector>
 
 #include "common/error.hpp"
@@ -15,17 +16,14 @@
 namespace banger::agent {
 namespace {
 
-/// One known key: how its value gets into the configuration.
+/// One known key: how its value gets into the configuration, and out of it again as it would stand in the file.
 struct Key {
     std::string_view name;
     std::function<void(Config&, const toml::node&)> apply;
+    std::function<std::string(const Config&)> shown;
 };
 
-[[noreturn]] void refuse(std::string_view file, const toml::node& node, const std::string& what)
-{
-    throw Error{ErrorCode::InvalidArgument,
-                std::string{file} + ":" + std::to_string(node.source().begin.line) + ": " + what};
-}
+std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
 
 template <typename T>
 T value_of(const toml::node& node, const char* type)
@@ -60,11 +58,13 @@ void set_log_level(Config& config, const toml::node& node)
 const std::vector<Key>& top_keys()
 {
     static const std::vector<Key> keys{
-        {"log_level", set_log_level},
+        {"log_level", set_log_level, [](const Config& c) { return in_quotes(c.log_level); }},
         {"default_image",
-         [](Config& c, const toml::node& n) { c.default_image = ArtifactName::parse(text_of(n)).str(); }},
+         [](Config& c, const toml::node& n) { c.default_image = ArtifactName::parse(text_of(n)).str(); },
+         [](const Config& c) { return in_quotes(c.default_image); }},
         {"default_kernel",
-         [](Config& c, const toml::node& n) { c.default_kernel = ArtifactName::parse(text_of(n)).str(); }},
+         [](Config& c, const toml::node& n) { c.default_kernel = ArtifactName::parse(text_of(n)).str(); },
+         [](const Config& c) { return in_quotes(c.default_kernel); }},
     };
     return keys;
 }
@@ -72,15 +72,22 @@ const std::vector<Key>& top_keys()
 const std::vector<Key>& vm_keys()
 {
     static const std::vector<Key> keys{
-        {"vcpu", [](Config& c, const toml::node& n) { c.vcpus = number_of(n, 1, 64); }},
-        {"memory_mib", [](Config& c, const toml::node& n) { c.memory_mib = number_of(n, 128, 1U << 20U); }},
-        {"disk_size", [](Config& c, const toml::node& n) { c.disk = ByteSize::parse(text_of(n)); }},
-        {"vmm", [](Config& c, const toml::node& n) { c.vmm = parse_vmm(text_of(n)); }},
-        {"network", [](Config& c, const toml::node& n) { c.network = parse_network(text_of(n)); }},
-        {"nat",
-         [](Config& c, const toml::node& n) { c.nat = value_of<bool>(n, "true or false") ? Nat::On : Nat::Off; }},
-        {"storage", [](Config& c, const toml::node& n) { c.storage = parse_storage(text_of(n)); }},
-        {"system_overlay_size", [](Config& c, const toml::node& n) { c.overlay = ByteSize::parse(text_of(n)); }},
+        {"vcpu", [](Config& c, const toml::node& n) { c.vcpus = number_of(n, 1, 64); },
+         [](const Config& c) { return std::to_string(c.vcpus); }},
+        {"memory_mib", [](Config& c, const toml::node& n) { c.memory_mib = number_of(n, 128, 1U << 20U); },
+         [](const Config& c) { return std::to_string(c.memory_mib); }},
+        {"disk_size", [](Config& c, const toml::node& n) { c.disk = ByteSize::parse(text_of(n)); },
+         [](const Config& c) { return in_quotes(c.disk.to_string()); }},
+        {"vmm", [](Config& c, const toml::node& n) { c.vmm = parse_vmm(text_of(n)); },
+         [](const Config& c) { return in_quotes(to_string(c.vmm)); }},
+        {"network", [](Config& c, const toml::node& n) { c.network = parse_network(text_of(n)); },
+         [](const Config& c) { return in_quotes(to_string(c.network)); }},
+        {"nat", [](Config& c, const toml::node& n) { c.nat = value_of<bool>(n, "true or false") ? Nat::On : Nat::Off; },
+         [](const Config& c) { return std::string{c.nat == Nat::On ? "true" : "false"}; }},
+        {"storage", [](Config& c, const toml::node& n) { c.storage = parse_storage(text_of(n)); },
+         [](const Config& c) { return in_quotes(to_string(c.storage)); }},
+        {"system_overlay_size", [](Config& c, const toml::node& n) { c.overlay = ByteSize::parse(text_of(n)); },
+         [](const Config& c) { return in_quotes(c.overlay.to_string()); }},
     };
     return keys;
 }
@@ -94,31 +101,69 @@ std::vector<std::string_view> names_of(const std::vector<Key>& keys)
     return names;
 }
 
-void apply_table(Config& config, const toml::table& table, const std::vector<Key>& keys, std::string_view file)
+/// What a file was found to say, line by line.
+struct Reading {
+    std::string file;
+    Config config;
+    std::map<std::string, unsigned> lines;          ///< of the keys that are set, named as in ConfigValue
+    std::multimap<unsigned, std::string> problems;  ///< by line, as toml++ gives keys in the order of the alphabet
+
+    void refuse(unsigned line, const std::string& what)
+    {
+        problems.emplace(line, file + ":" + std::to_string(line) + ": " + what);
+    }
+};
+
+constexpr std::string_view vm_table = "vm_defaults";
+
+void read_table(Reading& reading, const toml::table& table, const std::vector<Key>& keys, const std::string& prefix)
 {
+    const bool is_top = prefix.empty();
     for (const auto& [name, node] : table) {
+        const auto line = node.source().begin.line;
         const auto key =
             std::find_if(keys.begin(), keys.end(), [word = name.str()](const Key& k) { return k.name == word; });
         if (key == keys.end()) {
-            if (node.is_table() && name.str() == "vm_defaults" && &keys == &top_keys()) {
-                apply_table(config, *node.as_table(), vm_keys(), file);
+            if (node.is_table() && name.str() == vm_table && is_top) {
+                read_table(reading, *node.as_table(), vm_keys(), std::string{vm_table} + ".");
                 continue;
             }
             auto known = names_of(keys);
-            if (&keys == &top_keys()) {
-                known.emplace_back("vm_defaults");
+            if (is_top) {
+                known.push_back(vm_table);
             }
             const auto near = nearest(name.str(), known);
-            refuse(file, node,
-                   "unknown key \"" + std::string{name.str()} + "\"" +
-                       (near ? "; did you mean " + std::string{*near} + "?" : ""));
+            reading.refuse(line, "unknown key \"" + std::string{name.str()} + "\"" +
+                                     (near ? "; did you mean " + std::string{*near} + "?" : ""));
+            continue;
         }
+        const auto before = reading.config;
         try {
-            key->apply(config, node);
+            key->apply(reading.config, node);
+            reading.lines.emplace(prefix + std::string{key->name}, line);
         } catch (const Error& problem) {
-            refuse(file, node, std::string{key->name} + ": " + problem.what());
+            reading.config = before;
+            reading.refuse(line, std::string{key->name} + ": " + problem.what());
         }
     }
+}
+
+Reading read(std::string_view text, std::string_view file, const HostSize& host)
+{
+    Reading reading{.file = std::string{file}, .config = default_config(host), .lines = {}, .problems = {}};
+    try {
+        read_table(reading, toml::parse(text, file), top_keys(), "");
+    } catch (const toml::parse_error& problem) {
+        reading.refuse(problem.source().begin.line, std::string{problem.description()});
+    }
+    return reading;
+}
+
+/// A file that isn't there is an empty one.
+std::string content_of(const std::filesystem::path& file)
+{
+    std::ifstream stream{file, std::ios::binary};
+    return stream ? std::string{std::istreambuf_iterator<char>{stream}, {}} : std::string{};
 }
 
 }  // namespace
@@ -134,25 +179,36 @@ Config default_config(const HostSize& host)
 
 Config parse_config(std::string_view text, std::string_view file, const HostSize& host)
 {
-    auto config = default_config(host);
-    try {
-        const auto table = toml::parse(text, file);
-        apply_table(config, table, top_keys(), file);
-    } catch (const toml::parse_error& problem) {
-        throw Error{ErrorCode::InvalidArgument, std::string{file} + ":" + std::to_string(problem.source().begin.line) +
-                                                    ": " + std::string{problem.description()}};
+    const auto reading = read(text, file, host);
+    if (!reading.problems.empty()) {
+        throw Error{ErrorCode::InvalidArgument, reading.problems.begin()->second};
     }
-    return config;
+    return reading.config;
 }
 
 Config load_config(const std::filesystem::path& file, const HostSize& host)
 {
-    std::ifstream stream{file, std::ios::binary};
-    if (!stream) {
-        return default_config(host);
+    return parse_config(content_of(file), file.string(), host);
+}
+
+ConfigReport report_config(const std::filesystem::path& file, const HostSize& host)
+{
+    const auto reading = read(content_of(file), file.string(), host);
+    ConfigReport report;
+    for (const auto& [line, problem] : reading.problems) {
+        report.problems.push_back(problem);
     }
-    const std::string text{std::istreambuf_iterator<char>{stream}, {}};
-    return parse_config(text, file.string(), host);
+    const auto add = [&](const std::vector<Key>& keys, const std::string& prefix) {
+        for (const auto& key : keys) {
+            auto name = prefix + std::string{key.name};
+            const auto line = reading.lines.find(name);
+            auto origin = line == reading.lines.end() ? "default" : reading.file + ":" + std::to_string(line->second);
+            report.values.push_back({std::move(name), key.shown(reading.config), std::move(origin)});
+        }
+    };
+    add(top_keys(), "");
+    add(vm_keys(), std::string{vm_table} + ".");
+    return report;
 }
 
 }  // namespace banger::agent

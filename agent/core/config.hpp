@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/core/vm/vm_record.hpp"
 #include "common/size.hpp"
@@ -38,5 +39,19 @@ Config default_config(const HostSize& host);
 Config parse_config(std::string_view text, std::string_view file, const HostSize& host);
 /// As above; a file that isn't there is an empty one.
 Config load_config(const std::filesystem::path& file, const HostSize& host);
+
+/// A key as it holds now.
+struct ConfigValue {
+    std::string key;     ///< with its table: vm_defaults.vcpu
+    std::string value;   ///< as it could stand in the file
+    std::string origin;  ///< "FILE:LINE" or "default"
+};
+
+/// All keys, and all mistakes of the file: a key with a mistake has its default.
+struct ConfigReport {
+    std::vector<ConfigValue> values;
+    std::vector<std::string> problems;  ///< "FILE:LINE: what is wrong; did you mean ..."
+};
+ConfigReport report_config(const std::filesystem::path& file, const HostSize& host);
 
 }  // namespace banger::agent

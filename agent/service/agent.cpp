@@ -147,6 +147,20 @@ Config Agent::config() const
     return config;
 }
 
+ConfigReport Agent::config_report() const
+{
+    auto report = report_config(paths_.config, host_size());
+    if (const char* level = ::getenv("BANGER_LOG_LEVEL"); level != nullptr) {
+        for (auto& row : report.values) {
+            if (row.key == "log_level") {
+                row.value = level;
+                row.origin = "BANGER_LOG_LEVEL";
+            }
+        }
+    }
+    return report;
+}
+
 std::vector<std::string> Agent::users_of_image(const Digest& digest) const
 {
     return users_of(*vms_, [&](const VmSpec& spec) { return spec.image_digest == digest; });

@@ -71,6 +71,8 @@ public:
     const std::vector<std::string>& warnings() const noexcept { return warnings_; }
     /// Read anew at each call, so that a change needs no restart. Throws InvalidArgument with file:line.
     Config config() const;
+    /// All of it with its mistakes, and where each value comes from.
+    ConfigReport config_report() const;
 
     /// Who watches VMs come, change and go; may be set once the bus is there.
     void observe(VmObserver observer) { observer_ = std::move(observer); }

@@ -323,6 +323,21 @@ ManagerObject::ListKernels()
     });
 }
 
+std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>>
+ManagerObject::GetConfig()
+{
+    ++calls_;
+    return answer("GetConfig", [&] {
+        auto report = agent_->config_report();
+        decltype(GetConfig()) told;
+        for (auto& row : report.values) {
+            std::get<0>(told).emplace_back(std::move(row.key), std::move(row.value), std::move(row.origin));
+        }
+        std::get<1>(told) = std::move(report.problems);
+        return told;
+    });
+}
+
 sdbus::ObjectPath ManagerObject::FindKernel(const std::string& name)
 {
     ++calls_;

@@ -39,6 +39,8 @@ private:
     std::vector<
         sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
     ListImages() override;
+    std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>> GetConfig()
+        override;
     sdbus::ObjectPath FindImage(const std::string& name) override;
     sdbus::ObjectPath BuildImage(const VariantMap& options) override;
     std::vector<

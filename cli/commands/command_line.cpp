@@ -3,6 +3,7 @@
 
 #include "cli/commands/artifacts.hpp"
 #include "cli/commands/completion.hpp"
+#include "cli/commands/config.hpp"
 #include "cli/commands/daemon.hpp"
 #include "cli/commands/runtime.hpp"
 #include "cli/commands/vm_cp.hpp"
@@ -98,6 +99,7 @@ Parser make_command_line(Context& context)
     add_image_commands(add_noun(root, "image", "Root file systems that VMs start from"), context);
     add_kernel_commands(add_noun(root, "kernel", "Kernels that VMs boot"), context);
     add_runtime_commands(add_noun(root, "runtime", "Firecracker, which banger fetches for you"), context);
+    add_config_commands(add_noun(root, "config", "The settings in ~/.config/banger/config.toml"), context);
     add_daemon_commands(add_noun(root, "daemon", "bangerd, the program behind banger"), context);
     add_host_commands(root, context);
     add_vm_list(root, context, "ps", Shown::Running);

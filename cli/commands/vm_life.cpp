@@ -149,7 +149,9 @@ int remove(const LifeCommand& command)
 /// VMs that are stopped, after a question. One that is started meanwhile is refused by bangerd.
 int prune(LifeCommand command)
 {
-    const auto rows = translated([] { return Agent::connect(WhenAbsent::Start)->manager().ListVms({{"state", "stopped"}}); });
+    const auto rows = translated([] {
+        return Agent::connect(WhenAbsent::Start)->manager().ListVms({{"state", "stopped"}});
+    });
     for (const auto& row : rows) {
         command.names.push_back(row.get<1>());
     }
@@ -159,7 +161,8 @@ int prune(LifeCommand command)
     }
     if (!command.force) {
         if (!can_ask()) {
-            throw Error{ErrorCode::InvalidArgument, "there is no terminal to ask at whether " + in_words(command.names) +
+            throw Error{ErrorCode::InvalidArgument, "there is no terminal to ask at whether " +
+                                                        in_words(command.names) +
                                                         " may be deleted; --force does it without a question"};
         }
         if (!says_yes("delete " + in_words(command.names) + " and what is on their disks?")) {

@@ -135,9 +135,10 @@ Command add_vm_list(Command parent, Context& context, const std::string& name, S
     const auto command = std::make_shared<ListCommand>();
     command->shown = shown;
     const bool is_all = shown == Shown::All;
-    const auto app =
-        add_command(parent, context, name, is_all ? "List VMs" : "List running VMs", [command] { return list(*command); });
-    app.flag("-a,--all", command->all, is_all ? "those that don't run, too, as without it" : "those that don't run, too");
+    const auto app = add_command(parent, context, name, is_all ? "List VMs" : "List running VMs",
+                                 [command] { return list(*command); });
+    app.flag("-a,--all", command->all,
+             is_all ? "those that don't run, too, as without it" : "those that don't run, too");
     app.option("--state", command->state, "only those in this state")
         .one_of({"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"})
         .value_name("STATE");

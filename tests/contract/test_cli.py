@@ -93,6 +93,24 @@ def test_doctor_lists_checks_and_mends(cli):
     assert (done.returncode == 4) == any(row["verdict"] == "missing" for row in rows)
 
 
+def test_config_is_shown_with_its_origins_and_each_wrong_line_is_named(home):
+    home.write_config("default_image = 'mine'\n")
+    assert home.banger("config", "check", check=True).stderr == ""
+    rows = {row["key"]: row for row in home.json("config", "show")}
+    assert rows["default_image"] == {"key": "default_image", "value": '"mine"', "origin": f"{home.config_file}:1"}
+    assert rows["vm_defaults.network"]["origin"] == "default"
+    home.write_config("default_image = 7\n[vm_defaults]\nvcpus = 2\n")
+    for verb in ("check", "show"):
+        done = home.banger("config", verb)
+        assert done.returncode == 2
+        assert f"{home.config_file}:1: default_image: must be a string" in done.stderr
+        assert f'{home.config_file}:3: unknown key "vcpus"; did you mean vcpu?' in done.stderr
+    home.banger("daemon", "stop")
+    rows = {row["key"]: row for row in json.loads(home.banger("config", "show", "--json", env={"BANGER_LOG_LEVEL": "debug"}).stdout)}
+    assert (rows["log_level"]["value"], rows["log_level"]["origin"]) == ("debug", "BANGER_LOG_LEVEL")
+    home.banger("daemon", "stop")
+
+
 def test_version_is_told_without_bangerd(home):
     assert home.banger("version").returncode == 0
     assert home.banger("--version").returncode == 0

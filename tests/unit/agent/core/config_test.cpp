@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "common/error.hpp"
+#include "tests/fakes/temporary_folder.hpp"
 
 namespace banger::agent {
 namespace {
@@ -112,6 +115,55 @@ TEST(ConfigTest, NumbersAreCheckedAtTheirBounds)
                              "vcpu = 9223372036854775807", "memory_mib = 4294967424"}) {
         EXPECT_THAT(config_refusal(std::string{"[vm_defaults]\n"} + text), HasSubstr("must be")) << text;
     }
+}
+
+std::string origin_of(const ConfigReport& report, std::string_view key)
+{
+    for (const auto& row : report.values) {
+        if (row.key == key) {
+            return row.value + " from " + row.origin;
+        }
+    }
+    return "it is not told";
+}
+
+TEST(ConfigTest, AReportTellsEachKeyWithItsOrigin)
+{
+    const test::TemporaryFolder folder;
+    const auto file = folder.path / "config.toml";
+    std::ofstream{file} << "log_level = 'warn'\n[vm_defaults]\nvcpu = 3\ndisk_size = '20G'\nnat = true\n";
+    const auto report = report_config(file, host);
+    EXPECT_THAT(report.problems, ::testing::IsEmpty());
+    EXPECT_EQ(report.values.size(), 11U);
+    EXPECT_EQ(origin_of(report, "log_level"), "\"warn\" from " + file.string() + ":1");
+    EXPECT_EQ(origin_of(report, "vm_defaults.vcpu"), "3 from " + file.string() + ":3");
+    EXPECT_EQ(origin_of(report, "vm_defaults.nat"), "true from " + file.string() + ":5");
+    EXPECT_EQ(origin_of(report, "vm_defaults.memory_mib"), "4096 from default");
+    EXPECT_EQ(report_config(folder.path / "none", host).values.size(), 11U);
+    // What is told could stand in the file.
+    std::string again;
+    for (const auto& row : report.values) {
+        again += row.key + " = " + row.value + "\n";
+    }
+    std::ofstream{file} << again;
+    const auto same = report_config(file, host);
+    EXPECT_THAT(same.problems, ::testing::IsEmpty());
+    for (std::size_t i = 0; i < same.values.size(); ++i) {
+        EXPECT_EQ(same.values[i].value, report.values[i].value) << report.values[i].key;
+    }
+}
+
+TEST(ConfigTest, AReportNamesEachMistakeInOrderAndHasTheDefaultThere)
+{
+    const test::TemporaryFolder folder;
+    const auto file = folder.path / "config.toml";
+    std::ofstream{file} << "log_levl = 'warn'\nlog_level = 'loud'\n[vm_defaults]\nvcpu = 3\nmemory_mib = 'much'\n";
+    const auto report = report_config(file, host);
+    EXPECT_THAT(report.problems,
+                ::testing::ElementsAre(HasSubstr(":1: unknown key \"log_levl\""), HasSubstr(":2: log_level: must be"),
+                                       HasSubstr(":5: memory_mib: must be")));
+    EXPECT_EQ(origin_of(report, "log_level"), "\"info\" from default");
+    EXPECT_EQ(origin_of(report, "vm_defaults.vcpu"), "3 from " + file.string() + ":4");
 }
 
 TEST(ConfigTest, WhatIsNoTomlNamesItsLine)
