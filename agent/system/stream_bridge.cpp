@@ -24,7 +24,7 @@ bool would_block(int errno_value) { return errno_value == EAGAIN || errno_value 
 }  // namespace
 
 FdSink::FdSink(EventLoop& loop, UniqueFd socket, Consumed consumed)
-    : loop_{&loop}, socket_{std::move(socket)}, consumed_{std::move(consumed)}
+    : socket_{std::move(socket)}, consumed_{std::move(consumed)}
 {
     source_ = loop.on_io(socket_.get(), 0, [this](std::uint32_t events) {
         if ((events & (EPOLLHUP | EPOLLERR)) != 0) {

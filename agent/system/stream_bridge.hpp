@@ -33,7 +33,6 @@ private:
     void discard();
     void maybe_drained();
 
-    EventLoop* loop_;
     UniqueFd socket_;
     EventLoop::Source source_;
     Consumed consumed_;
