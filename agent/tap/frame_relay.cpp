@@ -15,7 +15,7 @@
 namespace banger::tap {
 namespace {
 
-constexpr std::size_t header = 4;
+constexpr std::size_t frame_header = 4;
 
 bool is_later() noexcept { return errno == EAGAIN || errno == EINTR; }
 
@@ -37,13 +37,13 @@ short FrameRelay::stream_events() const noexcept
 /// One frame into the buffer; false when there is none.
 bool FrameRelay::read_tap()
 {
-    const auto got = ::read(tap_.get(), out_.bytes.get() + out_.end + header, frame_limit);
+    const auto got = ::read(tap_.get(), out_.bytes.get() + out_.end + frame_header, frame_limit);
     if (got <= 0) {
         return false;
     }
     const std::uint32_t length = htonl(static_cast<std::uint32_t>(got));
-    std::memcpy(out_.bytes.get() + out_.end, &length, header);
-    out_.end += header + static_cast<std::size_t>(got);
+    std::memcpy(out_.bytes.get() + out_.end, &length, frame_header);
+    out_.end += frame_header + static_cast<std::size_t>(got);
     return true;
 }
 
@@ -51,7 +51,7 @@ bool FrameRelay::to_stream()
 {
     if (out_.held() == 0) {
         out_.begin = out_.end = 0;
-        while (out_.end + header + frame_limit <= capacity && read_tap()) {
+        while (out_.end + frame_header + frame_limit <= capacity && read_tap()) {
         }
     }
     while (out_.held() > 0) {
@@ -68,21 +68,21 @@ bool FrameRelay::to_stream()
 /// One whole frame out of the buffer; false when there is none. A TAP that takes none drops it, as a wire does.
 bool FrameRelay::write_tap()
 {
-    if (in_.held() < header) {
+    if (in_.held() < frame_header) {
         return false;
     }
     std::uint32_t prefix = 0;
-    std::memcpy(&prefix, in_.bytes.get() + in_.begin, header);
+    std::memcpy(&prefix, in_.bytes.get() + in_.begin, frame_header);
     const std::size_t length = ntohl(prefix);
     if (length == 0 || length > frame_limit) {
         throw Error{ErrorCode::CorruptData,
                     "a frame of " + std::to_string(length) + " bytes; the stream is out of step"};
     }
-    if (in_.held() < header + length) {
+    if (in_.held() < frame_header + length) {
         return false;
     }
-    (void)!::write(tap_.get(), in_.bytes.get() + in_.begin + header, length);
-    in_.begin += header + length;
+    (void)!::write(tap_.get(), in_.bytes.get() + in_.begin + frame_header, length);
+    in_.begin += frame_header + length;
     return true;
 }
 

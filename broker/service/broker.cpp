@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/service/broker.hpp"
 
+#include <malloc.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <utility>
@@ -14,6 +16,7 @@ namespace {
 constexpr auto bus_name = "dev.banger.Broker1";
 /// What the bus has taken for us while we gave the name back is here by then: the daemon sends in order.
 constexpr std::chrono::milliseconds drain_time{100};
+constexpr std::chrono::milliseconds trim_delay{1'000};
 constexpr std::chrono::milliseconds a_day{24 * 60 * 60 * 1000};
 
 }  // namespace
@@ -134,6 +137,13 @@ void Broker::watch()
     if (!care_due_) {
         care_due_ = true;
         care_timer_ = loop_->after(std::chrono::milliseconds{0}, [this] { look_after(); });
+    }
+    if (!trim_due_) {
+        trim_due_ = true;
+        trim_timer_ = loop_->after(trim_delay, [this] {
+            trim_due_ = false;
+            ::malloc_trim(0);  // what many sandboxes leave is holes, which malloc() gives back to nobody by itself
+        });
     }
 }
 

@@ -59,7 +59,9 @@ private:
     EventLoop::Source idle_timer_;
     EventLoop::Source care_timer_;
     EventLoop::Source daily_timer_;
+    EventLoop::Source trim_timer_;
     bool care_due_{false};
+    bool trim_due_{false};
     bool leaving_{false};
     bool told_to_leave_{false};
     std::atomic<bool> mending_{false};

@@ -10,9 +10,9 @@
 namespace banger::broker {
 namespace {
 
-constexpr std::string_view suffix = ".toml";
+constexpr std::string_view record_suffix = ".toml";
 
-std::string file_of(const SandboxKey& key) { return key.str() + std::string{suffix}; }
+std::string file_of(const SandboxKey& key) { return key.str() + std::string{record_suffix}; }
 
 }  // namespace
 
@@ -22,7 +22,7 @@ std::vector<RecordStore::Entry> RecordFiles::load()
 {
     std::vector<Entry> entries;
     for (const auto& name : folder_.names()) {
-        if (!name.ends_with(suffix)) {
+        if (!name.ends_with(record_suffix)) {
             continue;
         }
         if (auto text = folder_.read(name)) {

@@ -192,9 +192,9 @@ std::vector<std::string> FakeKernel::faults()
         }
     }
     for (const auto& [name, each] : nodes) {
-        const auto mine = [&](BlockDevice device) {
+        const auto mine = [this, mark = name](BlockDevice device) {
             const auto* const below = loop(device);
-            return below != nullptr && below->mark == name;
+            return below != nullptr && below->mark == mark;
         };
         if (each.whose == Whose::Ours && (!mine(each.base) || !mine(each.cow))) {
             found.push_back(name + " stands on no loop devices of its own");

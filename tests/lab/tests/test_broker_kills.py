@@ -14,6 +14,7 @@ import time
 import pytest
 
 import broker_world as world
+from harness import wait
 from broker_fixtures import alice, base, bob, callers  # noqa: F401: fixtures
 from broker_user import Refused
 
@@ -24,6 +25,7 @@ JOURNAL = ("fsync", "renameat", "unlinkat")  # its own steps: each is tried
 SOME = 6  # of the others, without LAB_EVERY_STEP=yes
 SIZE = 64 << 20
 MOST_MEMORY = 4 << 10  # KiB of private dirty memory
+MANY = 60
 
 
 def threads():
@@ -160,16 +162,24 @@ def test_a_crowd_of_two_users_leaves_nothing(alice, bob, base):
 
 
 def test_memory_is_flat_over_the_lives_of_many_sandboxes(alice, base):
+    for number in range(MANY):
+        alice.create(f"b{number}", size=0)
+        alice.start(f"b{number}")
+        alice.nat(f"b{number}", True)
+    print(f"{private_kib_at_rest()} KiB with {MANY}")
+    clear(alice)
+    after_many = private_kib_at_rest()
+    assert after_many <= MOST_MEMORY, f"KiB: {after_many}"
     samples = []
-    for number in range(30):
+    for number in range(15):
         alice.create(f"m{number}", size=16 << 20)
         alice.start(f"m{number}", base)
         alice.nat(f"m{number}", True)
         alice.stop(f"m{number}")
         alice.destroy(f"m{number}")
-        samples.append(private_kib())
+        samples.append(private_kib_at_rest())
     print(samples)
-    warm = samples[5:]
+    warm = samples[3:]
     assert max(warm) <= min(warm) * 1.05 and max(warm) <= MOST_MEMORY, f"KiB: {samples}"
 
 
@@ -185,7 +195,7 @@ def crowd(alice, bob, base, dice, seconds, most):
         having = mine[user]
         try:
             if time.monotonic() > next_kill and world.pid():
-                memory.append(private_kib())  # at rest: who calls waits for the answer
+                memory.append(private_kib_at_rest())
                 os.kill(world.pid(), 9)
                 done["kill"] += 1
                 next_kill = time.monotonic() + dice.uniform(2, 8)
@@ -204,10 +214,17 @@ def crowd(alice, bob, base, dice, seconds, most):
                 act(user, base, dice, dice.choice(sorted(having)), having)
                 done["other"] += 1
         except Refused as refusal:
-            assert "freedesktop" in refusal.name, refusal
+            stood_still = "polkit gives no answer" in refusal.message and polkit_stood_still()
+            assert "freedesktop" in refusal.name or stood_still, refusal
+            done["polkit stood still"] += stood_still
         mine[user] = {name: row["state"] for name, row in again(user.list).items()}
     print(dict(done), memory)
     assert max(memory) <= MOST_MEMORY, f"KiB: {memory}"
+
+
+def polkit_stood_still():
+    """polkitd 122 ends a rule that takes 15 s, and at times, after thousands, takes one that had long ended for it."""
+    return "Terminating runaway script" in wait.until(lambda: world.sh("journalctl -b -u polkit --since -30s | grep runaway", check=False), 20, "its own word")
 
 
 def again(call):
@@ -231,6 +248,12 @@ def act(user, base, dice, name, having):
         user.stop(name)
     else:
         user.destroy(name)
+
+
+def private_kib_at_rest():
+    """It gives back what it can a second after a call."""
+    time.sleep(1.5)
+    return private_kib()
 
 
 def private_kib():
