@@ -180,8 +180,12 @@ Config default_config(const HostSize& host)
 Config parse_config(std::string_view text, std::string_view file, const HostSize& host)
 {
     const auto reading = read(text, file, host);
-    if (!reading.problems.empty()) {
-        throw Error{ErrorCode::InvalidArgument, reading.problems.begin()->second};
+    std::string all;
+    for (const auto& [line, problem] : reading.problems) {
+        all += (all.empty() ? "" : "\n") + problem;
+    }
+    if (!all.empty()) {
+        throw Error{ErrorCode::InvalidArgument, all};
     }
     return reading.config;
 }

@@ -35,7 +35,7 @@ struct HostSize {
 
 /// What holds with no file at all.
 Config default_config(const HostSize& host);
-/// Throws InvalidArgument: "FILE:LINE: what is wrong; did you mean ...".
+/// Throws InvalidArgument: "FILE:LINE: what is wrong; did you mean ...", a line for each mistake.
 Config parse_config(std::string_view text, std::string_view file, const HostSize& host);
 /// As above; a file that isn't there is an empty one.
 Config load_config(const std::filesystem::path& file, const HostSize& host);

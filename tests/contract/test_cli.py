@@ -96,7 +96,7 @@ def test_doctor_lists_checks_and_mends(cli):
 def test_config_is_shown_with_its_origins_and_each_wrong_line_is_named(home):
     home.write_config("default_image = 'mine'\n")
     assert home.banger("config", "check", check=True).stderr == ""
-    rows = {row["key"]: row for row in home.json("config", "show")}
+    rows = {row["key"]: row for row in home.json("config", "show", "--json")}
     assert rows["default_image"] == {"key": "default_image", "value": '"mine"', "origin": f"{home.config_file}:1"}
     assert rows["vm_defaults.network"]["origin"] == "default"
     home.write_config("default_image = 7\n[vm_defaults]\nvcpus = 2\n")
@@ -106,7 +106,11 @@ def test_config_is_shown_with_its_origins_and_each_wrong_line_is_named(home):
         assert f"{home.config_file}:1: default_image: must be a string" in done.stderr
         assert f'{home.config_file}:3: unknown key "vcpus"; did you mean vcpu?' in done.stderr
     home.banger("daemon", "stop")
-    rows = {row["key"]: row for row in json.loads(home.banger("config", "show", "--json", env={"BANGER_LOG_LEVEL": "debug"}).stdout)}
+    done = home.banger("config", "check")
+    assert done.returncode != 0 and ":1: default_image" in done.stderr and ":3: unknown key" in done.stderr, "bangerd does not start with such a file"
+    home.write_config("")
+    shown = home.banger("config", "show", "--json", env={"BANGER_LOG_LEVEL": "debug"}, check=True)
+    rows = {row["key"]: row for row in json.loads(shown.stdout)}
     assert (rows["log_level"]["value"], rows["log_level"]["origin"]) == ("debug", "BANGER_LOG_LEVEL")
     home.banger("daemon", "stop")
 
