@@ -63,7 +63,6 @@ private:
     UniqueFd socket_;
     Sink sink_;
     State state_{State::Open};
-    bool at_end_{false};
     bool discarding_{false};
     int problem_{0};
     std::size_t begin_{0};

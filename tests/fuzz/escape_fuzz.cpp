@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto whole = in_pieces(text, size + 1);
     check_harmless(whole, KeepLines::Yes);
     demand(whole == banger::cli::escaped(without_returns(text), KeepLines::Yes), "a stream shows what a text does");
-    for (const std::size_t piece : {1, 2, 3, 7}) {
+    for (const std::size_t piece : std::initializer_list<std::size_t>{1, 2, 3, 7}) {
         demand(in_pieces(text, piece) == whole, "where a stream is cut makes no difference");
     }
     return 0;

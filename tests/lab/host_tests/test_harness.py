@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lab.harness import accelerator, cache, guest_images, programs, results, snapshots, workstation
+from lab.harness import accelerator, cache, debian_tree, guest_images, programs, results, snapshots, workstation
 from lab.harness.errors import LabError
 
 pytestmark = pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="tests the lab itself: with scripts/test --all, or LAB_ALL=yes")
@@ -207,10 +207,9 @@ def test_a_qemu_that_fails_at_its_start_leaves_nothing(tmp_path, monkeypatch, qe
     assert not pathlib.Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
-def test_a_program_that_takes_too_long_ends_with_its_children(tmp_path, monkeypatch):
-    monkeypatch.setattr(snapshots.workstation_image, "BUILD_SECONDS", 1)
+def test_a_program_that_takes_too_long_ends_with_its_children(tmp_path):
     with open(tmp_path / "log", "wb") as log, pytest.raises(LabError, match="took longer than 1 s"):
-        snapshots.workstation_image._run(log, ["sh", "-c", CHILD.format(tmp_path / "pid")])
+        debian_tree.run(log, ["sh", "-c", CHILD.format(tmp_path / "pid")], seconds=1)
     assert_ended(wait_for_pid(tmp_path / "pid"))
 
 

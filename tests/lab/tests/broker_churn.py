@@ -20,6 +20,7 @@ def go(alice):
     os.truncate(BASE, 256 << 20)
     BASE.chmod(0o644)
     BASE.parent.chmod(0o755)
+    os.sync()
     number = 0
     while True:
         rows = alice.list()
