@@ -86,8 +86,7 @@ TEST(RecordTextTest, ValuesOutOfTheirShapeAreRefused)
                                                                                                {"name", "'A b'"},
                                                                                                {"user", "1"}}) {
         const auto changed = with(key, value);
-        EXPECT_EQ(error_of([&] { parse_record(changed, "r"); }), ErrorCode::InvalidArgument)
-            << key << " = " << value;
+        EXPECT_EQ(error_of([&] { parse_record(changed, "r"); }), ErrorCode::InvalidArgument) << key << " = " << value;
     }
     EXPECT_NO_THROW(parse_record(with("slot", "5"), "r"));
 }
