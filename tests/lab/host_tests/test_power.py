@@ -15,7 +15,7 @@ from lab.harness.workstation import Workstation
 
 pytestmark = pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="twelve minutes: with scripts/test --all, or LAB_ALL=yes")
 CUTS = 10  # a minute each
-BROKER_CUTS = 6
+BROKER_CUTS = 4
 VM_SECONDS = 180
 # Tells each number only after its sync.
 WRITER = "i=0; while :; do i=$((i + 1)); echo $i >/root/number; echo $i >/number; sync; echo $i; done"
