@@ -130,11 +130,11 @@ std::vector<std::string> running_ones(const std::vector<std::string>& names)
     return running;
 }
 
-/// Who sits at a terminal is asked before a VM that runs is killed; without one it takes --force, or bangerd refuses.
+/// Who sits at a terminal is asked before a VM that runs is killed; for a program, or without a terminal, it takes --force, or bangerd refuses.
 int remove(const LifeCommand& command)
 {
     bool force = command.force;
-    if (!force && can_ask()) {
+    if (!force && !command.json && can_ask()) {
         if (const auto running = running_ones(command.names); !running.empty()) {
             if (!says_yes(in_words(running) + (running.size() == 1 ? " runs" : " run") + "; kill and delete?")) {
                 remark("nothing was deleted");
@@ -160,7 +160,7 @@ int prune(LifeCommand command)
         return 0;
     }
     if (!command.force) {
-        if (!can_ask()) {
+        if (command.json || !can_ask()) {
             throw Error{ErrorCode::InvalidArgument, "there is no terminal to ask at whether " +
                                                         in_words(command.names) +
                                                         " may be deleted; --force does it without a question"};
