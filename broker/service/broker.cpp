@@ -138,11 +138,18 @@ void Broker::watch()
         care_due_ = true;
         care_timer_ = loop_->after(std::chrono::milliseconds{0}, [this] { look_after(); });
     }
+    give_memory_back();
+}
+
+/// Soon, and once for all that happens until then. What many sandboxes or a look at the firewall leave is holes, which malloc() itself gives back
+/// to nobody.
+void Broker::give_memory_back()
+{
     if (!trim_due_) {
         trim_due_ = true;
         trim_timer_ = loop_->after(trim_delay, [this] {
             trim_due_ = false;
-            ::malloc_trim(0);  // what many sandboxes leave is holes, which malloc() gives back to nobody by itself
+            ::malloc_trim(0);
         });
     }
 }
@@ -201,10 +208,11 @@ void Broker::kernel_changed()
             mending_ = false;  // before the look: what changes from here on is looked at again
             return parts_.reconciler.mend_network();
         },
-        [](const std::vector<std::string>& news) {
+        [this](const std::vector<std::string>& news) {
             for (const auto& text : news) {
                 log::warn(text);
             }
+            give_memory_back();
         });
 }
 

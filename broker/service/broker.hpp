@@ -40,6 +40,7 @@ private:
     void reconcile(std::function<void(bool)> then);
     void serve();
     void watch();
+    void give_memory_back();
     void look_after();
     void after_round(const Caretaker::Round& round, const std::vector<SandboxView>& views);
     void ask_whether_idle();
