@@ -155,6 +155,9 @@ private:
                     broker_->reconciler.apply(broker_->reconciler.plan());
                 }
                 break;
+            case EndClone:  // whoever's it is
+                of_user(EndClone, cloning_ ? cloning_->first : key);
+                break;
             default:
                 of_user(static_cast<What>(what % Kinds), key);
         }
