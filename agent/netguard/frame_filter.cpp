@@ -62,7 +62,7 @@ bool may_pass_v4(Bytes packet, const Rules& rules) noexcept
     if (packet.size() < shortest_header || u8(packet, 0) >> 4U != 4) {
         return false;
     }
-    const std::size_t header = (u8(packet, 0) & 0xfU) * 4U;
+    const auto header = std::size_t{u8(packet, 0) & 0xfU} * 4U;
     if (header < shortest_header || header > packet.size()) {
         return false;
     }

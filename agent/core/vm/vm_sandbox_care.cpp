@@ -113,9 +113,9 @@ Task<void> VmSandboxes::look()
         const auto vm =
             std::find_if(vms.begin(), vms.end(), [&](const VmPtr& one) { return one->record.id.str() == vm_id; });
         if (vm != vms.end()) {
-            const auto found = *vm;
+            VmPtr found = *vm;
             co_await take_in(found, row);
-            co_await name(found, row);
+            co_await name(std::move(found), row);
         } else if (!std::filesystem::exists(hooks_.vms_folder / vm_id)) {
             // Without a row, but with a folder, it may be a VM whose description is damaged: its disk is kept.
             co_await take_away(row.id);

@@ -129,8 +129,8 @@ std::string DebianArtifacts::default_suite() const { return host_suite(); }
 fs::path DebianArtifacts::fresh_log(const std::string& name) const
 {
     fs::create_directories(logs_);
-    const auto log = logs_ / (name + ".log");
-    std::ofstream{log, std::ios::trunc};
+    auto log = logs_ / (name + ".log");
+    const std::ofstream emptied{log, std::ios::trunc};
     return log;
 }
 
