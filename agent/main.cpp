@@ -31,6 +31,7 @@
 #include "agent/system/subprocess.hpp"
 #include "agent/system/systemd_process_host.hpp"
 #include "agent/system/tap_support.hpp"
+#include "agent/system/tcp_listener.hpp"
 #include "agent/system/vm_shutdown.hpp"
 #include "dbus/compat/bus.hpp"
 
@@ -175,6 +176,11 @@ int run(const Arguments& arguments)
                  .host = host,
                  .open_process = open_process,
                  .send_signal = [](const UniqueFd& process, int signal) { send_signal(process, signal); },
+                 .open_tcp_port = [&loop](const std::string& at, std::uint16_t number,
+                                          std::function<void(UniqueFd)> accepted) -> std::unique_ptr<TcpPort> {
+                     return std::make_unique<TcpListener>(loop, at, number, std::move(accepted));
+                 },
+                 .usage_of = process_usage,
                  .resolvers = [] { return host_resolvers(); }},
                 paths,
                 {opened.warning}};

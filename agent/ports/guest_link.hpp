@@ -71,6 +71,8 @@ public:
     /// All throw Unavailable while the guest does not answer.
     virtual Task<GuestCommandEnds> exec(GuestCommand command) = 0;
     virtual Task<UniqueFd> connect(std::string host, std::uint16_t port) = 0;
+    /// As connect(), for a stream socket that a client has already: non-blocking, and closed where that fails.
+    virtual Task<void> join(std::string host, std::uint16_t port, UniqueFd client) = 0;
     virtual Task<GuestCopyEnds> copy_in(Bytes directory) = 0;
     virtual Task<GuestCopyEnds> copy_out(Bytes path) = 0;
     /// `what` and the answer's members: banger-guest(7). Throws InvalidArgument, NotFound.

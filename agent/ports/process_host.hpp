@@ -46,4 +46,12 @@ UniqueFd open_process(const ProcessId& process);
 /// The start time of a live process; nullopt when there is none.
 std::optional<std::uint64_t> process_start_time(int pid);
 
+/// What a live process has used of this host.
+struct ProcessUsage {
+    std::uint64_t cpu_ns;  ///< of all its threads since its start; clock_getcpuclockid(3)
+    std::uint64_t resident_bytes;
+};
+/// nullopt: it has ended.
+std::optional<ProcessUsage> process_usage(const ProcessId& process);
+
 }  // namespace banger::agent

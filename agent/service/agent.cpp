@@ -41,7 +41,10 @@ std::vector<std::string> users_of(const VmManager& vms, Digests&& uses)
 }  // namespace
 
 Agent::Agent(AgentPorts ports, Paths paths, StoreFindings findings)
-    : ports_{std::move(ports)}, paths_{std::move(paths)}, operations_{ports_.loop}
+    : ports_{std::move(ports)},
+      paths_{std::move(paths)},
+      operations_{ports_.loop},
+      statistics_{ports_.loop, ports_.disks, ports_.usage_of}
 {
     if (!findings.warning.empty()) {
         warnings_.push_back(findings.warning);
@@ -70,6 +73,7 @@ VmPorts Agent::vm_ports()
                    .authorized_keys = [this] { return authorized_keys(); },
                    .open_process = ports_.open_process,
                    .send_signal = ports_.send_signal,
+                   .open_tcp_port = ports_.open_tcp_port,
                    .now = now};
 }
 

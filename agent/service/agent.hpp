@@ -11,6 +11,7 @@
 #include "agent/core/config.hpp"
 #include "agent/core/operation.hpp"
 #include "agent/core/vm/vm_manager.hpp"
+#include "agent/core/vm/vm_statistics.hpp"
 #include "agent/ports/artifact_maker.hpp"
 #include "agent/ports/host_examiner.hpp"
 #include "agent/ports/runtime.hpp"
@@ -38,6 +39,8 @@ struct AgentPorts {
     /// As in ports/process_host.hpp.
     std::function<UniqueFd(const ProcessId&)> open_process;
     std::function<void(const UniqueFd&, int signal)> send_signal;
+    OpenTcpPort open_tcp_port;
+    VmStatistics::UsageOf usage_of;                       ///< as process_usage()
     std::function<std::vector<std::string>()> resolvers;  ///< as in VmPorts
 };
 
@@ -62,6 +65,7 @@ public:
     EventLoop& loop() noexcept { return ports_.loop; }
     const Paths& paths() const noexcept { return paths_; }
     VmManager& vms() noexcept { return *vms_; }
+    VmStatistics& statistics() noexcept { return statistics_; }
     Operations& operations() noexcept { return operations_; }
     Artifacts& images() noexcept { return ports_.images; }
     Artifacts& kernels() noexcept { return ports_.kernels; }
@@ -124,6 +128,7 @@ private:
     Lane work_lane_{4};
     Lane making_lane_{2};  ///< images and kernels take minutes, which no VM's disk shall wait for
     Operations operations_;
+    VmStatistics statistics_;
     VmObserver observer_;
     std::unique_ptr<VmManager> vms_;
     std::function<void()> artifacts_changed_;

@@ -184,6 +184,35 @@ ManagerObject::ListVms(const std::map<std::string, std::string>& filter)
     });
 }
 
+Task<std::tuple<ManagerObject::StatsRows>> ManagerObject::stats_rows(Agent* agent, std::vector<VmPtr> vms)
+{
+    auto numbers = co_await agent->statistics().of(vms);
+    StatsRows rows;
+    for (std::size_t i = 0; i < vms.size(); ++i) {
+        const auto& record = vms[i]->record;
+        rows.emplace_back(record.id.str(), vms[i]->name(), std::string{to_string(record.state)}, std::move(numbers[i]));
+    }
+    co_return std::tuple{std::move(rows)};
+}
+
+void ManagerObject::Stats(sdbus::Result<StatsRows>&& result, std::vector<std::string> names)
+{
+    ++calls_;
+    try {
+        std::vector<VmPtr> vms;
+        for (const auto& name : names) {
+            vms.push_back(agent_->vms().get(name));
+        }
+        if (names.empty()) {
+            vms = agent_->vms().list();
+            std::erase_if(vms, [](const VmPtr& vm) { return !vm->running; });
+        }
+        reply("Stats", std::move(result), stats_rows(agent_, std::move(vms)));
+    } catch (const banger::Error& error) {
+        result.returnError(bus::to_bus_error(error));
+    }
+}
+
 sdbus::ObjectPath ManagerObject::FindVm(const std::string& name)
 {
     ++calls_;

@@ -30,10 +30,13 @@ private:
     using RuntimeRows =
         std::vector<sdbus::Struct<std::string, std::string, std::string, std::string, std::string, std::string>>;
 
+    using StatsRows = std::vector<sdbus::Struct<std::string, std::string, std::string, VmNumbers>>;
+
     std::vector<
         sdbus::Struct<std::string, std::string, std::string, std::string, std::uint32_t, std::uint32_t, std::uint64_t,
                       std::string, std::int64_t, std::string, std::string, std::string, std::string, bool, std::string>>
     ListVms(const std::map<std::string, std::string>& filter) override;
+    void Stats(sdbus::Result<StatsRows>&& result, std::vector<std::string> names) override;
     sdbus::ObjectPath FindVm(const std::string& name) override;
     std::tuple<sdbus::ObjectPath, sdbus::ObjectPath> CreateVm(const VariantMap& options) override;
     std::vector<
@@ -62,6 +65,7 @@ private:
 
     static RuntimeRows rows_of(const std::vector<RuntimeProgram>& programs);
     static Task<std::tuple<RuntimeRows>> verified_rows(Agent* agent);
+    static Task<std::tuple<StatsRows>> stats_rows(Agent* agent, std::vector<VmPtr> vms);
     VmRequest request_of(const Options& options) const;
     static void apply_sandbox_wishes(VmRequest& request, const Options& options, const Config& config);
     OperationPtr plan(const VmSpec& spec);

@@ -67,6 +67,23 @@ Task<std::tuple<Fd>> connect(VmPtr vm, std::string host, std::uint16_t port)
     co_return std::tuple{bus::give_fd(std::move(stream))};
 }
 
+constexpr auto usual_address = "127.0.0.1";
+
+Task<std::tuple<std::uint16_t>> open_forward(Agent* agent, VmPtr vm, banger::agent::Forward wish)
+{
+    if (wish.guest_port == 0) {
+        throw Error{ErrorCode::InvalidArgument, "a guest's port is 1 to 65535"};
+    }
+    const auto made = co_await agent->vms().open_forward(vm, std::move(wish));
+    co_return std::tuple{made.port};
+}
+
+Task<std::tuple<>> end_forward(Agent* agent, VmPtr vm, std::string address, std::uint16_t port)
+{
+    co_await agent->vms().close_forward(vm, std::move(address), port);
+    co_return std::tuple{};
+}
+
 enum class CopyWay { In, Out };
 
 Task<std::tuple<Fd, Fd>> copy(VmPtr vm, CopyWay way, Bytes path)
@@ -206,6 +223,30 @@ void VmObject::Exec(Result<Fd, Fd, Fd, Fd>&& result, std::vector<ByteList> argv,
 void VmObject::Connect(Result<Fd>&& result, std::string host, std::uint16_t port)
 {
     reply("Connect", std::move(result), connect(vm_, std::move(host), port));
+}
+
+void VmObject::Forward(Result<std::uint16_t>&& result, std::string address, std::uint16_t port,
+                       std::uint16_t guest_port)
+{
+    auto wish = banger::agent::Forward{address.empty() ? usual_address : std::move(address), port, guest_port};
+    reply("Forward", std::move(result), open_forward(agent_, vm_, std::move(wish)));
+}
+
+void VmObject::EndForward(Result<>&& result, std::string address, std::uint16_t port)
+{
+    auto at = address.empty() ? usual_address : std::move(address);
+    reply("EndForward", std::move(result), end_forward(agent_, vm_, std::move(at), port));
+}
+
+std::vector<sdbus::Struct<std::string, std::uint16_t, std::uint16_t>> VmObject::ListForwards()
+{
+    return answer("ListForwards", [&] {
+        std::vector<sdbus::Struct<std::string, std::uint16_t, std::uint16_t>> rows;
+        for (const auto& one : vm_->record.forwards) {
+            rows.emplace_back(one.address, one.port, one.guest_port);
+        }
+        return rows;
+    });
 }
 
 void VmObject::CopyIn(Result<Fd, Fd>&& result, ByteList directory)

@@ -32,6 +32,10 @@ private:
     void Exec(Result<Fd, Fd, Fd, Fd>&& result, std::vector<ByteList> argv, std::vector<ByteList> env, ByteList cwd,
               std::string user, std::uint32_t flags, std::uint16_t rows, std::uint16_t columns) override;
     void Connect(Result<Fd>&& result, std::string host, std::uint16_t port) override;
+    void Forward(Result<std::uint16_t>&& result, std::string address, std::uint16_t port,
+                 std::uint16_t guest_port) override;
+    void EndForward(Result<>&& result, std::string address, std::uint16_t port) override;
+    std::vector<sdbus::Struct<std::string, std::uint16_t, std::uint16_t>> ListForwards() override;
     void CopyIn(Result<Fd, Fd>&& result, ByteList directory) override;
     void CopyOut(Result<Fd, Fd>&& result, ByteList path) override;
     void Query(Result<std::string>&& result, std::string what, ByteList argument) override;

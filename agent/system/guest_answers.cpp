@@ -47,7 +47,23 @@ json to_json(const wire::StatsResult& stats)
             {"work_available", stats.work_available},
             {"load", stats.load},
             {"uptime_ms", stats.uptime_ms},
-            {"processes", stats.processes}};
+            {"processes", stats.processes},
+            {"network_received", stats.network_received},
+            {"network_sent", stats.network_sent},
+            {"block_read", stats.block_read},
+            {"block_written", stats.block_written}};
+}
+
+json to_json(const wire::ListenersResult& result)
+{
+    auto list = json::array();
+    for (const auto& listener : result.listeners) {
+        list.push_back({{"protocol", listener.protocol},
+                        {"address", listener.address},
+                        {"port", listener.port},
+                        {"program", to_utf8(listener.program)}});
+    }
+    return {{"listeners", std::move(list)}};
 }
 
 struct ToJson {
@@ -57,6 +73,7 @@ struct ToJson {
     json operator()(const wire::StatsResult& stats) const { return to_json(stats); }
     json operator()(const wire::SpawnTimeResult& time) const { return {{"median_ns", time.median_ns}}; }
     json operator()(const wire::ConfigureResult& result) const { return {{"warnings", result.warnings}}; }
+    json operator()(const wire::ListenersResult& result) const { return to_json(result); }
     json operator()(const wire::Failure& failure) const { throw Error{ErrorCode::Failed, to_utf8(failure.text)}; }
 };
 
@@ -74,11 +91,15 @@ wire::RequestBody guest_request(std::string_view what, const Bytes& argument)
     if (what == "ssh-host-keys") {
         return wire::SshHostKeys{};
     }
+    if (what == "listeners") {
+        return wire::Listeners{};
+    }
     if (what == "spawn-time") {
         return wire::SpawnTime{count_of(text)};
     }
-    throw Error{ErrorCode::InvalidArgument,
-                "a guest can be asked for stat, stats, ssh-host-keys and spawn-time, not for " + shown(what)};
+    throw Error{
+        ErrorCode::InvalidArgument,
+        "a guest can be asked for stat, stats, listeners, ssh-host-keys and spawn-time, not for " + shown(what)};
 }
 
 json guest_answer(const wire::ResponseBody& body) { return std::visit(ToJson{}, body); }

@@ -30,6 +30,7 @@ public:
 
     Task<GuestCommandEnds> exec(GuestCommand command) override;
     Task<UniqueFd> connect(std::string host, std::uint16_t port) override;
+    Task<void> join(std::string host, std::uint16_t port, UniqueFd client) override;
     Task<GuestCopyEnds> copy_in(Bytes directory) override;
     Task<GuestCopyEnds> copy_out(Bytes path) override;
     Task<nlohmann::json> query(std::string what, Bytes argument) override;

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 #include "agent/system/guest_session.hpp"
 #include "agent/system/unix_socket.hpp"
 #include "common/rollback.hpp"
@@ -107,14 +109,22 @@ Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)
 
 Task<UniqueFd> GuestSession::connect(std::string host, std::uint16_t port)
 {
+    auto pair = make_socket_pair(SOCK_STREAM);
+    co_await join(std::move(host), port, std::move(pair.ours));
+    co_return std::move(pair.theirs);
+}
+
+Task<void> GuestSession::join(std::string host, std::uint16_t port, UniqueFd client)
+{
     co_await synced(limits_.call);
     wire::Connect request{.host = host.empty() ? "127.0.0.1" : std::move(host), .port = port};
-    auto pair = make_socket_pair(SOCK_STREAM);
     StreamBridge::Ends ends;
-    ends.output = UniqueFd{::fcntl(pair.ours.get(), F_DUPFD_CLOEXEC, 0)};
-    ends.input = std::move(pair.ours);
+    ends.output = UniqueFd{::fcntl(client.get(), F_DUPFD_CLOEXEC, 0)};
+    if (!ends.output) {
+        throw errno_error("too many connections", errno);
+    }
+    ends.input = std::move(client);
     co_await open_stream(std::move(request), 0, std::move(ends), StreamBridge::OnHangUp::Reset);
-    co_return std::move(pair.theirs);
 }
 
 Task<GuestCopyEnds> GuestSession::copy_in(Bytes directory)

@@ -31,6 +31,7 @@ constexpr std::array migrations{
     ") STRICT;",
     "ALTER TABLE vms ADD COLUMN sandbox INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE vms ADD COLUMN sandbox_nat INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE vms ADD COLUMN forwards TEXT NOT NULL DEFAULT '[]';",
 };
 
 constexpr int busy_timeout_ms = 5000;
@@ -86,6 +87,7 @@ void bind(SQLite::Statement& statement, const VmRecord& record)
     statement.bind(":started", record.started);
     statement.bind(":sandbox", record.sandbox ? 1 : 0);
     statement.bind(":sandbox_nat", record.sandbox_nat == Nat::On ? 1 : 0);
+    statement.bind(":forwards", to_json(record.forwards).dump());
 }
 
 VmRecord read_row(SQLite::Statement& row)
@@ -109,6 +111,7 @@ VmRecord read_row(SQLite::Statement& row)
         .started = row.getColumn("started").getInt64(),
         .sandbox = row.getColumn("sandbox").getInt() != 0,
         .sandbox_nat = row.getColumn("sandbox_nat").getInt() != 0 ? Nat::On : Nat::Off,
+        .forwards = forwards_of(nlohmann::json::parse(row.getColumn("forwards").getString(), nullptr, false)),
     };
 }
 
@@ -182,7 +185,8 @@ void SqliteStore::insert(const VmRecord& record)
     with_errors("can't write the database", [&] {
         SQLite::Statement statement{*database_,
                                     "INSERT INTO vms VALUES (:id, :name, :spec, :state, :reason, :vmm, :network, "
-                                    ":address, :pid, :pid_start, :unit, :created, :started, :sandbox, :sandbox_nat)"};
+                                    ":address, :pid, :pid_start, :unit, :created, :started, :sandbox, :sandbox_nat, "
+                                    ":forwards)"};
         bind(statement, record);
         try {
             statement.exec();
@@ -202,7 +206,8 @@ void SqliteStore::update(const VmRecord& record)
             *database_,
             "UPDATE vms SET name = :name, spec = :spec, state = :state, reason = :reason, vmm = :vmm, "
             "network = :network, address = :address, pid = :pid, pid_start = :pid_start, unit = :unit, "
-            "created = :created, started = :started, sandbox = :sandbox, sandbox_nat = :sandbox_nat WHERE id = :id"};
+            "created = :created, started = :started, sandbox = :sandbox, sandbox_nat = :sandbox_nat, "
+            "forwards = :forwards WHERE id = :id"};
         bind(statement, record);
         if (statement.exec() == 0) {
             throw Error{ErrorCode::NotFound, "there is no VM with the id " + record.id.str()};

@@ -5,6 +5,7 @@
 #include "cli/commands/completion.hpp"
 #include "cli/commands/config.hpp"
 #include "cli/commands/daemon.hpp"
+#include "cli/commands/internal_nat.hpp"
 #include "cli/commands/runtime.hpp"
 #include "cli/commands/vm_cp.hpp"
 #include "cli/commands/vm_create.hpp"
@@ -12,7 +13,9 @@
 #include "cli/commands/vm_life.hpp"
 #include "cli/commands/vm_list.hpp"
 #include "cli/commands/vm_logs.hpp"
+#include "cli/commands/vm_ports.hpp"
 #include "cli/commands/vm_ssh.hpp"
+#include "cli/commands/vm_stats.hpp"
 #include "cli/view/output.hpp"
 #include "common/nearest.hpp"
 
@@ -38,6 +41,9 @@ void add_vm_commands(Command vm, Context& context)
     add_vm_ssh(vm, context);
     add_vm_cp(vm, context);
     add_vm_logs(vm, context);
+    add_vm_stats(vm, context);
+    add_vm_ports(vm, context);
+    add_vm_forward(vm, context);
     add_vm_life(vm, context);
 }
 
@@ -108,6 +114,7 @@ Parser make_command_line(Context& context)
     internal.hide();
     add_internal_connect(internal, context);
     add_internal_complete(internal, context);
+    add_internal_nat(internal, context);
     return parser;
 }
 

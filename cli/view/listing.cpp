@@ -63,10 +63,10 @@ std::string plain_details(const JsonValue& object)
 }
 
 template <typename T>
-bool assign(JsonValue& json, const sdbus::Variant& value)
+bool assign(JsonValue& target, const sdbus::Variant& value)
 {
     if (value.containsValueOfType<T>()) {
-        json = value.get<T>();
+        target = value.get<T>();
         return true;
     }
     return false;
@@ -139,13 +139,13 @@ void Listing::print(const ListingOptions& options, LongLines long_lines) const
 
 JsonValue to_json(const sdbus::Variant& value)
 {
-    JsonValue json;
+    JsonValue plain;
     // One of them at most.
-    [[maybe_unused]] const bool known = assign<std::string>(json, value) || assign<bool>(json, value) ||
-                                        assign<std::uint32_t>(json, value) || assign<std::uint64_t>(json, value) ||
-                                        assign<std::int64_t>(json, value) || assign<std::int32_t>(json, value) ||
-                                        assign<double>(json, value) || assign<std::vector<std::string>>(json, value);
-    return json;
+    [[maybe_unused]] const bool known = assign<std::string>(plain, value) || assign<bool>(plain, value) ||
+                                        assign<std::uint32_t>(plain, value) || assign<std::uint64_t>(plain, value) ||
+                                        assign<std::int64_t>(plain, value) || assign<std::int32_t>(plain, value) ||
+                                        assign<double>(plain, value) || assign<std::vector<std::string>>(plain, value);
+    return plain;
 }
 
 void print_details(const JsonValue& objects, const ListingOptions& options, std::size_t asked_for)

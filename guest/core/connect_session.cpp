@@ -18,15 +18,13 @@ namespace {
 
 constexpr std::chrono::milliseconds retry_pause{200};
 
-/// Numeric addresses only (and "localhost"): a static program has no resolver.
-std::optional<SocketAddress> address_of(const wire::Connect& connect)
+std::optional<SocketAddress> address_of(const std::string& host, std::uint16_t port)
 {
-    const std::string host = connect.host == "localhost" ? "127.0.0.1" : connect.host;
     SocketAddress address;
     sockaddr_in v4{};
     if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
         v4.sin_family = AF_INET;
-        v4.sin_port = htons(connect.port);
+        v4.sin_port = htons(port);
         std::memcpy(&address.storage, &v4, sizeof v4);
         address.size = sizeof v4;
         address.own = host.starts_with("127.");
@@ -35,13 +33,27 @@ std::optional<SocketAddress> address_of(const wire::Connect& connect)
     sockaddr_in6 v6{};
     if (::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
         v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(connect.port);
+        v6.sin6_port = htons(port);
         std::memcpy(&address.storage, &v6, sizeof v6);
         address.size = sizeof v6;
         address.own = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) != 0;
         return address;
     }
     return std::nullopt;
+}
+
+/// Numeric addresses only: a static program has no resolver. And "localhost", which is both: servers that are told to listen there choose
+/// one of them.
+std::vector<SocketAddress> addresses_of(const wire::Connect& connect)
+{
+    std::vector<SocketAddress> addresses;
+    const bool is_local = connect.host == "localhost";
+    for (const auto& host : is_local ? std::vector<std::string>{"127.0.0.1", "::1"} : std::vector{connect.host}) {
+        if (const auto address = address_of(host, connect.port)) {
+            addresses.push_back(*address);
+        }
+    }
+    return addresses;
 }
 
 }  // namespace
@@ -55,22 +67,22 @@ ConnectSession::ConnectSession(Loop& loop, wire::Mux& mux, wire::StreamId stream
       sink_{loop, link_},
       source_{loop, link_}
 {
-    const auto address = address_of(connect);
-    if (!address) {
+    addresses_ = addresses_of(connect);
+    if (addresses_.empty()) {
         finished_ = true;
         link_.refuse({wire::RefusedCode::BadRequest, connect.host + " is not an IP address"});
         return;
     }
-    address_ = *address;
     try_now();
 }
 
 void ConnectSession::try_now()
 {
-    last_try_ = !address_.own || !starting_();
-    socket_.reset(::socket(address_.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    const auto* target = reinterpret_cast<const sockaddr*>(&address_.storage);
-    if (!socket_ || (::connect(socket_.get(), target, address_.size) != 0 && errno != EINPROGRESS)) {
+    const auto& address = addresses_[at_];
+    last_try_ = !address.own || !starting_();
+    socket_.reset(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const auto* target = reinterpret_cast<const sockaddr*>(&address.storage);
+    if (!socket_ || (::connect(socket_.get(), target, address.size) != 0 && errno != EINPROGRESS)) {
         failed(errno);
         return;
     }
@@ -89,6 +101,16 @@ void ConnectSession::try_now()
 
 void ConnectSession::failed(int error)
 {
+    if (at_ + 1 < addresses_.size()) {
+        first_error_ = error;
+        ++at_;
+        try_now();
+        return;
+    }
+    if (at_ > 0) {
+        error = first_error_;  // a guest without IPv6 would say that instead of "refused"
+        at_ = 0;
+    }
     if (error == ECONNREFUSED && !last_try_) {
         retry_ = loop_.after(retry_pause, [this] { try_now(); });
         return;

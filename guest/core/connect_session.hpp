@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "guest/core/fd_pump.hpp"
 #include "guest/core/session.hpp"
@@ -41,7 +42,9 @@ private:
     Link link_;
     std::string where_;
     std::function<bool()> starting_;
-    SocketAddress address_;
+    std::vector<SocketAddress> addresses_;  ///< tried in turn
+    std::size_t at_{0};
+    int first_error_{0};
     bool last_try_{true};
     UniqueFd socket_;
     Loop::Watch connecting_;

@@ -2,20 +2,17 @@
 #include "guest/core/requests.hpp"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
-#include <cmath>
 #include <ctime>
-#include <fstream>
 
 #include "common/error.hpp"
+#include "guest/core/listeners.hpp"
+#include "guest/core/machine_stats.hpp"
 #include "guest/core/run_program.hpp"
 #include "guest/setup/ssh_host_keys.hpp"
 
@@ -48,49 +45,8 @@ wire::ResponseBody answer(const wire::Stat& request)
     return result;
 }
 
-struct Space {
-    std::uint64_t total{0}, available{0};
-};
-
-Space space_of(const char* path)
-{
-    struct statvfs status {};
-    if (::statvfs(path, &status) != 0) {
-        return {};
-    }
-    return {status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize};
-}
-
-/// "MemAvailable:  123 kB" of /proc/meminfo, in bytes.
-std::uint64_t meminfo(std::string_view name)
-{
-    std::ifstream file{"/proc/meminfo"};
-    for (std::string line; std::getline(file, line);) {
-        if (line.starts_with(name)) {
-            return std::strtoull(line.c_str() + name.size(), nullptr, 10) * 1024;
-        }
-    }
-    return 0;
-}
-
-wire::ResponseBody answer(const wire::Stats& /*request*/)
-{
-    struct sysinfo info {};
-    ::sysinfo(&info);
-    const auto root = space_of("/");
-    const auto work = space_of("/root");
-    timespec uptime{};
-    ::clock_gettime(CLOCK_BOOTTIME, &uptime);
-    return wire::StatsResult{meminfo("MemTotal:"),
-                             meminfo("MemAvailable:"),
-                             root.total,
-                             root.available,
-                             work.total,
-                             work.available,
-                             static_cast<double>(info.loads[0]) / (1U << SI_LOAD_SHIFT),
-                             static_cast<std::uint64_t>(uptime.tv_sec * 1000 + uptime.tv_nsec / 1'000'000),
-                             info.procs};
-}
+wire::ResponseBody answer(const wire::Stats& /*request*/) { return machine_stats(); }
+wire::ResponseBody answer(const wire::Listeners& /*request*/) { return machine_listeners(); }
 
 wire::ResponseBody answer(const wire::SshHostKeys& /*request*/)
 {

@@ -43,6 +43,7 @@ json map_of(const SpawnTime& spawn) { return {{"method", "spawn-time"}, {"count"
 json map_of(const Shutdown& down) { return {{"method", "shutdown"}, {"how", shutdown_names.name(down.kind)}}; }
 json map_of(const Clock& clock) { return {{"method", "clock"}, {"unix-ns", clock.unix_ns}}; }
 json map_of(const SyncDisks&) { return {{"method", "sync"}}; }
+json map_of(const Listeners&) { return {{"method", "listeners"}}; }
 
 json map_of(const Network& network)
 {
@@ -136,6 +137,9 @@ RequestBody request_body(const Fields& fields)
     if (method == "configure") {
         return configure_of(fields);
     }
+    if (method == "listeners") {
+        return Listeners{};
+    }
     bad_field("method", "names nothing that this version does");
 }
 
@@ -165,7 +169,11 @@ json map_of(const StatsResult& stats)
             {"work-available", stats.work_available},
             {"load-milli", static_cast<std::uint64_t>(stats.load * 1000)},
             {"uptime-ms", stats.uptime_ms},
-            {"processes", stats.processes}};
+            {"processes", stats.processes},
+            {"network-received", stats.network_received},
+            {"network-sent", stats.network_sent},
+            {"block-read", stats.block_read},
+            {"block-written", stats.block_written}};
 }
 
 json map_of(const SpawnTimeResult& spawn) { return {{"result", "spawn-time"}, {"median-ns", spawn.median_ns}}; }
@@ -177,11 +185,23 @@ json map_of(const ConfigureResult& result)
     }
     return {{"result", "configure"}, {"warnings", warnings}};
 }
+json map_of(const ListenersResult& result)
+{
+    json list = json::array();
+    for (const auto& listener : result.listeners) {
+        list.push_back({{"protocol", listener.protocol},
+                        {"address", listener.address},
+                        {"port", listener.port},
+                        {"program", byte_string(listener.program)}});
+    }
+    return {{"result", "listeners"}, {"listeners", std::move(list)}};
+}
 json map_of(const Failure& failure) { return {{"result", "failure"}, {"text", sentence(failure.text)}}; }
 
 StatsResult stats_of(const Fields& fields)
 {
     const auto size = [&](std::string_view name) { return fields.number<std::uint64_t>(name); };
+    const auto later = [&](std::string_view name) { return fields.has(name) ? size(name) : 0; };
     return {size("memory-total"),
             size("memory-available"),
             size("root-total"),
@@ -190,7 +210,26 @@ StatsResult stats_of(const Fields& fields)
             size("work-available"),
             static_cast<double>(size("load-milli")) / 1000,
             size("uptime-ms"),
-            fields.number<std::uint32_t>("processes")};
+            fields.number<std::uint32_t>("processes"),
+            later("network-received"),
+            later("network-sent"),
+            later("block-read"),
+            later("block-written")};
+}
+
+ListenersResult listeners_of(const Fields& fields)
+{
+    const auto& list = fields.get("listeners");
+    if (!list.is_array() || list.size() > ListenersResult::most) {
+        bad_field("listeners", "is not a list of a bearable length");
+    }
+    ListenersResult result;
+    for (const auto& map : list) {
+        const Fields one{map};
+        result.listeners.push_back(
+            {one.text("protocol"), one.text("address"), one.number<std::uint16_t>("port", 1), one.sentence("program")});
+    }
+    return result;
 }
 
 ResponseBody response_body(const Fields& fields)
@@ -214,6 +253,9 @@ ResponseBody response_body(const Fields& fields)
     }
     if (result == "configure") {
         return ConfigureResult{fields.byte_list("warnings")};
+    }
+    if (result == "listeners") {
+        return listeners_of(fields);
     }
     if (result == "failure") {
         return Failure{fields.sentence("text")};

@@ -46,7 +46,7 @@ struct Exec {
 
 /// A TCP connection from inside the guest.
 struct Connect {
-    std::string host{"127.0.0.1"};  ///< an address, IPv4 or IPv6
+    std::string host{"127.0.0.1"};  ///< an address, IPv4 or IPv6; "localhost" is both of the guest's own
     std::uint16_t port{};
 };
 
@@ -115,6 +115,8 @@ struct Clock {
     std::int64_t unix_ns{};
 };
 struct SyncDisks {};
+/// Which ports something listens at.
+struct Listeners {};
 
 struct Network {
     std::string mac;                  ///< of the interface; empty: the first one that isn't lo
@@ -131,7 +133,8 @@ struct Configure {
     std::string entropy;  ///< seed bytes, at most 512
 };
 
-using RequestBody = std::variant<Ping, Stat, SshHostKeys, Stats, SpawnTime, Shutdown, Clock, SyncDisks, Configure>;
+using RequestBody =
+    std::variant<Ping, Stat, SshHostKeys, Stats, SpawnTime, Shutdown, Clock, SyncDisks, Configure, Listeners>;
 
 struct Request {
     std::uint64_t id{};
@@ -158,6 +161,19 @@ struct StatsResult {
     double load{};                                     ///< of one minute
     std::uint64_t uptime_ms{};
     std::uint32_t processes{};
+    // Counters since the guest's boot, of its network cards and disks. A guest of an earlier version has none of them.
+    std::uint64_t network_received{}, network_sent{};  ///< bytes
+    std::uint64_t block_read{}, block_written{};       ///< bytes
+};
+struct Listener {
+    std::string protocol;  ///< "tcp" or "udp"
+    std::string address;   ///< of the guest's; "0.0.0.0" and "::" are all
+    std::uint16_t port{};
+    std::string program;  ///< as ps -o comm calls it; empty: not known
+};
+struct ListenersResult {
+    static constexpr std::size_t most = 1000;
+    std::vector<Listener> listeners;  ///< at most that many, by port
 };
 struct SpawnTimeResult {
     std::uint64_t median_ns{};
@@ -169,8 +185,8 @@ struct Failure {
     std::string text;
 };
 
-using ResponseBody =
-    std::variant<Done, StatResult, SshHostKeysResult, StatsResult, SpawnTimeResult, ConfigureResult, Failure>;
+using ResponseBody = std::variant<Done, StatResult, SshHostKeysResult, StatsResult, SpawnTimeResult, ConfigureResult,
+                                  Failure, ListenersResult>;
 
 struct Response {
     std::uint64_t id{};

@@ -47,25 +47,59 @@ Bangerd::~Bangerd()
 VmPorts Bangerd::ports()
 {
     constexpr milliseconds soon{300};  // 60 were too few on a busy machine
-    return VmPorts{.loop = loop,
-                   .store_lane = store_lane,
-                   .work_lane = work_lane,
-                   .store = store,
-                   .processes = processes,
-                   .disks = disks,
-                   .links = links,
-                   .user_network = network,
-                   .broker = broker,
-                   .sandbox_owner = "ownerownerow",
-                   .resolvers = [] { return std::vector<std::string>{"192.0.2.53"}; },
-                   .images = images,
-                   .kernels = kernels,
-                   .ladder = ladder,
-                   .authorized_keys = [this] { return keys(); },
-                   .open_process = [this](const ProcessId& process) { return world.open(process); },
-                   .send_signal = [this](const UniqueFd& process, int number) { world.signal(process, number); },
-                   .now = [] { return std::int64_t{1'700'000'000}; },
-                   .limits = {.shutdown_heard = soon, .vmm_quit = soon, .kill = soon, .disk_held = milliseconds{2}}};
+    return VmPorts{
+        .loop = loop,
+        .store_lane = store_lane,
+        .work_lane = work_lane,
+        .store = store,
+        .processes = processes,
+        .disks = disks,
+        .links = links,
+        .user_network = network,
+        .broker = broker,
+        .sandbox_owner = "ownerownerow",
+        .resolvers = [] { return std::vector<std::string>{"192.0.2.53"}; },
+        .images = images,
+        .kernels = kernels,
+        .ladder = ladder,
+        .authorized_keys = [this] { return keys(); },
+        .open_process = [this](const ProcessId& process) { return world.open(process); },
+        .send_signal = [this](const UniqueFd& process, int number) { world.signal(process, number); },
+        .open_tcp_port =
+            [this](const std::string& address, std::uint16_t number, std::function<void(UniqueFd)> accepted) {
+                return open_port(address, number, std::move(accepted));
+            },
+        .now = [] { return std::int64_t{1'700'000'000}; },
+        .limits = {.shutdown_heard = soon, .vmm_quit = soon, .kill = soon, .disk_held = milliseconds{2}}};
+}
+
+namespace {
+
+class FakePort final : public TcpPort {
+public:
+    FakePort(Bangerd& of, std::string name, std::uint16_t number) : of_{&of}, name_{std::move(name)}, number_{number} {}
+    ~FakePort() override { of_->open_ports.erase(name_); }
+    std::uint16_t number() const noexcept override { return number_; }
+
+private:
+    Bangerd* of_;
+    std::string name_;
+    std::uint16_t number_;
+};
+
+}  // namespace
+
+std::unique_ptr<TcpPort> Bangerd::open_port(const std::string& address, std::uint16_t number,
+                                            std::function<void(UniqueFd)> accepted)
+{
+    constexpr std::uint16_t some_free = 40'000;
+    const auto port = number != 0 ? number : static_cast<std::uint16_t>(some_free + open_ports.size());
+    auto name = address + ":" + std::to_string(port);
+    if (open_ports.contains(name) || taken_ports.contains(name)) {
+        throw Error{ErrorCode::InUse, name + " is taken"};
+    }
+    open_ports.emplace(name, std::move(accepted));
+    return std::make_unique<FakePort>(*this, std::move(name), port);
 }
 
 VmObserver Bangerd::observer()

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,12 +81,16 @@ public:
     Lane store_lane{1};
     static constexpr int work_threads = 2;
     Lane work_lane{work_threads};
+    std::map<std::string, std::function<void(UniqueFd)>> open_ports;  ///< of this host, as "ADDRESS:PORT"
+    std::set<std::string> taken_ports;                                ///< by others
     std::unique_ptr<VmManager> manager;
     std::vector<std::string> seen;  ///< "NAME STATE" for each change
     std::vector<std::string> log;
 
 private:
     void drain_lanes();
+    std::unique_ptr<TcpPort> open_port(const std::string& address, std::uint16_t number,
+                                       std::function<void(UniqueFd)> accepted);
     VmPorts ports();
     VmObserver observer();
     Task<std::vector<std::string>> keys();

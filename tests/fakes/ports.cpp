@@ -310,6 +310,11 @@ Task<UniqueFd> FakeLink::connect(std::string, std::uint16_t)
     not_here();
     co_return UniqueFd{};
 }
+Task<void> FakeLink::join(std::string host, std::uint16_t port, UniqueFd)
+{
+    joined.push_back(host + ":" + std::to_string(port));
+    co_return;
+}
 Task<GuestCopyEnds> FakeLink::copy_in(Bytes)
 {
     not_here();
@@ -320,10 +325,13 @@ Task<GuestCopyEnds> FakeLink::copy_out(Bytes)
     not_here();
     co_return GuestCopyEnds{};
 }
-Task<nlohmann::json> FakeLink::query(std::string, Bytes)
+Task<nlohmann::json> FakeLink::query(std::string what, Bytes)
 {
-    not_here();
-    co_return nlohmann::json{};
+    if (what != "stats" || !statistics) {
+        not_here();
+    }
+    const auto answer = co_await statistics();
+    co_return answer;
 }
 
 std::unique_ptr<GuestLink> FakeLinks::open(GuestDoor door, GuestSettings settings, GuestLinkEvents events)

@@ -132,6 +132,7 @@ public:
 
     Task<GuestCommandEnds> exec(GuestCommand command) override;
     Task<UniqueFd> connect(std::string host, std::uint16_t port) override;
+    Task<void> join(std::string host, std::uint16_t port, UniqueFd client) override;
     Task<GuestCopyEnds> copy_in(Bytes directory) override;
     Task<GuestCopyEnds> copy_out(Bytes path) override;
     Task<nlohmann::json> query(std::string what, Bytes argument) override;
@@ -143,6 +144,8 @@ public:
     void say_failed(std::string why);
     const std::filesystem::path& folder() const noexcept { return folder_; }
     const GuestSettings& settings() const noexcept { return settings_; }
+    std::vector<std::string> joined{};                 ///< "HOST:PORT" of each connection that was led in
+    std::function<Task<nlohmann::json>()> statistics;  ///< how it answers `stats`
 
 private:
     void boot();

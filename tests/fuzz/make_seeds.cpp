@@ -183,7 +183,7 @@ void message_seeds(const Folder& out)
     out.put("killed", encode(StreamMessage{Exited{{}, 9}}));
     out.put("copy-done", encode(StreamMessage{CopyDone{3, 1ULL << 40U, "/a: no space"}}));
     const Network network{"52:54:00:00:00:01", "10.0.2.15/24", "10.0.2.2", {"10.0.2.3"}, {"example.org"}};
-    const std::array<RequestBody, 9> requests{
+    const std::array<RequestBody, 10> requests{
         Ping{},
         Stat{"/etc"},
         SshHostKeys{},
@@ -192,17 +192,19 @@ void message_seeds(const Folder& out)
         Shutdown{},
         Clock{1},
         SyncDisks{},
-        Configure{network, {"ssh-ed25519 AAAA a@b"}, 1'700'000'000, std::string("seed\0seed", 9)}};
+        Configure{network, {"ssh-ed25519 AAAA a@b"}, 1'700'000'000, std::string("seed\0seed", 9)},
+        Listeners{}};
     for (const auto& body : requests) {
         out.put("request-" + std::to_string(body.index()), encode(Control{Request{1ULL << 33U, body}}));
     }
-    const std::array<ResponseBody, 7> responses{Done{},
+    const std::array<ResponseBody, 8> responses{Done{},
                                                 StatResult{StatResult::Type::Symlink, StatResult::Type::File, 0644, 12},
                                                 SshHostKeysResult{{"ssh-ed25519 AAAA", "\xff"}},
                                                 StatsResult{1, 2, 3, 4, 5, 6, 0.29, 7, 8},
                                                 SpawnTimeResult{1'000},
                                                 ConfigureResult{{"no \xff such"}},
-                                                Failure{"can't"}};
+                                                Failure{"can't"},
+                                                ListenersResult{{{"tcp", "::1", 22, "sshd"}}}};
     for (const auto& body : responses) {
         out.put("response-" + std::to_string(body.index()), encode(Control{Response{2, body}}));
     }

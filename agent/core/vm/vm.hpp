@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/core/operation.hpp"
 #include "agent/core/task.hpp"
 #include "agent/core/vm/vm_record.hpp"
 #include "agent/ports/broker.hpp"
 #include "agent/ports/guest_link.hpp"
+#include "agent/ports/tcp_port.hpp"
 #include "agent/ports/vmm.hpp"
 #include "common/event_loop.hpp"
 #include "common/unique_fd.hpp"
@@ -34,6 +36,7 @@ struct RunningVm {
     std::string guest_failure;
     Promise<StartOutcome> started;
     Event ended;
+    std::vector<std::unique_ptr<TcpPort>> ports;  ///< of the row's forwards, in their order
 };
 
 /// One VM as bangerd knows it. Loop thread; lives as long as a shared_ptr does, since tasks hold it over a delete.

@@ -14,9 +14,12 @@ VmManager::VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std
       host_cpus_{host_cpus},
       observer_{observer},
       sandboxes_{ports, {observer_, [this] { return list(); }, vms_folder_}},
-      runner_{ports, sandboxes_, {std::move(observer), [this](const VmPtr& vm, VmRunner::Hooks::End end) {
-                                      on_ended(vm, end);
-                                  }}}
+      forwards_{ports.open_tcp_port, observer.log},
+      runner_{ports,
+              sandboxes_,
+              {.observer = std::move(observer),
+               .ended = [this](const VmPtr& vm, VmRunner::Hooks::End end) { on_ended(vm, end); },
+               .up = [this](const VmPtr& vm) { forwards_.reopen(vm); }}}
 {
 }
 
@@ -168,6 +171,31 @@ GuestLink& VmManager::link(const VmPtr& vm)
                                                ", not running; banger vm start " + vm->name() + " starts it"};
     }
     return *vm->running->link;
+}
+
+Task<Forward> VmManager::open_forward(VmPtr vm, Forward wish)
+{
+    auto forward = forwards_.open(vm, std::move(wish));
+    std::exception_ptr failure;
+    try {
+        co_await runner_.save(vm);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        try {
+            VmForwards::close(vm, forward.address, forward.port);
+        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): the VM has ended meanwhile
+        }
+        std::rethrow_exception(failure);
+    }
+    co_return forward;
+}
+
+Task<void> VmManager::close_forward(VmPtr vm, std::string address, std::uint16_t port)
+{
+    VmForwards::close(vm, address, port);
+    co_await runner_.note(vm);  // closed it is; a row that can't be written is logged
 }
 
 void VmManager::on_ended(const VmPtr& vm, VmRunner::Hooks::End end)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/core/operation.hpp"
+#include "agent/core/vm/vm_forwards.hpp"
 #include "agent/core/vm/vm_ports.hpp"
 #include "agent/core/vm/vm_runner.hpp"
 
@@ -84,6 +85,10 @@ public:
     Task<void> change(VmPtr vm, OperationPtr operation, VmChange change);
     void check_change(const VmPtr& vm, const VmChange& change) const;
 
+    /// As VmForwards::open() and close(), and written down: a bangerd that comes back has them again.
+    Task<Forward> open_forward(VmPtr vm, Forward wish);
+    Task<void> close_forward(VmPtr vm, std::string address, std::uint16_t port);
+
     /// The channel to a running guest. Throws WrongState.
     static GuestLink& link(const VmPtr& vm);
 
@@ -116,6 +121,7 @@ private:
     std::uint32_t host_cpus_;
     VmObserver observer_;
     VmSandboxes sandboxes_;
+    VmForwards forwards_;
     VmRunner runner_;
     std::map<std::string, VmPtr, std::less<>> by_name_;
 };

@@ -13,6 +13,7 @@
 #include "agent/ports/guest_link.hpp"
 #include "agent/ports/guest_network.hpp"
 #include "agent/ports/process_host.hpp"
+#include "agent/ports/tcp_port.hpp"
 #include "agent/ports/vm_disks.hpp"
 #include "agent/ports/vm_store.hpp"
 #include "agent/ports/vmm.hpp"
@@ -70,6 +71,7 @@ struct VmPorts {
     /// As in ports/process_host.hpp.
     std::function<UniqueFd(const ProcessId&)> open_process;
     std::function<void(const UniqueFd&, int signal)> send_signal;
+    OpenTcpPort open_tcp_port;
     /// Seconds since 1970.
     std::function<std::int64_t()> now;
     VmLimits limits{};

@@ -117,4 +117,30 @@ VmSpec vm_spec_of(const nlohmann::json& json)
     }
 }
 
+nlohmann::json to_json(const std::vector<Forward>& forwards)
+{
+    auto list = nlohmann::json::array();
+    for (const auto& forward : forwards) {
+        list.push_back({{"address", forward.address}, {"port", forward.port}, {"guest_port", forward.guest_port}});
+    }
+    return list;
+}
+
+std::vector<Forward> forwards_of(const nlohmann::json& json)
+{
+    if (!json.is_array()) {
+        throw Error{ErrorCode::CorruptData, "the forwards of a VM are no list"};
+    }
+    std::vector<Forward> forwards;
+    try {
+        for (const auto& one : json) {
+            forwards.push_back({one.at("address").get<std::string>(), whole_number<std::uint16_t>(one, "port"),
+                                whole_number<std::uint16_t>(one, "guest_port")});
+        }
+    } catch (const nlohmann::json::exception& problem) {
+        throw Error{ErrorCode::CorruptData, std::string{"a forward of a VM is damaged: "} + problem.what()};
+    }
+    return forwards;
+}
+
 }  // namespace banger::agent

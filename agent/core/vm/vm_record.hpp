@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "agent/core/vm/vm_state.hpp"
 #include "common/ids.hpp"
@@ -64,6 +65,14 @@ struct ProcessId {
     explicit operator bool() const noexcept { return pid > 0; }
 };
 
+/// A TCP port of this host that leads into a guest.
+struct Forward {
+    std::string address;  ///< of this host, numeric
+    std::uint16_t port{0};
+    std::uint16_t guest_port{0};  ///< of the guest's loopback
+    bool operator==(const Forward&) const = default;
+};
+
 /// A row of the database.
 struct VmRecord {
     VmId id;
@@ -78,12 +87,17 @@ struct VmRecord {
     std::int64_t started{0};
     /// The broker has a sandbox of this VM's, or may have: written before it is asked for one.
     bool sandbox{false};
-    Nat sandbox_nat{Nat::Off};  ///< what the broker was told last
+    Nat sandbox_nat{Nat::Off};        ///< what the broker was told last
+    std::vector<Forward> forwards{};  ///< while it runs
 };
 
 /// The spec as JSON, for the database and for vm.json in the VM's folder.
 nlohmann::json to_json(const VmSpec& spec);
 /// Throws CorruptData naming the member that is wrong.
 VmSpec vm_spec_of(const nlohmann::json& json);
+
+/// Alike.
+nlohmann::json to_json(const std::vector<Forward>& forwards);
+std::vector<Forward> forwards_of(const nlohmann::json& json);
 
 }  // namespace banger::agent

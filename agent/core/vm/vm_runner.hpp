@@ -17,6 +17,7 @@ public:
         VmObserver observer;
         enum class End { Stopped, Reboot };
         std::function<void(VmPtr, End)> ended;
+        std::function<void(const VmPtr&)> up{};  ///< a VMM runs and is watched: was started just now, or taken over
     };
 
     VmRunner(const VmPorts& ports, VmSandboxes& sandboxes, Hooks hooks)

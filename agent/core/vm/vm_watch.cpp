@@ -26,6 +26,7 @@ void VmRunner::adopt(const VmPtr& vm, const Vmm& vmm, UniqueFd process, GuestSet
         hooks_.observer.log(std::string{"no control connection: "} + error.what(), vm);
     }
     running.link = ports_.links.open(vmm.guest_door(vm->folder), std::move(settings), link_events(vm));
+    hooks_.up(vm);
 }
 
 GuestLinkEvents VmRunner::link_events(const VmPtr& vm)
@@ -99,6 +100,9 @@ void VmRunner::forget_run(const VmPtr& vm)
     vm->record.vmm.clear();
     vm->record.network.clear();
     vm->record.address.clear();
+    if (!vm->reboot_wanted && !vm->restarting) {
+        vm->record.forwards.clear();
+    }
 }
 
 Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
@@ -108,6 +112,7 @@ Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
         StartOutcome::VmmEnded);  // before anything waits: a start that waits must not find its limit first
     ports_.user_network.stop(vm->folder);
     sandboxes_->stop(vm);
+    running->ports.clear();
     running->link.reset();
     running->control.reset();
     if (const auto next = next_state(vm->record.state, event)) {

@@ -73,7 +73,8 @@ TEST(MessagesTest, ControlComesBackAsItWas)
                                             Clock{1'700'000'000'000'000'000},
                                             SyncDisks{},
                                             Configure{network, {"ssh-ed25519 AAAA"}, 5, std::string(16, '\0')},
-                                            Configure{}};
+                                            Configure{},
+                                            Listeners{}};
     for (const auto& body : requests) {
         expect_round_trip(Control{Request{42, body}}, decode_control);
     }
@@ -81,10 +82,11 @@ TEST(MessagesTest, ControlComesBackAsItWas)
         Done{},
         StatResult{StatResult::Type::Symlink, StatResult::Type::Directory, 0755, 1ULL << 41U},
         SshHostKeysResult{{"ssh-ed25519 AAAA root"}},
-        StatsResult{1, 2, 3, 4, 5, 6, 0.25, 7, 8},
+        StatsResult{1, 2, 3, 4, 5, 6, 0.25, 7, 8, 9, 10, 11, 12},
         SpawnTimeResult{27'000'000},
         ConfigureResult{{"no interface"}},
-        Failure{"why " + any_bytes}};
+        Failure{"why " + any_bytes},
+        ListenersResult{{{"tcp", "::", 22, "sshd"}, {"udp", "127.0.0.1", 65535, any_bytes}}}};
     for (const auto& body : responses) {
         expect_round_trip(Control{Response{1ULL << 60U, body}}, decode_control);
     }

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/commands/vm_stats.hpp"
+
+#include "cli/commands/create_options.hpp"
+#include "cli/connect/agent.hpp"
+#include "cli/signals.hpp"
+#include "cli/view/listing.hpp"
+#include "cli/view/output.hpp"
+#include "common/size.hpp"
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <tuple>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace banger::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using Numbers = std::map<std::string, std::uint64_t>;
+
+/// Over which CPU time is measured where nothing came before.
+constexpr milliseconds first_look{250};
+
+struct StatsCommand {
+    ListingOptions listing;
+    std::vector<std::string> names;
+    bool watch{false};
+    std::string interval{"2"};
+};
+
+struct Sample {
+    std::string id, name, state;
+    Numbers numbers;
+};
+
+std::vector<Sample> take_samples(Agent& agent, const std::vector<std::string>& names)
+{
+    std::vector<Sample> samples;
+    for (const auto& row : translated([&] { return agent.manager().Stats(names); })) {
+        const auto& [id, name, state, numbers] =
+            static_cast<const std::tuple<std::string, std::string, std::string, Numbers>&>(row);
+        samples.push_back({id, name, state, numbers});
+    }
+    return samples;
+}
+
+std::optional<std::uint64_t> number(const Numbers& numbers, const char* name)
+{
+    const auto at = numbers.find(name);
+    return at == numbers.end() ? std::nullopt : std::optional{at->second};
+}
+
+/// Of one core, in percent, between two samples; nullopt where one has no such number, or the VM was started in between.
+std::optional<double> cpu_percent(const Numbers& before, const Numbers& now)
+{
+    const auto old_cpu = number(before, "cpu_ns");
+    const auto old_time = number(before, "sampled_ns");
+    const auto cpu = number(now, "cpu_ns");
+    const auto time = number(now, "sampled_ns");
+    if (!old_cpu || !old_time || !cpu || !time || *cpu < *old_cpu || *time <= *old_time) {
+        return std::nullopt;
+    }
+    constexpr double percent = 100;
+    return static_cast<double>(*cpu - *old_cpu) / static_cast<double>(*time - *old_time) * percent;
+}
+
+std::string size_text(const std::optional<std::uint64_t>& bytes) { return bytes ? ByteSize{*bytes}.to_string() : "-"; }
+
+std::string pair_text(const Numbers& numbers, const char* one, const char* other)
+{
+    const auto first = number(numbers, one);
+    return first ? size_text(first) + " / " + size_text(number(numbers, other)) : "-";
+}
+
+/// "12M / 512M"; what a guest says is available is never more than its total.
+std::string used_text(const Numbers& numbers, const std::string& what)
+{
+    const auto total = number(numbers, (what + "_total").c_str());
+    const auto available = number(numbers, (what + "_available").c_str());
+    return total && available && *available <= *total ? size_text(*total - *available) + " / " + size_text(total) : "-";
+}
+
+std::string percent_text(const std::optional<double>& percent)
+{
+    if (!percent) {
+        return "-";
+    }
+    constexpr std::size_t longest = 32;
+    std::string text(longest, '\0');
+    text.resize(static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.1f", *percent)));
+    return text;
+}
+
+std::string uptime_text(const std::optional<std::uint64_t>& ms)
+{
+    constexpr std::uint64_t ms_per_s = 1000;
+    constexpr std::uint64_t minute = 60;
+    constexpr std::uint64_t hour = 60 * minute;
+    constexpr std::uint64_t day = 24 * hour;
+    if (!ms) {
+        return "-";
+    }
+    const auto s = *ms / ms_per_s;
+    const auto in = [&](std::uint64_t unit, const char* word, std::uint64_t part, const char* part_word) {
+        return std::to_string(s / unit) + word + std::to_string(s % unit / part) + part_word;
+    };
+    return s < minute ? std::to_string(s) + "s"
+           : s < hour ? in(minute, "m", 1, "s")
+           : s < day  ? in(hour, "h", minute, "m")
+                      : in(day, "d", hour, "h");
+}
+
+/// In the order of the listing's fields; what isn't known is null.
+constexpr std::array counted{"resident",         "root_host",        "work_host",      "memory_total",
+                             "memory_available", "root_total",       "root_available", "work_total",
+                             "work_available",   "network_received", "network_sent",   "block_read",
+                             "block_written",    "uptime_ms",        "processes",      "load_milli"};
+
+void show(const std::map<std::string, Numbers>& before, const std::vector<Sample>& samples,
+          const ListingOptions& options)
+{
+    Listing listing{{{"name", "NAME"},
+                     {"state", ""},
+                     {"id", ""},
+                     {"cpu_percent", "CPU %", Align::Right},
+                     {"resident", "RESIDENT", Align::Right},
+                     {"root_host", "OVERLAY", Align::Right},
+                     {"work_host", "WORK DISK", Align::Right},
+                     {"memory_total", "MEMORY", Align::Right},
+                     {"memory_available", ""},
+                     {"root_total", "/", Align::Right},
+                     {"root_available", ""},
+                     {"work_total", "/root", Align::Right},
+                     {"work_available", ""},
+                     {"network_received", "NET IN / OUT", Align::Right},
+                     {"network_sent", ""},
+                     {"block_read", "BLOCK R / W", Align::Right},
+                     {"block_written", ""},
+                     {"uptime_ms", "UP", Align::Right},
+                     {"processes", "PROCS", Align::Right},
+                     {"load_milli", ""}}};
+    for (const auto& sample : samples) {
+        const auto& numbers = sample.numbers;
+        const auto old = before.find(sample.id);
+        const auto percent = old == before.end() ? std::nullopt : cpu_percent(old->second, numbers);
+        const auto processes = number(numbers, "processes");
+        std::vector<JsonValue> values{sample.name, sample.state, sample.id,
+                                      percent ? JsonValue(*percent) : JsonValue{}};
+        for (const auto* name : counted) {
+            const auto known = number(numbers, name);
+            values.push_back(known ? JsonValue(*known) : JsonValue{});
+        }
+        listing.add(
+            {sample.name, percent_text(percent), size_text(number(numbers, "resident")),
+             size_text(number(numbers, "root_host")), size_text(number(numbers, "work_host")),
+             used_text(numbers, "memory"), used_text(numbers, "root"), used_text(numbers, "work"),
+             pair_text(numbers, "network_received", "network_sent"), pair_text(numbers, "block_read", "block_written"),
+             uptime_text(number(numbers, "uptime_ms")), processes ? std::to_string(*processes) : "-"},
+            std::move(values));
+    }
+    listing.print(options);
+}
+
+/// False when a signal came.
+bool rest(const SignalInbox& signals, milliseconds time)
+{
+    pollfd wait{signals.fd(), POLLIN, 0};
+    return ::poll(&wait, 1, static_cast<int>(time.count())) == 0;
+}
+
+milliseconds interval_of(const std::string& text)
+{
+    constexpr std::uint32_t most = 86'400;
+    const auto seconds = parse_count(text, "--interval");
+    if (seconds == 0 || seconds > most) {
+        throw Error{ErrorCode::InvalidArgument, "--interval is 1 to 86400 seconds, not " + text};
+    }
+    return std::chrono::seconds{seconds};
+}
+
+int stats(const StatsCommand& command)
+{
+    const auto interval = interval_of(command.interval);
+    const auto names = unique_names(command.names);
+    SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    auto agent = Agent::connect(WhenAbsent::Start);
+    const auto look = [&] {
+        try {
+            return take_samples(*agent, names);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::Unavailable) {
+                throw;
+            }
+        }
+        agent = Agent::connect(WhenAbsent::Start);  // bangerd was away for a moment, or is another one
+        return take_samples(*agent, names);
+    };
+    const bool redraws = command.watch && command.listing.form() == Format::Table && is_terminal(STDOUT_FILENO);
+    std::map<std::string, Numbers> before;
+    for (auto& sample : look()) {
+        before.emplace(std::move(sample.id), std::move(sample.numbers));
+    }
+    for (auto pause = first_look; rest(signals, pause); pause = interval) {
+        auto samples = look();
+        if (redraws) {
+            print("\x1b[H\x1b[J");
+        }
+        show(before, samples, command.listing);
+        if (!command.watch) {
+            return 0;
+        }
+        before.clear();
+        for (auto& sample : samples) {
+            before.emplace(std::move(sample.id), std::move(sample.numbers));
+        }
+    }
+    const auto signal = signals.take();
+    return signal ? exit_code_of_signal(*signal) : 1;
+}
+
+}  // namespace
+
+void add_vm_stats(Command vm, Context& context)
+{
+    const auto command = std::make_shared<StatsCommand>();
+    const auto app = add_command(vm, context, "stats", "Tell what VMs use of this host, and what of their own they use",
+                                 [command] { return stats(*command); });
+    app.option("NAME", command->names, "names or ids; none: all that run");
+    app.flag("-w,--watch", command->watch, "again and again, until Ctrl-C");
+    app.option("--interval", command->interval, "seconds between two looks (2)").value_name("SECONDS");
+    command->listing.add_to(app, ListingOptions::Quiet::No);
+}
+
+}  // namespace banger::cli
