@@ -19,6 +19,7 @@
 #include "agent/system/host_examination.hpp"
 #include "agent/system/image/debian_artifacts.hpp"
 #include "agent/system/ladder.hpp"
+#include "agent/system/names_file.hpp"
 #include "agent/system/passt_network.hpp"
 #include "agent/system/private_bus.hpp"
 #include "agent/system/refused_start.hpp"
@@ -158,6 +159,7 @@ int run(const Arguments& arguments)
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
     SshKey key{paths.state};
     BrokerClient broker{loop};
+    NamesFile host_names{paths.names};
     HostExamination host{ladder.probe(), firecracker, broker};
     const auto opened = open_or_replace_store(paths.database());
     Agent agent{{.loop = loop,
@@ -167,6 +169,7 @@ int run(const Arguments& arguments)
                  .links = links,
                  .user_network = network,
                  .broker = broker,
+                 .host_names = host_names,
                  .images = images,
                  .kernels = kernels,
                  .ladder = ladder,

@@ -55,6 +55,7 @@ Paths find_paths(const Environment& environment)
     const bool is_usual = home && paths.state == std::filesystem::path{*home} / ".local/state/banger";
     paths.instance = !usable || is_usual ? "bangerd" : "bangerd-" + hash_of(paths.state.string());
     paths.runtime = usable ? std::filesystem::path{*runtime} / "banger" : paths.state / "run";
+    paths.names = usable ? paths.runtime / "names" / paths.instance : "";
     return paths;
 }
 

@@ -17,6 +17,8 @@ struct Paths {
     /// What is bangerd's own in `runtime` is named so: "bangerd", or with a hash where state isn't HOME's usual one, as several may share
     /// one $XDG_RUNTIME_DIR.
     std::string instance;
+    /// Where libnss_banger looks for the names of running VMs; empty without an $XDG_RUNTIME_DIR, as it looks into no other folder.
+    std::filesystem::path names;
 
     std::filesystem::path database() const { return state / "banger.db"; }
     std::filesystem::path log() const { return state / "bangerd.log"; }

@@ -65,6 +65,7 @@ VmPorts Agent::vm_ports()
                    .links = ports_.links,
                    .user_network = ports_.user_network,
                    .broker = ports_.broker,
+                   .host_names = ports_.host_names,
                    .sandbox_owner = sandbox_owner(),
                    .resolvers = ports_.resolvers,
                    .images = ports_.images,

@@ -29,6 +29,7 @@ struct AgentPorts {
     GuestLinks& links;
     NetworkDriver& user_network;
     Broker& broker;
+    HostNames& host_names;
     Artifacts& images;
     Artifacts& kernels;
     VmmLadder& ladder;

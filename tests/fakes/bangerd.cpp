@@ -57,6 +57,7 @@ VmPorts Bangerd::ports()
         .links = links,
         .user_network = network,
         .broker = broker,
+        .host_names = host_names,
         .sandbox_owner = "ownerownerow",
         .resolvers = [] { return std::vector<std::string>{"192.0.2.53"}; },
         .images = images,

@@ -73,6 +73,7 @@ public:
     FakeDisks disks{world};
     FakeNetwork network{world};
     FakeBroker broker{world};
+    FakeHostNames host_names{world};
     FakeVmm vmm{world};
     FakeLadder ladder{world, vmm};
     FakeLinks links{world, loop, vmm};

@@ -124,6 +124,15 @@ Task<GuestNetwork> FakeNetwork::start(NetworkRequest request)
     co_return describe(request.vm, "192.0.2.7");
 }
 
+void FakeHostNames::tell(const std::vector<HostName>& names)
+{
+    ++world_->names_told;
+    if (world_->names_fail) {
+        throw Error{ErrorCode::NoSpace, "no room for names"};
+    }
+    world_->host_names = names;
+}
+
 GuestNetwork FakeNetwork::describe(const VmId&, const std::string& address) const
 {
     return {.kind = "user", .address = address, .prefix = 24, .gateway = "192.0.2.1"};

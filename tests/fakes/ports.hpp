@@ -89,6 +89,15 @@ private:
     World* world_;
 };
 
+class FakeHostNames final : public HostNames {
+public:
+    explicit FakeHostNames(World& world) : world_{&world} {}
+    void tell(const std::vector<HostName>& names) override;
+
+private:
+    World* world_;
+};
+
 class FakeVmm final : public Vmm {
 public:
     explicit FakeVmm(World& world) : world_{&world} {}

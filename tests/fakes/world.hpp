@@ -13,6 +13,7 @@
 #include "agent/core/task.hpp"
 #include "agent/core/vm/vm_record.hpp"
 #include "agent/ports/broker.hpp"
+#include "agent/ports/host_names.hpp"
 #include "agent/ports/vmm.hpp"
 #include "common/error.hpp"
 #include "common/unique_fd.hpp"
@@ -134,6 +135,9 @@ public:
     FakeBrokerWays broker;
     std::map<std::string, FakeSandbox> sandboxes;  ///< by id
     std::vector<std::string> broker_calls;         ///< "CALL ID", and what it asked for
+    std::vector<HostName> host_names;              ///< as they were told last
+    int names_told{0};
+    bool names_fail{false};
     std::vector<int> signals;                      ///< that were sent to VMMs
     mutable std::recursive_mutex mutex;
 

@@ -12,12 +12,13 @@ VmManager::VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std
     : ports_{ports},
       vms_folder_{std::move(vms_folder)},
       host_cpus_{host_cpus},
-      observer_{observer},
+      names_{ports.host_names},
+      observer_{names_.before(std::move(observer))},
       sandboxes_{ports, {observer_, [this] { return list(); }, vms_folder_}},
-      forwards_{ports.open_tcp_port, observer.log},
+      forwards_{ports.open_tcp_port, observer_.log},
       runner_{ports,
               sandboxes_,
-              {.observer = std::move(observer),
+              {.observer = observer_,
                .ended = [this](const VmPtr& vm, VmRunner::Hooks::End end) { on_ended(vm, end); },
                .up = [this](const VmPtr& vm) { forwards_.reopen(vm); }}}
 {

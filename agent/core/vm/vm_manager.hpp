@@ -9,6 +9,7 @@
 
 #include "agent/core/operation.hpp"
 #include "agent/core/vm/vm_forwards.hpp"
+#include "agent/core/vm/vm_names.hpp"
 #include "agent/core/vm/vm_ports.hpp"
 #include "agent/core/vm/vm_runner.hpp"
 
@@ -119,6 +120,7 @@ private:
     VmPorts ports_;
     std::filesystem::path vms_folder_;
     std::uint32_t host_cpus_;
+    VmNames names_;
     VmObserver observer_;
     VmSandboxes sandboxes_;
     VmForwards forwards_;

@@ -12,6 +12,7 @@
 #include "agent/ports/broker.hpp"
 #include "agent/ports/guest_link.hpp"
 #include "agent/ports/guest_network.hpp"
+#include "agent/ports/host_names.hpp"
 #include "agent/ports/process_host.hpp"
 #include "agent/ports/tcp_port.hpp"
 #include "agent/ports/vm_disks.hpp"
@@ -59,6 +60,7 @@ struct VmPorts {
     GuestLinks& links;
     NetworkDriver& user_network;
     Broker& broker;
+    HostNames& host_names;
     /// Begins the ids of this state folder's sandboxes, which no other's do (agent/README.md). Shape: [a-z0-9]{12}
     std::string sandbox_owner;
     /// IPv4 addresses of the name servers that a guest on a TAP is told: the host's, but no loopback.

@@ -46,6 +46,7 @@ Task<void> VmManager::recover(std::vector<VmRecord> rows)
     }
     auto clear = [folder = vms_folder_, known] { remove_leftover_folders(folder, known); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(clear));
+    names_.begin();
     sandboxes_.align();  // nobody waits for it: there may be no broker, or one that hangs
 }
 

@@ -56,6 +56,7 @@ TEST(PathsTest, TheXdgVariablesComeFirstAndNeedNoHome)
     EXPECT_EQ(paths.cache, "/c/banger");
     EXPECT_EQ(paths.config, "/k/banger/config.toml");
     EXPECT_EQ(paths.runtime, runtime.path / "banger");
+    EXPECT_EQ(paths.names, paths.runtime / "names" / paths.instance);
 }
 
 TEST(PathsTest, AnEmptyVariableIsNone)
@@ -63,6 +64,7 @@ TEST(PathsTest, AnEmptyVariableIsNone)
     const auto paths = find({{"HOME", "/home/ann"}, {"XDG_STATE_HOME", ""}, {"XDG_RUNTIME_DIR", ""}});
     EXPECT_EQ(paths.state, "/home/ann/.local/state/banger");
     EXPECT_EQ(paths.runtime, paths.state / "run");
+    EXPECT_TRUE(paths.names.empty());
 }
 
 TEST(PathsTest, ARuntimeFolderThatCanNotBeUsedIsPassedOver)
