@@ -4,6 +4,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
 #include "agent/system/image/user_namespace.hpp"
 #include "agent/system/subprocess.hpp"
 
@@ -48,7 +53,44 @@ Finding check_subordinate_ids()
                    : Finding{check, "ok", "in /etc/subuid and /etc/subgid", ""};
 }
 
+/// Whether a line of nsswitch.conf(5) is that of host names, and has `service`.
+bool names_service(std::string line, const std::string& service)
+{
+    line.resize(std::min(line.find('#'), line.size()));
+    constexpr std::string_view hosts = "hosts:";
+    if (!line.starts_with(hosts)) {
+        return false;
+    }
+    std::istringstream words{line.substr(hosts.size())};
+    return std::find(std::istream_iterator<std::string>{words}, {}, service) != std::istream_iterator<std::string>{};
+}
+
+/// In the folder of whichever architecture.
+bool has_name_module(const std::filesystem::path& root)
+{
+    std::error_code none;
+    const std::filesystem::directory_iterator folders{root / "usr/lib", none};
+    return std::any_of(begin(folders), end(folders), [&](const auto& folder) {
+        return std::filesystem::exists(folder.path() / "libnss_banger.so.2", none);
+    });
+}
+
 }  // namespace
+
+Finding finding_of_names(const std::filesystem::path& root)
+{
+    const std::string check = "names of VMs";
+    std::ifstream file{root / "etc/nsswitch.conf"};
+    for (std::string line; std::getline(file, line);) {
+        if (names_service(line, "banger")) {
+            return {check, "ok", "your programs find a VM with a TAP as NAME.vm", ""};
+        }
+    }
+    return {
+        check, "warn",
+        "NAME.vm is found only where systemd-resolved answers: hosts in /etc/nsswitch.conf has no banger",
+        has_name_module(root) ? "sed -i '/^hosts:/ s/files/files banger/' /etc/nsswitch.conf" : "apt install banger"};
+}
 
 Task<Finding> HostExamination::firecracker()
 {
@@ -102,6 +144,7 @@ std::vector<Finding> HostExamination::programs() const
         findings.push_back(check_program(program));
     }
     findings.push_back(check_subordinate_ids());
+    findings.push_back(finding_of_names("/"));
     return findings;
 }
 

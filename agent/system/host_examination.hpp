@@ -29,4 +29,7 @@ private:
 /// What `banger doctor` says of the broker; `program`: where it is installed, for its own check.
 Finding finding_of(const BrokerReport& report, const std::filesystem::path& program, const std::string& user);
 
+/// Whether the host's programs find VMs by name. `root`: "/".
+Finding finding_of_names(const std::filesystem::path& root);
+
 }  // namespace banger::agent

@@ -138,7 +138,7 @@ public:
     std::vector<HostName> host_names;              ///< as they were told last
     int names_told{0};
     bool names_fail{false};
-    std::vector<int> signals;                      ///< that were sent to VMMs
+    std::vector<int> signals;  ///< that were sent to VMMs
     mutable std::recursive_mutex mutex;
 
 private:

@@ -17,11 +17,13 @@ from harness import namespaces
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r"project\(banger VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+MULTIARCH = subprocess.run(["dpkg-architecture", "-qDEB_HOST_MULTIARCH"], capture_output=True, text=True, check=True).stdout.strip()
 
 # Folders above these have 0755; nothing else is in it.
 FILES = {
     "etc/banger/broker.toml": 0o644,
     "usr/bin/banger": 0o755,
+    f"usr/lib/{MULTIARCH}/libnss_banger.so.2": 0o644,
     "usr/lib/firewalld/zones/banger.xml": 0o644,
     "usr/lib/systemd/network/80-banger.network": 0o644,
     "usr/lib/systemd/system/banger-broker-reconcile.service": 0o644,
@@ -188,7 +190,7 @@ def test_the_unit_and_the_bus_s_file_name_the_same_program(unpacked):
 
 def test_maintainer_scripts_parse_and_stop_at_a_failure(unpacked):
     control = unpacked / "DEBIAN"
-    assert {path.name for path in control.iterdir()} == SCRIPTS | {"conffiles", "control", "md5sums"}
+    assert {path.name for path in control.iterdir()} == SCRIPTS | {"conffiles", "control", "md5sums", "triggers"}
     for name in SCRIPTS:
         assert (control / name).stat().st_mode & 0o7777 == 0o755
         assert (control / name).read_bytes() == (ROOT / "package" / name).read_bytes()
@@ -230,6 +232,94 @@ def test_a_timer_that_an_administrator_has_disabled_stays_so(foreign_root):
     (root / WANTS).unlink()
     script("postinst", "configure", VERSION)
     assert not (root / WANTS).is_symlink()
+
+
+HOSTS = "hosts:          files dns"
+# (the line before the install, the line after it); what has `banger` already stays.
+HOSTS_LINES = [
+    (HOSTS, "hosts:          files banger dns"),
+    ("hosts: files mdns4_minimal [NOTFOUND=return] dns", "hosts: files banger mdns4_minimal [NOTFOUND=return] dns"),
+    ("hosts: mymachines resolve [!UNAVAIL=return] files myhostname dns", "hosts: mymachines resolve [!UNAVAIL=return] files banger myhostname dns"),
+    ("hosts:\tfiles [NOTFOUND=continue] [UNAVAIL=continue] dns", "hosts:\tfiles [NOTFOUND=continue] [UNAVAIL=continue] banger dns"),
+    ("hosts:files", "hosts:files banger"),
+    ("hosts: files dns # files of ours", "hosts: files banger dns # files of ours"),
+    ("hosts: files# dns", "hosts: files banger# dns"),
+    ("hosts: dns  # no files here", "hosts: dns banger  # no files here"),
+    ("hosts: otherfiles dns", "hosts: otherfiles dns banger"),
+]
+REST = "passwd: files\n# hosts: files\n{}\nnetworks: files banger-like\n"
+
+
+@pytest.fixture
+def switch(foreign_root):
+    """/etc/nsswitch.conf of that system, with a mode of its own."""
+    path = foreign_root[0] / "etc/nsswitch.conf"
+    path.write_text(REST.format(HOSTS))
+    path.chmod(0o640)
+    return path
+
+
+@pytest.mark.parametrize("before, after", HOSTS_LINES, ids=[before for before, _ in HOSTS_LINES])
+def test_its_name_service_comes_with_the_install_and_goes_with_the_removal(foreign_root, switch, before, after):
+    _, script = foreign_root
+    switch.write_text(REST.format(before))
+    script("postinst", "configure", "")
+    assert switch.read_text() == REST.format(after)
+    script("prerm", "upgrade", VERSION)
+    script("postinst", "configure", VERSION)
+    assert switch.read_text() == REST.format(after)
+    script("prerm", "remove")
+    assert switch.read_text() == REST.format(before)
+    assert switch.stat().st_mode & 0o777 == 0o640
+    script("postinst", "configure", VERSION)
+    assert switch.read_text() == REST.format(after), "installed again"
+
+
+def test_an_entry_that_an_administrator_has_taken_out_stays_out(foreign_root, switch):
+    root, script = foreign_root
+    script("postinst", "configure", "")
+    switch.write_text(REST.format(HOSTS))
+    for _ in range(2):
+        script("prerm", "upgrade", VERSION)
+        script("postinst", "configure", VERSION)
+        script("prerm", "remove")
+        script("postrm", "remove")
+        script("postinst", "configure", VERSION)
+        assert switch.read_text() == REST.format(HOSTS)
+    script("prerm", "remove")
+    script("postrm", "purge")
+    assert not (root / "var/lib/banger").exists()
+    script("postinst", "configure", "")
+    assert "banger dns" in switch.read_text(), "after a purge everything is new"
+
+
+@pytest.mark.parametrize("own", ["hosts: banger files dns", "hosts: files dns banger [NOTFOUND=return]", "hosts: files banger"])
+def test_an_entry_that_is_there_is_an_administrator_s_own(foreign_root, switch, own):
+    _, script = foreign_root
+    switch.write_text(REST.format(own))
+    script("postinst", "configure", "")
+    assert switch.read_text() == REST.format(own)
+
+
+def test_a_system_without_a_name_service_switch_gets_none(foreign_root, switch):
+    _, script = foreign_root
+    switch.unlink()
+    script("postinst", "configure", "")
+    script("prerm", "remove")
+    assert not switch.exists()
+
+
+def test_its_name_service_module_wants_libc_alone_and_shows_glibc_s_names_alone(unpacked):
+    module = unpacked / f"usr/lib/{MULTIARCH}/libnss_banger.so.2"
+    dynamic = run("readelf", "--wide", "--dynamic", module).decode()
+    assert re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic) == ["libc.so.6"]
+    assert re.findall(r"\(SONAME\).*\[(.*)\]", dynamic) == ["libnss_banger.so.2"]
+    assert "BIND_NOW" in dynamic and "GNU_RELRO" in run("readelf", "--wide", "--segments", module).decode()
+    symbols = run("nm", "--dynamic", module).decode().split("\n")
+    shown = {line.split()[-1] for line in symbols if re.match(r"[0-9a-f]+ ", line)}
+    assert shown == {f"_nss_banger_gethostby{name}_r" for name in ("name", "name2", "name3", "name4", "addr", "addr2")}
+    called = {re.sub("@.*", "", line.split()[-1]) for line in symbols if line.lstrip().startswith("U ")}
+    assert not {"malloc", "free", "calloc", "realloc", "getenv", "secure_getenv", "pthread_mutex_lock", "abort"} & called
 
 
 def test_a_removal_keeps_users_disks_and_a_purge_takes_them(foreign_root):
@@ -274,7 +364,8 @@ def test_a_user_whose_manager_hangs_or_fails_harms_no_other(tmp_path, words, ask
     for name, text in (("systemctl", SYSTEMCTL.format(log=log)), ("timeout", IN_A_SECOND), *((name, "#!/bin/sh\n") for name in OTHERS)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    booted = 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec "$0" "$@"'
+    # Without an /etc/nsswitch.conf, which root's would be this machine's own.
+    booted = 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc && mkdir -p /run/systemd/system && exec "$0" "$@"'
     begin = time.monotonic()
     done = subprocess.run(["unshare", "--map-root-user", "--mount", "sh", "-c", booted, ROOT / "package" / words[0], *words[1:]],
                           env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=100)

@@ -167,7 +167,9 @@ Task<void> VmSandboxes::name(VmPtr vm, SandboxRow row)
         named_.insert(row.id);
     } else if (failure->code() != ErrorCode::WrongState && failure->code() != ErrorCode::Unavailable) {
         nameless_.insert(row.id);
-        log("this host does not find it as " + vm->name() + ".vm: " + failure->what(), vm);
+        log("systemd-resolved does not find it as " + vm->name() +
+                ".vm, so libnss_banger alone may: " + failure->what(),
+            vm);
     }
 }
 

@@ -28,12 +28,27 @@ TEST(HostName, IsAVmsNameInEitherCaseWithOrWithoutADotAtItsEnd)
 TEST(HostName, IsNothingElse)
 {
     const std::string longer = std::string(label_limit + 1, 'a') + ".vm";
-    for (const std::string& asked :
-         {std::string{}, std::string{"."}, std::string{".vm"}, std::string{"vm"}, std::string{".vm."},
-          std::string{"web"}, std::string{"web.vmx"}, std::string{"web.v"}, std::string{"a.web.vm"},
-          std::string{"web.vm.."}, std::string{"-web.vm"}, std::string{"web-.vm"}, std::string{"w_b.vm"},
-          std::string{"w b.vm"}, std::string{"w\0b.vm", 6}, std::string{"w\303\244b.vm"}, longer, longer + ".",
-          std::string{"web.com"}, std::string{"example.org"}, std::string(300, '.')}) {
+    for (const std::string& asked : {std::string{},
+                                     std::string{"."},
+                                     std::string{".vm"},
+                                     std::string{"vm"},
+                                     std::string{".vm."},
+                                     std::string{"web"},
+                                     std::string{"web.vmx"},
+                                     std::string{"web.v"},
+                                     std::string{"a.web.vm"},
+                                     std::string{"web.vm.."},
+                                     std::string{"-web.vm"},
+                                     std::string{"web-.vm"},
+                                     std::string{"w_b.vm"},
+                                     std::string{"w b.vm"},
+                                     std::string{"w\0b.vm", 6},
+                                     std::string{"w\303\244b.vm"},
+                                     longer,
+                                     longer + ".",
+                                     std::string{"web.com"},
+                                     std::string{"example.org"},
+                                     std::string(300, '.')}) {
         EXPECT_EQ(name_of(asked), "none") << asked;
     }
 }
@@ -56,14 +71,27 @@ TEST(Entry, IsAnAddressASpaceAndAName)
 
 TEST(Entry, IsNothingElse)
 {
-    for (const std::string& line :
-         {std::string{}, std::string{" "}, std::string{"10.77.0.2"}, std::string{"10.77.0.2 "}, std::string{"10.77.0.2 web"},
-          std::string{"10.77.0.2  web.vm"}, std::string{"10.77.0.2\tweb.vm"}, std::string{" 10.77.0.2 web.vm"},
-          std::string{"10.77.0.2 web.vm "}, std::string{"10.77.0.2 web.vm\r"}, std::string{"10.77.0.2 web.vm."},
-          std::string{"10.77.0.2 Web.vm"}, std::string{"10.77.0.2 web.vm db.vm"}, std::string{"10.77.0 web.vm"},
-          std::string{"10.77.0.256 web.vm"}, std::string{"010.77.0.2 web.vm"}, std::string{"::1 web.vm"},
-          std::string{"10.77.0.2\0 web.vm", 17}, std::string{"10.77.0.2 w\0b.vm", 16},
-          std::string{"255.255.255.2550 web.vm"}, std::string{"# a comment"}}) {
+    for (const std::string& line : {std::string{},
+                                    std::string{" "},
+                                    std::string{"10.77.0.2"},
+                                    std::string{"10.77.0.2 "},
+                                    std::string{"10.77.0.2 web"},
+                                    std::string{"10.77.0.2  web.vm"},
+                                    std::string{"10.77.0.2\tweb.vm"},
+                                    std::string{" 10.77.0.2 web.vm"},
+                                    std::string{"10.77.0.2 web.vm "},
+                                    std::string{"10.77.0.2 web.vm\r"},
+                                    std::string{"10.77.0.2 web.vm."},
+                                    std::string{"10.77.0.2 Web.vm"},
+                                    std::string{"10.77.0.2 web.vm db.vm"},
+                                    std::string{"10.77.0 web.vm"},
+                                    std::string{"10.77.0.256 web.vm"},
+                                    std::string{"010.77.0.2 web.vm"},
+                                    std::string{"::1 web.vm"},
+                                    std::string{"10.77.0.2\0 web.vm", 17},
+                                    std::string{"10.77.0.2 w\0b.vm", 16},
+                                    std::string{"255.255.255.2550 web.vm"},
+                                    std::string{"# a comment"}}) {
         EXPECT_FALSE(parse_entry(line)) << line;
     }
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -233,6 +234,37 @@ TEST_F(NamesFilesTest, ManyThreadsAskWhileTheFileIsReplaced)
     over = true;
     writer.join();
     EXPECT_EQ(missed, 0);
+}
+
+/// glibc's own look-up may not come to an end in such a child, as it has locks; this has none.
+TEST_F(NamesFilesTest, AChildThatIsForkedWhileThreadsAskFindsIt)
+{
+    write(web);
+    std::atomic<bool> over{false};
+    std::vector<std::thread> threads;
+    constexpr int askers = 3;
+    for (int i = 0; i < askers; ++i) {
+        threads.emplace_back([&] {
+            while (!over) {
+                finds();
+            }
+        });
+    }
+    constexpr int children = 50;
+    for (int i = 0; i < children; ++i) {
+        const auto child = ::fork();
+        if (child == 0) {
+            const auto found = look_up({run.c_str(), user}, {.name = "web.vm"});
+            ::_exit(found.finding == Finding::Found ? 0 : 1);
+        }
+        int status = -1;
+        ::waitpid(child, &status, 0);
+        EXPECT_EQ(status, 0);
+    }
+    over = true;
+    for (auto& thread : threads) {
+        thread.join();
+    }
 }
 
 TEST_F(NamesFilesTest, AThreadThatIsCancelledLeavesNothingOpen)

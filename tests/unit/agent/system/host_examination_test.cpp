@@ -38,5 +38,26 @@ TEST(BrokerFinding, HasACommandForEachOtherState)
     EXPECT_THAT(finding(State::Failing, "no answer", folder.path / "banger-broker").mend, HasSubstr("--check"));
 }
 
+TEST(NamesFinding, LooksForBangerInTheLineOfHosts)
+{
+    const test::TemporaryFolder root;
+    const auto verdict = [&](const std::string& line) {
+        std::filesystem::create_directories(root.path / "etc");
+        std::ofstream{root.path / "etc/nsswitch.conf"} << "passwd: files banger\n" << line << "\nnetworks: files\n";
+        return finding_of_names(root.path).verdict;
+    };
+    EXPECT_EQ(finding_of_names(root.path).verdict, "warn") << "no such file";
+    EXPECT_EQ(verdict("hosts: files banger dns"), "ok");
+    EXPECT_EQ(verdict("hosts:banger files"), "ok");
+    EXPECT_EQ(verdict("hosts: files dns"), "warn");
+    EXPECT_EQ(verdict("hosts: files dns # banger"), "warn");
+    EXPECT_EQ(verdict("hosts: files bangers"), "warn");
+    EXPECT_EQ(verdict("# hosts: files banger"), "warn");
+    EXPECT_EQ(finding_of_names(root.path).mend, "apt install banger");
+    std::filesystem::create_directories(root.path / "usr/lib/some-linux-gnu");
+    std::ofstream{root.path / "usr/lib/some-linux-gnu/libnss_banger.so.2"} << "x";
+    EXPECT_THAT(finding_of_names(root.path).mend, HasSubstr("/etc/nsswitch.conf"));
+}
+
 }  // namespace
 }  // namespace banger::agent
