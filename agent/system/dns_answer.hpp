@@ -14,9 +14,10 @@ struct DnsName {
     std::uint32_t address;  ///< IPv4, host byte order
 };
 
-/// The answer to a DNS query as it came in a datagram: the address for a question of type A, no data for other types of the name, NXDOMAIN
-/// for other names, NOTIMP for anything but a query, FORMERR for what has not exactly one question. Empty: what came is no query, and
-/// nothing is sent. The time to live is 0, as a VM's address is another one after its next start.
+/// The answer to a DNS query: the address for a question of type A, and the name for one of type PTR for the address. Other types of both
+/// have no data, other names below .vm are NXDOMAIN, each with an SOA; all else is REFUSED, as nobody is asked in turn. NOTIMP for anything
+/// but a query, FORMERR for what has not exactly one question. Empty: what came is no query, and nothing is sent. The time to live is 1
+/// second, as a VM's address is another one after its next start. Never longer than 512 bytes, which is all that any asker takes.
 std::vector<std::uint8_t> answer_dns(std::span<const std::uint8_t> query, const DnsName& known);
 
 }  // namespace banger::agent

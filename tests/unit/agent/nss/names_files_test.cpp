@@ -272,9 +272,9 @@ TEST_F(NamesFilesTest, AThreadThatIsCancelledLeavesNothingOpen)
     write(web);
     const auto before = open_descriptors();
     struct Shared {
-        NamesFilesTest* test;
+        Place place;
         std::atomic<int> turns{0};
-    } shared{this};
+    } shared{{run.c_str(), user}};
     for (int i = 0; i < 50; ++i) {
         shared.turns = 0;
         pthread_t thread{};
@@ -283,7 +283,7 @@ TEST_F(NamesFilesTest, AThreadThatIsCancelledLeavesNothingOpen)
                       [](void* data) -> void* {
                           auto& of = *static_cast<Shared*>(data);
                           for (;;) {
-                              look_up({of.test->run.c_str(), of.test->user}, {.name = "web.vm"});
+                              look_up(of.place, {.name = "web.vm"});
                               ++of.turns;
                               ::pthread_testcancel();
                           }

@@ -48,7 +48,7 @@ TEST(Scan, FindsTheFirstThatFitsByNameOrAddress)
 
 TEST(Scan, BelievesNoFileWithALineThatIsWrong)
 {
-    for (const std::string& line : {"\n", "garbage\n", "10.77.0.14 UPPER.vm\n", "10.77.0.14 cut", "10.77.0.14 cut.vm",
+    for (const std::string line : {"\n", "garbage\n", "10.77.0.14 UPPER.vm\n", "10.77.0.14 cut", "10.77.0.14 cut.vm",
                                     "# banger names 1\n", "\377\376\n"}) {
         EXPECT_EQ(scan(whole + line, {.name = "web.vm"}), "none") << line;
     }
@@ -59,7 +59,7 @@ TEST(Scan, BelievesNoFileWithALineThatIsWrong)
 TEST(Scan, BelievesNoFileOfAnotherFormat)
 {
     const auto rows = whole.substr(whole.find('\n') + 1);
-    for (const std::string& first : {"", "\n", "# banger names 2\n", "# banger names 1 \n", "# banger names 10\n"}) {
+    for (const std::string first : {"", "\n", "# banger names 2\n", "# banger names 1 \n", "# banger names 10\n"}) {
         EXPECT_EQ(scan(first + rows, {.name = "web.vm"}), "none") << first;
     }
     EXPECT_EQ(scan("", {.name = "web.vm"}), "none");
