@@ -7,7 +7,7 @@
 
 namespace banger::nss {
 
-inline constexpr off_t file_limit = 256 * 1024;  // three thousand VMs with the longest names
+inline constexpr off_t file_limit = 262'144;  // three thousand VMs with the longest names
 inline constexpr int most_files = 8;
 
 /// Whose files: those in RUN/USER/banger/names.

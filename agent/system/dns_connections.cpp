@@ -28,7 +28,8 @@ void DnsConnections::accept_one() noexcept
 {
     sockaddr_in from{};
     socklen_t size = sizeof from;
-    UniqueFd socket{::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+    UniqueFd socket{
+        ::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC | SOCK_NONBLOCK)};
     try {
         if (!socket && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
             pause();

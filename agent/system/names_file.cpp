@@ -39,7 +39,7 @@ void NamesFile::tell(const std::vector<HostName>& names)
     }
     std::string text{"# banger names 1\n"};
     for (const auto& [name, address] : names) {
-        text += address + " " + name + ".vm\n";
+        text.append(address).append(" ").append(name).append(".vm\n");
     }
     make_folders(file_.parent_path());
     const auto draft = file_.string() + ".new";

@@ -49,7 +49,7 @@ TEST(Scan, FindsTheFirstThatFitsByNameOrAddress)
 TEST(Scan, BelievesNoFileWithALineThatIsWrong)
 {
     for (const std::string line : {"\n", "garbage\n", "10.77.0.14 UPPER.vm\n", "10.77.0.14 cut", "10.77.0.14 cut.vm",
-                                    "# banger names 1\n", "\377\376\n"}) {
+                                   "# banger names 1\n", "\377\376\n"}) {
         EXPECT_EQ(scan(whole + line, {.name = "web.vm"}), "none") << line;
     }
     EXPECT_EQ(scan(whole + std::string(line_limit + 1, 'a') + "\n", {.name = "web.vm"}), "none");
