@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <thread>
 
 #include "agent/service/daemon.hpp"
 #include "agent/service/json_log.hpp"
@@ -16,9 +18,11 @@
 #include "agent/system/disks.hpp"
 #include "agent/system/fork_process_host.hpp"
 #include "agent/system/guest_session.hpp"
+#include "agent/system/home_files.hpp"
 #include "agent/system/host_examination.hpp"
 #include "agent/system/image/debian_artifacts.hpp"
 #include "agent/system/ladder.hpp"
+#include "agent/system/name_program.hpp"
 #include "agent/system/names_file.hpp"
 #include "agent/system/passt_network.hpp"
 #include "agent/system/private_bus.hpp"
@@ -91,9 +95,38 @@ void leave_folder()
     }
 }
 
-/// The one that was fetched and checked, else the host's own. Throws HostLacks, which names the command that fetches it.
-std::filesystem::path find_firecracker(const RuntimePrograms& programs)
+Variables all_variables()
 {
+    Variables all;
+    for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string text{*entry};
+        const auto sign = text.find('=');
+        if (sign != std::string::npos) {
+            all.emplace(text.substr(0, sign), text.substr(sign + 1));
+        }
+    }
+    return all;
+}
+
+HostFacts host_facts()
+{
+    struct sysinfo info {};
+    ::sysinfo(&info);
+    return {std::max(1U, std::thread::hardware_concurrency()), std::uint64_t{info.totalram} * info.mem_unit,
+            environment("HOME").value_or("")};
+}
+
+/// The one that the user names, else the one that was fetched and checked, else the host's own. Throws HostLacks, which names what mends it.
+std::filesystem::path find_firecracker(const RuntimePrograms& programs, const std::filesystem::path& named)
+{
+    if (!named.empty()) {
+        if (::access(named.c_str(), X_OK) < 0) {
+            throw Error{ErrorCode::HostLacks, "firecracker_bin, " + named.string() + ", can't be run: " +
+                                                  std::error_code{errno, std::generic_category()}.message() +
+                                                  "; banger config show says where that is set"};
+        }
+        return named;
+    }
     try {
         return programs.find("firecracker");
     } catch (const Error& missing) {
@@ -125,6 +158,8 @@ int run(const Arguments& arguments)
     const auto lock = lock_state(paths);
     use_reserve_when_full(paths.state);
     json_log::open(paths.log());
+    Settings settings{paths.config, host_facts(),
+                      all_variables()};  // a mistake in it is told now, and not by the first VM
     EventLoop loop;
     std::optional<PrivateBus> own_bus;
     if (arguments.private_bus) {
@@ -150,14 +185,20 @@ int run(const Arguments& arguments)
     GuestSessions links{loop};
     ArtifactCatalog images{paths.images(), "image.json"};
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
-    RuntimeFolder programs{paths.programs(),
+    RuntimeFolder programs{[&settings, usual = paths.programs()] {
+                               const auto named = settings.now()->runtime_dir;
+                               return named.empty() ? usual : named;
+                           },
                            [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); }};
-    FirecrackerProgram firecracker{loop, process_lane, [&programs] { return find_firecracker(programs); }};
+    FirecrackerProgram firecracker{loop, process_lane, [&programs, &settings] {
+                                       return find_firecracker(programs, settings.now()->firecracker_bin);
+                                   }};
     Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
                                                             return tap.problem();
                                                         }}};
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
-    SshKey key{paths.state};
+    SshKey key{paths.state, [&settings] { return settings.now()->ssh_key_path; }};
+    FilesOfHome home{settings.host().home};
     BrokerClient broker{loop};
     NamesFile host_names{paths.names};
     HostExamination host{ladder.probe(), firecracker, broker};
@@ -177,6 +218,9 @@ int run(const Arguments& arguments)
                  .programs = programs,
                  .key = key,
                  .host = host,
+                 .settings = settings,
+                 .home = home,
+                 .print_name = print_name,
                  .open_process = open_process,
                  .send_signal = [](const UniqueFd& process, int signal) { send_signal(process, signal); },
                  .open_tcp_port = [&loop](const std::string& at, std::uint16_t number,
@@ -187,7 +231,6 @@ int run(const Arguments& arguments)
                  .resolvers = [] { return host_resolvers(); }},
                 paths,
                 {opened.warning}};
-    agent.config();  // a mistake in it is told now, and not by the first VM
     Daemon daemon{loop,
                   agent,
                   *connection,

@@ -1,98 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/core/config.hpp"
 
-#include <toml++/toml.h>
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <fstream>
-#include <functional>
 #include <iterator>
-#include <map>
-#include <vector>
+#include <memory>
 
+#include "agent/core/config_keys.hpp"
 #include "common/error.hpp"
 #include "common/nearest.hpp"
+#include "common/text.hpp"
 
 namespace banger::agent {
 namespace {
 
-/// One known key: how its value gets into the configuration, and out of it again as it would stand in the file.
-struct Key {
-    std::string_view name;
-    std::function<void(Config&, const toml::node&)> apply;
-    std::function<std::string(const Config&)> shown;
-};
-
-std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
-
-template <typename T>
-T value_of(const toml::node& node, const char* type)
-{
-    const auto value = node.value_exact<T>();
-    if (!value) {
-        throw Error{ErrorCode::InvalidArgument, std::string{"must be "} + type};
-    }
-    return *value;
-}
-
-std::string text_of(const toml::node& node) { return value_of<std::string>(node, "a string"); }
-
-std::uint32_t number_of(const toml::node& node, std::int64_t least, std::int64_t most)
-{
-    const auto value = value_of<std::int64_t>(node, "a whole number");
-    if (value < least || value > most) {
-        throw Error{ErrorCode::InvalidArgument, "must be " + std::to_string(least) + " to " + std::to_string(most)};
-    }
-    return static_cast<std::uint32_t>(value);
-}
-
-void set_log_level(Config& config, const toml::node& node)
-{
-    constexpr std::array levels{"debug", "info", "warn", "error"};
-    config.log_level = text_of(node);
-    if (std::find(levels.begin(), levels.end(), config.log_level) == levels.end()) {
-        throw Error{ErrorCode::InvalidArgument, "must be debug, info, warn or error"};
-    }
-}
-
-const std::vector<Key>& top_keys()
-{
-    static const std::vector<Key> keys{
-        {"log_level", set_log_level, [](const Config& c) { return in_quotes(c.log_level); }},
-        {"default_image",
-         [](Config& c, const toml::node& n) { c.default_image = ArtifactName::parse(text_of(n)).str(); },
-         [](const Config& c) { return in_quotes(c.default_image); }},
-        {"default_kernel",
-         [](Config& c, const toml::node& n) { c.default_kernel = ArtifactName::parse(text_of(n)).str(); },
-         [](const Config& c) { return in_quotes(c.default_kernel); }},
-    };
-    return keys;
-}
-
-const std::vector<Key>& vm_keys()
-{
-    static const std::vector<Key> keys{
-        {"vcpu", [](Config& c, const toml::node& n) { c.vcpus = number_of(n, 1, 64); },
-         [](const Config& c) { return std::to_string(c.vcpus); }},
-        {"memory_mib", [](Config& c, const toml::node& n) { c.memory_mib = number_of(n, 128, 1U << 20U); },
-         [](const Config& c) { return std::to_string(c.memory_mib); }},
-        {"disk_size", [](Config& c, const toml::node& n) { c.disk = ByteSize::parse(text_of(n)); },
-         [](const Config& c) { return in_quotes(c.disk.to_string()); }},
-        {"vmm", [](Config& c, const toml::node& n) { c.vmm = parse_vmm(text_of(n)); },
-         [](const Config& c) { return in_quotes(to_string(c.vmm)); }},
-        {"network", [](Config& c, const toml::node& n) { c.network = parse_network(text_of(n)); },
-         [](const Config& c) { return in_quotes(to_string(c.network)); }},
-        {"nat", [](Config& c, const toml::node& n) { c.nat = value_of<bool>(n, "true or false") ? Nat::On : Nat::Off; },
-         [](const Config& c) { return std::string{c.nat == Nat::On ? "true" : "false"}; }},
-        {"storage", [](Config& c, const toml::node& n) { c.storage = parse_storage(text_of(n)); },
-         [](const Config& c) { return in_quotes(to_string(c.storage)); }},
-        {"system_overlay_size", [](Config& c, const toml::node& n) { c.overlay = ByteSize::parse(text_of(n)); },
-         [](const Config& c) { return in_quotes(c.overlay.to_string()); }},
-    };
-    return keys;
-}
-
-std::vector<std::string_view> names_of(const std::vector<Key>& keys)
+std::vector<std::string_view> names_of(const std::vector<ConfigKey>& keys)
 {
     std::vector<std::string_view> names;
     for (const auto& key : keys) {
@@ -101,61 +24,172 @@ std::vector<std::string_view> names_of(const std::vector<Key>& keys)
     return names;
 }
 
-/// What a file was found to say, line by line.
+/// What a file was found to say, line by line, and the variables behind it.
 struct Reading {
     std::string file;
+    const HostFacts* host;
     Config config;
-    std::map<std::string, unsigned> lines;          ///< of the keys that are set, named as in ConfigValue
+    std::map<std::string, std::string> origins;     ///< of the keys that are set, named as in ConfigValue
     std::multimap<unsigned, std::string> problems;  ///< by line, as toml++ gives keys in the order of the alphabet
+    std::vector<std::string> variable_problems;
 
     void refuse(unsigned line, const std::string& what)
     {
         problems.emplace(line, file + ":" + std::to_string(line) + ": " + what);
     }
+    std::vector<std::string> all_problems() const
+    {
+        std::vector<std::string> all;
+        for (const auto& [line, problem] : problems) {
+            all.push_back(problem);
+        }
+        all.insert(all.end(), variable_problems.begin(), variable_problems.end());
+        return all;
+    }
 };
 
-constexpr std::string_view vm_table = "vm_defaults";
+std::string origin_of(const Reading& reading, unsigned line) { return reading.file + ":" + std::to_string(line); }
 
-void read_table(Reading& reading, const toml::table& table, const std::vector<Key>& keys, const std::string& prefix)
+void refuse_unknown_key(Reading& reading, std::string_view name, unsigned line, std::vector<std::string_view> known)
+{
+    const auto near = nearest(name, known);
+    reading.refuse(
+        line, "unknown key \"" + std::string{name} + "\"" + (near ? "; did you mean " + std::string{*near} + "?" : ""));
+}
+
+/// The tables of [[file_sync]], each with a line of its own.
+void read_syncs(Reading& reading, const toml::node& node)
+{
+    const auto line = node.source().begin.line;
+    const auto* list = node.as_array();
+    if (list == nullptr) {
+        reading.refuse(line, std::string{file_sync_key} + ": must be tables: [[file_sync]]");
+        return;
+    }
+    std::vector<FileSync> syncs;
+    bool all_right = true;
+    for (const auto& one : *list) {
+        try {
+            syncs.push_back(file_sync_of(one, *reading.host));
+        } catch (const Error& problem) {
+            all_right = false;
+            reading.refuse(one.source().begin.line, std::string{file_sync_key} + ": " + problem.what());
+        }
+    }
+    if (all_right) {
+        reading.config.file_sync = std::move(syncs);
+        reading.origins.emplace(file_sync_key, origin_of(reading, line));
+    }
+}
+
+/// Throws InvalidArgument, and leaves the configuration as it was then.
+void apply_key(Reading& reading, const ConfigKey& key, const toml::node& node)
+{
+    const auto before = reading.config;
+    try {
+        key.apply(reading.config, node, *reading.host);
+    } catch (const Error&) {
+        reading.config = before;
+        throw;
+    }
+}
+
+void read_table(Reading& reading, const toml::table& table, const std::vector<ConfigKey>& keys,
+                const std::string& prefix)
 {
     const bool is_top = prefix.empty();
     for (const auto& [name, node] : table) {
         const auto line = node.source().begin.line;
         const auto key =
-            std::find_if(keys.begin(), keys.end(), [word = name.str()](const Key& k) { return k.name == word; });
+            std::find_if(keys.begin(), keys.end(), [word = name.str()](const ConfigKey& k) { return k.name == word; });
         if (key == keys.end()) {
-            if (node.is_table() && name.str() == vm_table && is_top) {
-                read_table(reading, *node.as_table(), vm_keys(), std::string{vm_table} + ".");
+            if (node.is_table() && name.str() == vm_defaults_table && is_top) {
+                read_table(reading, *node.as_table(), vm_config_keys(), std::string{vm_defaults_table} + ".");
                 continue;
             }
             auto known = names_of(keys);
             if (is_top) {
-                known.push_back(vm_table);
+                known.push_back(vm_defaults_table);
             }
-            const auto near = nearest(name.str(), known);
-            reading.refuse(line, "unknown key \"" + std::string{name.str()} + "\"" +
-                                     (near ? "; did you mean " + std::string{*near} + "?" : ""));
-            continue;
-        }
-        const auto before = reading.config;
-        try {
-            key->apply(reading.config, node);
-            reading.lines.emplace(prefix + std::string{key->name}, line);
-        } catch (const Error& problem) {
-            reading.config = before;
-            reading.refuse(line, std::string{key->name} + ": " + problem.what());
+            refuse_unknown_key(reading, name.str(), line, std::move(known));
+        } else if (key->name == file_sync_key) {
+            read_syncs(reading, node);
+        } else {
+            try {
+                apply_key(reading, *key, node);
+                reading.origins.emplace(prefix + std::string{key->name}, origin_of(reading, line));
+            } catch (const Error& problem) {
+                reading.refuse(line, std::string{key->name} + ": " + problem.what());
+            }
         }
     }
 }
 
-Reading read(std::string_view text, std::string_view file, const HostSize& host)
+std::int64_t whole_number(const std::string& text)
 {
-    Reading reading{.file = std::string{file}, .config = default_config(host), .lines = {}, .problems = {}};
+    std::int64_t number = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (problem != std::errc{} || end != text.data() + text.size()) {
+        throw Error{ErrorCode::InvalidArgument, "must be a whole number"};
+    }
+    return number;
+}
+
+/// As it would stand in the file.
+std::unique_ptr<toml::node> node_of(const ConfigKey& key, const std::string& text)
+{
+    switch (key.form) {
+        case VariableForm::Number:
+            return std::make_unique<toml::value<std::int64_t>>(whole_number(text));
+        case VariableForm::Mebibytes:
+            return std::make_unique<toml::value<std::int64_t>>(
+                static_cast<std::int64_t>(ByteSize::parse(text, mib).mib()));
+        case VariableForm::Truth:
+            if (text != "true" && text != "false") {
+                throw Error{ErrorCode::InvalidArgument, "must be true or false"};
+            }
+            return std::make_unique<toml::value<bool>>(text == "true");
+        case VariableForm::Text:
+            break;
+    }
+    return std::make_unique<toml::value<std::string>>(text);
+}
+
+/// An empty variable is none, as one that a shell can't unset.
+void read_variables(Reading& reading, const Variables& variables, const std::vector<ConfigKey>& keys,
+                    const std::string& prefix)
+{
+    for (const auto& key : keys) {
+        const auto at = key.variable.empty() ? variables.end() : variables.find(std::string{key.variable});
+        if (at == variables.end() || at->second.empty()) {
+            continue;
+        }
+        try {
+            const auto node = node_of(key, at->second);
+            apply_key(reading, key, *node);
+            reading.origins.insert_or_assign(prefix + std::string{key.name}, at->first);
+        } catch (const Error& problem) {
+            reading.variable_problems.push_back(at->first + ": " + problem.what() + " (it is \"" + shown(at->second) +
+                                                "\")");
+        }
+    }
+}
+
+Reading read(std::string_view text, std::string_view file, const HostFacts& host, const Variables& variables)
+{
+    Reading reading{.file = std::string{file},
+                    .host = &host,
+                    .config = default_config(host),
+                    .origins = {},
+                    .problems = {},
+                    .variable_problems = {}};
     try {
-        read_table(reading, toml::parse(text, file), top_keys(), "");
+        read_table(reading, toml::parse(text, file), top_config_keys(), "");
     } catch (const toml::parse_error& problem) {
         reading.refuse(problem.source().begin.line, std::string{problem.description()});
     }
+    read_variables(reading, variables, top_config_keys(), "");
+    read_variables(reading, variables, vm_config_keys(), std::string{vm_defaults_table} + ".");
     return reading;
 }
 
@@ -168,7 +202,7 @@ std::string content_of(const std::filesystem::path& file)
 
 }  // namespace
 
-Config default_config(const HostSize& host)
+Config default_config(const HostFacts& host)
 {
     constexpr std::uint64_t least_memory = 512;
     constexpr std::uint64_t most_memory = 8192;
@@ -177,41 +211,39 @@ Config default_config(const HostSize& host)
                       std::clamp(ByteSize{host.memory_bytes}.mib() / 8, least_memory, most_memory))};
 }
 
-Config parse_config(std::string_view text, std::string_view file, const HostSize& host)
+Config parse_config(std::string_view text, std::string_view file, const HostFacts& host, const Variables& variables)
 {
-    const auto reading = read(text, file, host);
+    auto reading = read(text, file, host, variables);
     std::string all;
-    for (const auto& [line, problem] : reading.problems) {
+    for (const auto& problem : reading.all_problems()) {
         all += (all.empty() ? "" : "\n") + problem;
     }
     if (!all.empty()) {
         throw Error{ErrorCode::InvalidArgument, all};
     }
-    return reading.config;
+    return std::move(reading.config);
 }
 
-Config load_config(const std::filesystem::path& file, const HostSize& host)
+Config load_config(const std::filesystem::path& file, const HostFacts& host, const Variables& variables)
 {
-    return parse_config(content_of(file), file.string(), host);
+    return parse_config(content_of(file), file.string(), host, variables);
 }
 
-ConfigReport report_config(const std::filesystem::path& file, const HostSize& host)
+ConfigReport report_config(const std::filesystem::path& file, const HostFacts& host, const Variables& variables)
 {
-    const auto reading = read(content_of(file), file.string(), host);
+    const auto reading = read(content_of(file), file.string(), host, variables);
     ConfigReport report;
-    for (const auto& [line, problem] : reading.problems) {
-        report.problems.push_back(problem);
-    }
-    const auto add = [&](const std::vector<Key>& keys, const std::string& prefix) {
+    report.problems = reading.all_problems();
+    const auto add = [&](const std::vector<ConfigKey>& keys, const std::string& prefix) {
         for (const auto& key : keys) {
             auto name = prefix + std::string{key.name};
-            const auto line = reading.lines.find(name);
-            auto origin = line == reading.lines.end() ? "default" : reading.file + ":" + std::to_string(line->second);
-            report.values.push_back({std::move(name), key.shown(reading.config), std::move(origin)});
+            const auto origin = reading.origins.find(name);
+            report.values.push_back({std::move(name), key.shown(reading.config),
+                                     origin == reading.origins.end() ? "default" : origin->second});
         }
     };
-    add(top_keys(), "");
-    add(vm_keys(), std::string{vm_table} + ".");
+    add(top_config_keys(), "");
+    add(vm_config_keys(), std::string{vm_defaults_table} + ".");
     return report;
 }
 

@@ -116,9 +116,15 @@ void Operations::cancel_all()
 void Operations::run(const OperationPtr& operation, Task<void> work)
 {
     running_.emplace(operation->id(), operation);
+    if (told_) {
+        told_(*operation);
+    }
     spawn(std::move(work), [this, operation](std::exception_ptr failure) {
         running_.erase(operation->id());
         operation->end(failure);
+        if (told_) {
+            told_(*operation);
+        }
         const auto id = operation->id();
         ended_[id] = loop_->after(kept, [this, id] {
             if (removed_) {

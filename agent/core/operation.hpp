@@ -87,6 +87,8 @@ public:
 
     /// Called for each new operation and for each one that is forgotten.
     void observe(std::function<void(OperationPtr)> added, std::function<void(std::uint64_t)> removed);
+    /// Called as one begins to run, and when it has ended.
+    void on_run(std::function<void(const Operation&)> told) { told_ = std::move(told); }
     OperationPtr add(std::string kind, std::string target);
     /// Runs `work` as this operation and ends it with the outcome.
     void run(const OperationPtr& operation, Task<void> work);
@@ -100,6 +102,7 @@ private:
     std::unordered_map<std::uint64_t, OperationPtr> running_;
     std::function<void(OperationPtr)> added_;
     std::function<void(std::uint64_t)> removed_;
+    std::function<void(const Operation&)> told_;
     std::unordered_map<std::uint64_t, EventLoop::Source> ended_;
 };
 

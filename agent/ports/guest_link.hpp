@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -77,6 +78,8 @@ public:
     virtual Task<GuestCopyEnds> copy_out(Bytes path) = 0;
     /// `what` and the answer's members: banger-guest(7). Throws InvalidArgument, NotFound.
     virtual Task<nlohmann::json> query(std::string what, Bytes argument) = 0;
+    /// When a stream was open last: now, while there is one. Not before the guest was ready.
+    virtual std::chrono::steady_clock::time_point last_use() const noexcept = 0;
     /// Asks for a clean shutdown; comes back when the guest has heard it. Throws TimedOut.
     virtual Task<void> shut_down(std::chrono::milliseconds limit) = 0;
 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/service/agent.hpp"
 
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <ctime>
-#include <thread>
+#include <utility>
 
+#include "agent/core/duration.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/service/json_log.hpp"
 
@@ -17,13 +17,30 @@ constexpr std::chrono::milliseconds housekeeping_interval{30'000};
 
 std::int64_t now() { return static_cast<std::int64_t>(::time(nullptr)); }
 
-std::uint32_t host_cpus() { return std::max(1U, std::thread::hardware_concurrency()); }
+constexpr std::chrono::seconds name_limit{5};
+constexpr int name_tries = 5;
 
-HostSize host_size()
+/// For the log: what it does to what, and how that went.
+void log_operation(const Operation& operation)
 {
-    struct sysinfo info {};
-    ::sysinfo(&info);
-    return {host_cpus(), static_cast<std::uint64_t>(info.totalram) * info.mem_unit};
+    const bool is_of_vm = operation.kind().find('-') == std::string::npos;  // others make images, kernels and such
+    const auto what = operation.kind() + (is_of_vm ? "" : " " + operation.target());
+    const auto log = [&](json_log::Level level, const std::string& message) {
+        json_log::write(level, message, is_of_vm ? operation.target() : "", std::to_string(operation.id()));
+    };
+    if (const auto& error = operation.error()) {
+        const bool cancelled = operation.state() == OperationState::Cancelled;
+        log(cancelled ? json_log::Level::Info : json_log::Level::Warn, what + ": " + error->what());
+    } else {
+        log(json_log::Level::Info, what + (operation.state() == OperationState::Running ? " begins" : " is done"));
+    }
+}
+
+/// The original program's bundle came with a key that everybody who has the bundle has.
+bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder)
+{
+    const auto relative = path.lexically_normal().lexically_relative(folder.lexically_normal());
+    return !folder.empty() && !relative.empty() && *relative.begin() != "..";
 }
 
 template <typename Digests>
@@ -44,13 +61,16 @@ Agent::Agent(AgentPorts ports, Paths paths, StoreFindings findings)
     : ports_{std::move(ports)},
       paths_{std::move(paths)},
       operations_{ports_.loop},
-      statistics_{ports_.loop, ports_.disks, ports_.usage_of}
+      statistics_{ports_.loop, ports_.disks, ports_.usage_of},
+      stale_{ports_.loop, {[this] { return vms_->list(); }, [this](const VmPtr& vm) { stop_stale(vm); }}}
 {
     if (!findings.warning.empty()) {
         warnings_.push_back(findings.warning);
         json_log::write(json_log::Level::Error, findings.warning);
     }
-    vms_ = std::make_unique<VmManager>(vm_ports(), paths_.vms(), host_cpus(), relay());
+    vms_ = std::make_unique<VmManager>(vm_ports(), paths_.vms(), ports_.settings.host().cpus, relay());
+    operations_.on_run(log_operation);
+    apply_settings();
     housekeep();
 }
 
@@ -72,6 +92,7 @@ VmPorts Agent::vm_ports()
                    .kernels = ports_.kernels,
                    .ladder = ports_.ladder,
                    .authorized_keys = [this] { return authorized_keys(); },
+                   .welcome = [this](VmPtr vm, OperationPtr operation) { return give_files(vm, operation); },
                    .open_process = ports_.open_process,
                    .send_signal = ports_.send_signal,
                    .open_tcp_port = ports_.open_tcp_port,
@@ -100,11 +121,14 @@ VmObserver Agent::relay()
         };
     };
     return {.added = tell(&VmObserver::added),
-            .changed = tell(&VmObserver::changed),
+            .changed =
+                [this, told = tell(&VmObserver::changed)](const VmPtr& vm) {
+                    told(vm);
+                    stale_.notice(vm);
+                },
             .removed = tell(&VmObserver::removed),
-            .log = [](const std::string& message, const VmPtr& vm) {
-                json_log::write(json_log::Level::Warn, message, vm->name());
-            }};
+            .log = [](const std::string& message,
+                      const VmPtr& vm) { json_log::write(json_log::Level::Warn, message, vm->name()); }};
 }
 
 Task<void> Agent::recover()
@@ -142,28 +166,62 @@ Task<void> Agent::clear_drafts()
     co_await run_on(ports_.loop, work_lane_, std::move(clear));
 }
 
-Config Agent::config() const
+void Agent::apply_settings()
 {
-    auto config = load_config(paths_.config, host_size());
-    if (const char* level = ::getenv("BANGER_LOG_LEVEL"); level != nullptr) {
-        config.log_level = level;
+    const auto settings = ports_.settings.now();
+    json_log::set_level(settings->log_level);
+    stale_.set_limit(settings->auto_stop_stale_after);
+    const auto bundle = settings->runtime_dir.empty() ? paths_.programs() : settings->runtime_dir;
+    if (const auto& key = settings->ssh_key_path; is_below(key, bundle) && std::exchange(doubted_key_, key) != key) {
+        json_log::write(json_log::Level::Warn, "ssh_key_path, " + key.string() +
+                                                   ", is in a runtime bundle: whoever else has that bundle has the key "
+                                                   "to your VMs, too; ssh-keygen makes one of your own");
     }
-    json_log::set_level(config.log_level);
-    return config;
 }
 
-ConfigReport Agent::config_report() const
+void Agent::stop_stale(const VmPtr& vm)
 {
-    auto report = report_config(paths_.config, host_size());
-    if (const char* level = ::getenv("BANGER_LOG_LEVEL"); level != nullptr) {
-        for (auto& row : report.values) {
-            if (row.key == "log_level") {
-                row.value = level;
-                row.origin = "BANGER_LOG_LEVEL";
-            }
+    const auto operation = operations_.add("stop", vm->name());
+    json_log::write(json_log::Level::Info,
+                    "nobody has used it for " + to_string(ports_.settings.now()->auto_stop_stale_after) +
+                        " (auto_stop_stale_after); stopping it",
+                    vm->name(), std::to_string(operation->id()));
+    operations_.run(operation, vms_->stop(vm, operation, default_stop_limit));
+}
+
+/// The file may have changed; a new one with a mistake changes nothing.
+void Agent::look_at_settings()
+{
+    if (const auto mistakes = ports_.settings.refresh()) {
+        json_log::write(json_log::Level::Warn, "the settings stay as they were: " + *mistakes);
+    }
+    apply_settings();
+}
+
+void Agent::share_environment(const Variables& caller)
+{
+    check_same_folders(paths_, caller);
+    ports_.settings.share(caller);
+    look_at_settings();
+}
+
+Task<std::string> Agent::ask_for_name(std::filesystem::path program)
+{
+    for (int left = name_tries;; --left) {
+        std::stop_source late;
+        auto ask = [&print_name = ports_.print_name, program, token = late.get_token()] {
+            return print_name(program, token);
+        };
+        const auto limit = ports_.loop.after(name_limit, [&late] { late.request_stop(); });
+        auto name = co_await run_on(ports_.loop, work_lane_, std::move(ask));
+        if (!vms_->find(name)) {
+            co_return name;
+        }
+        if (left == 1) {
+            throw Error{ErrorCode::AlreadyExists, "namegen_path, " + program.string() + ", printed \"" + name +
+                                                      "\", and that VM exists already; give a --name"};
         }
     }
-    return report;
 }
 
 std::vector<std::string> Agent::users_of_image(const Digest& digest) const
@@ -193,6 +251,7 @@ void Agent::housekeep()
 {
     housekeeping_ = ports_.loop.after(housekeeping_interval, [this] {
         vms_->housekeep();
+        look_at_settings();
         housekeep();
     });
 }

@@ -10,9 +10,12 @@
 
 #include "agent/core/config.hpp"
 #include "agent/core/operation.hpp"
+#include "agent/core/settings.hpp"
+#include "agent/core/vm/stale_watch.hpp"
 #include "agent/core/vm/vm_manager.hpp"
 #include "agent/core/vm/vm_statistics.hpp"
 #include "agent/ports/artifact_maker.hpp"
+#include "agent/ports/home_files.hpp"
 #include "agent/ports/host_examiner.hpp"
 #include "agent/ports/runtime.hpp"
 #include "agent/ports/user_key.hpp"
@@ -37,6 +40,10 @@ struct AgentPorts {
     RuntimePrograms& programs;
     UserKey& key;
     HostExaminer& host;
+    Settings& settings;
+    HomeFiles& home;
+    /// What a program of the user's prints as a name. Worker thread. Throws HostLacks, Failed, TimedOut once `late` is asked for.
+    std::function<std::string(const std::filesystem::path& program, const std::stop_token& late)> print_name;
     /// As in ports/process_host.hpp.
     std::function<UniqueFd(const ProcessId&)> open_process;
     std::function<void(const UniqueFd&, int signal)> send_signal;
@@ -74,10 +81,15 @@ public:
     HostExaminer& host() noexcept { return ports_.host; }
     const RuntimePrograms& programs() const noexcept { return ports_.programs; }
     const std::vector<std::string>& warnings() const noexcept { return warnings_; }
-    /// Read anew at each call, so that a change needs no restart. Throws InvalidArgument with file:line.
-    Config config() const;
-    /// All of it with its mistakes, and where each value comes from.
-    ConfigReport config_report() const;
+    Settings& settings() noexcept { return ports_.settings; }
+    const Settings& settings() const noexcept { return ports_.settings; }
+    /// A client's environment: the variables that hold for all of bangerd. Throws as Settings::share() and check_same_folders().
+    void share_environment(const Variables& caller);
+    /// A name for a VM from namegen_path that no VM has. Throws InvalidArgument (no name), AlreadyExists, HostLacks, Failed, TimedOut.
+    Task<std::string> ask_for_name(std::filesystem::path program);
+
+    /// The user's files for a new guest; to be read before one is made, as what is wrong with them is wrong already. Throws as HomeFiles.
+    Task<HomeFilesFound> read_home_files(std::vector<FileSync> syncs);
 
     /// Who watches VMs come, change and go; may be set once the bus is there.
     void observe(VmObserver observer) { observer_ = std::move(observer); }
@@ -121,10 +133,16 @@ private:
     std::string sandbox_owner();
     VmObserver relay();
     void housekeep();
+    void look_at_settings();
+    Task<void> give_files(VmPtr vm, OperationPtr operation);
+    Task<void> make_guest_folders(VmPtr vm, std::vector<std::string> folders);
+    void stop_stale(const VmPtr& vm);
+    void apply_settings();
 
     AgentPorts ports_;
     Paths paths_;
     std::vector<std::string> warnings_;
+    std::filesystem::path doubted_key_;  ///< ssh_key_path that was warned of
     Lane store_lane_{1};
     Lane work_lane_{4};
     Lane making_lane_{2};  ///< images and kernels take minutes, which no VM's disk shall wait for
@@ -132,6 +150,7 @@ private:
     VmStatistics statistics_;
     VmObserver observer_;
     std::unique_ptr<VmManager> vms_;
+    StaleWatch stale_;
     std::function<void()> artifacts_changed_;
     std::set<std::string> being_made_;  ///< "image NAME", "kernel NAME" or "runtime"
     EventLoop::Source housekeeping_;

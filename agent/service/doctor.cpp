@@ -9,7 +9,7 @@ namespace {
 Finding check_config(const Agent& agent)
 {
     try {
-        agent.config();
+        agent.settings().for_request({});
         return {"configuration", "ok", agent.paths().config.string(), ""};
     } catch (const Error& error) {
         return {"configuration", "missing", error.what(), ""};

@@ -219,83 +219,6 @@ sdbus::ObjectPath ManagerObject::FindVm(const std::string& name)
     return answer("FindVm", [&] { return VmObject::path_of(agent_->vms().get(name)->record.id); });
 }
 
-VmRequest ManagerObject::request_of(const Options& options) const
-{
-    const auto config = agent_->config();
-    VmRequest request{.name = options.get<std::string>("name"),
-                      .image = options.get<std::string>("image", config.default_image),
-                      .kernel = options.get<std::string>("kernel", config.default_kernel),
-                      .vcpus = options.get<std::uint32_t>("vcpus", config.vcpus),
-                      .memory_mib = options.get<std::uint32_t>("memory_mib", config.memory_mib),
-                      .disk = ByteSize{options.get<std::uint64_t>("disk_bytes", config.disk.bytes())},
-                      .vmm = config.vmm,
-                      .network = config.network};
-    if (const auto vmm = options.get<std::string>("vmm")) {
-        request.vmm = parse_vmm(*vmm);
-    }
-    if (const auto network = options.get<std::string>("network")) {
-        request.network = parse_network(*network);
-    }
-    apply_sandbox_wishes(request, options, config);
-    request.rates = {ByteSize{options.get<std::uint64_t>("disk_rate", 0)}, options.get<std::uint32_t>("disk_iops", 0),
-                     ByteSize{options.get<std::uint64_t>("network_rate", 0)}};
-    request.loopback =
-        options.get<bool>("allow_host_loopback", false) ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded;
-    request.on_stop = options.get<bool>("remove_on_stop", false) ? StopPolicy::Remove : StopPolicy::Keep;
-    return request;
-}
-
-/// NAT goes with a TAP. Asked for, it asks for that; as a mere habit it gives way to a network that was asked for.
-void ManagerObject::apply_sandbox_wishes(VmRequest& request, const Options& options, const Config& config)
-{
-    const auto nat = options.get<bool>("nat");
-    const bool fits = request.network == NetworkChoice::Auto || request.network == NetworkChoice::Tap;
-    request.nat = nat.value_or(config.nat == Nat::On && fits) ? Nat::On : Nat::Off;
-    if (nat.value_or(false) && request.network == NetworkChoice::Auto) {
-        request.network = NetworkChoice::Tap;
-    }
-    request.storage = config.storage;
-    if (const auto storage = options.get<std::string>("storage")) {
-        request.storage = parse_storage(*storage);
-    }
-    request.overlay = ByteSize{options.get<std::uint64_t>("overlay_bytes", config.overlay.bytes())};
-}
-
-OperationPtr ManagerObject::plan(const VmSpec& spec)
-{
-    auto operation = agent_->operations().add("create", spec.name.str());
-    operation->result()["name"] = spec.name.str();
-    operation->result()["plan"] = "would make " + spec.name.str() + ": image " + spec.image + ", kernel " +
-                                  spec.kernel + ", " + std::to_string(spec.vcpus) + " vcpu, " +
-                                  std::to_string(spec.memory_mib) + " MiB, disk " + spec.disk.to_string();
-    agent_->operations().run(operation, []() -> Task<void> { co_return; }());
-    return operation;
-}
-
-std::tuple<sdbus::ObjectPath, sdbus::ObjectPath> ManagerObject::CreateVm(const VariantMap& map)
-{
-    ++calls_;
-    return answer("CreateVm", [&] {
-        const Options options{
-            map, {"name",      "image",     "kernel",       "vcpus",   "memory_mib",      "disk_bytes",
-                  "vmm",       "network",   "nat",          "storage", "overlay_bytes",   "allow_host_loopback",
-                  "disk_rate", "disk_iops", "network_rate", "start",   "ready_timeout_s", "remove_on_stop",
-                  "lease",     "dry_run"}};
-        constexpr std::uint32_t usual_ready_s = 120;
-        const std::chrono::seconds ready_limit{options.get<std::uint32_t>("ready_timeout_s", usual_ready_s)};
-        const auto after = options.get<bool>("start", true) ? AfterCreate::Start : AfterCreate::Leave;
-        auto lease = options.get<sdbus::UnixFd>("lease");
-        auto spec = agent_->vms().check(request_of(options));
-        if (options.get<bool>("dry_run", false)) {
-            return std::tuple{sdbus::ObjectPath{"/"}, OperationObject::path_of(plan(spec)->id())};
-        }
-        const auto vm = agent_->vms().reserve(std::move(spec), lease ? bus::take_fd(std::move(*lease)) : UniqueFd{});
-        const auto operation = agent_->operations().add("create", vm->name());
-        agent_->operations().run(operation, agent_->vms().make(vm, operation, after, ready_limit));
-        return std::tuple{VmObject::path_of(vm->record.id), OperationObject::path_of(operation->id())};
-    });
-}
-
 std::vector<
     sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
 ManagerObject::ListImages()
@@ -322,12 +245,13 @@ sdbus::ObjectPath ManagerObject::BuildImage(const VariantMap& map)
     ++calls_;
     return answer("BuildImage", [&] {
         const Options options{map, {"name", "suite", "size_bytes", "packages", "packages_file", "force"}};
+        const auto usual = agent_->settings().for_request({}).default_packages_file.string();
         const auto operation = agent_->build_image(
             {.name = ArtifactName::parse(options.get<std::string>("name", "debian")).str(),
              .suite = checked_suite(options.get<std::string>("suite", "")),
              .size = checked_image_size(options.get<std::uint64_t>("size_bytes", (16 * gib).bytes())),
              .packages = checked_packages(options.get<std::vector<std::string>>("packages", {})),
-             .packages_file = absolute_path("packages_file", options.get<std::string>("packages_file", ""))},
+             .packages_file = absolute_path("packages_file", options.get<std::string>("packages_file", usual))},
             remake_of(options));
         return OperationObject::path_of(operation->id());
     });
@@ -353,18 +277,24 @@ ManagerObject::ListKernels()
 }
 
 std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>>
-ManagerObject::GetConfig()
+ManagerObject::GetConfig(const Variables& environment)
 {
     ++calls_;
     return answer("GetConfig", [&] {
-        auto report = agent_->config_report();
-        decltype(GetConfig()) told;
+        auto report = agent_->settings().report(environment);
+        decltype(GetConfig({})) told;
         for (auto& row : report.values) {
             std::get<0>(told).emplace_back(std::move(row.key), std::move(row.value), std::move(row.origin));
         }
         std::get<1>(told) = std::move(report.problems);
         return told;
     });
+}
+
+void ManagerObject::ShareEnvironment(const Variables& environment)
+{
+    ++calls_;
+    answer("ShareEnvironment", [&] { agent_->share_environment(environment); });
 }
 
 sdbus::ObjectPath ManagerObject::FindKernel(const std::string& name)

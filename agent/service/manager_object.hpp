@@ -38,12 +38,13 @@ private:
     ListVms(const std::map<std::string, std::string>& filter) override;
     void Stats(sdbus::Result<StatsRows>&& result, std::vector<std::string> names) override;
     sdbus::ObjectPath FindVm(const std::string& name) override;
-    std::tuple<sdbus::ObjectPath, sdbus::ObjectPath> CreateVm(const VariantMap& options) override;
+    void CreateVm(sdbus::Result<sdbus::ObjectPath, sdbus::ObjectPath>&& result, VariantMap options) override;
     std::vector<
         sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
     ListImages() override;
-    std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>> GetConfig()
-        override;
+    std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>> GetConfig(
+        const Variables& environment) override;
+    void ShareEnvironment(const Variables& environment) override;
     sdbus::ObjectPath FindImage(const std::string& name) override;
     sdbus::ObjectPath BuildImage(const VariantMap& options) override;
     std::vector<
@@ -66,9 +67,12 @@ private:
     static RuntimeRows rows_of(const std::vector<RuntimeProgram>& programs);
     static Task<std::tuple<RuntimeRows>> verified_rows(Agent* agent);
     static Task<std::tuple<StatsRows>> stats_rows(Agent* agent, std::vector<VmPtr> vms);
-    VmRequest request_of(const Options& options) const;
+    // vm_creation.cpp
+    using CreatedPaths = std::tuple<sdbus::ObjectPath, sdbus::ObjectPath>;
+    static Task<CreatedPaths> create_vm(ManagerObject* self, VariantMap map);
+    static VmRequest request_of(const Options& options, const Config& config);
     static void apply_sandbox_wishes(VmRequest& request, const Options& options, const Config& config);
-    OperationPtr plan(const VmSpec& spec);
+    static OperationPtr plan(Agent& agent, const VmSpec& spec);
     void sync_artifacts();
 
     sdbus::IConnection* connection_;

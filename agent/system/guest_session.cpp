@@ -93,6 +93,9 @@ void GuestSession::lose_connection(std::string_view why)
     channel_.reset();
     handshake_.reset();
     lost_ = false;
+    if (!bridges_.empty()) {
+        last_use_ = std::chrono::steady_clock::now();
+    }
     const auto bridges = std::exchange(bridges_, {});
     const auto opening = std::exchange(opening_, {});
     const auto requests = std::exchange(requests_, {});
@@ -239,13 +242,24 @@ void GuestSession::on_synced(wire::ByteView hello)
             }
         });
         if (settings_.keep && greeting.ready) {
-            later([this] { events_.ready(); });
+            tell_ready();
         } else {
             configure();
         }
     } catch (const Error&) {
         lost_ = true;
     }
+}
+
+void GuestSession::tell_ready()
+{
+    last_use_ = std::chrono::steady_clock::now();
+    later([this] { events_.ready(); });
+}
+
+std::chrono::steady_clock::time_point GuestSession::last_use() const noexcept
+{
+    return bridges_.empty() ? last_use_ : std::chrono::steady_clock::now();
 }
 
 void GuestSession::configure()
@@ -287,7 +301,7 @@ void GuestSession::on_control(wire::ByteView payload)
                 loop_->post([waiting, body = std::move(response->body)]() mutable { waiting.set(std::move(body)); });
             }
         } else if (std::holds_alternative<wire::Ready>(control)) {
-            later([this] { events_.ready(); });
+            tell_ready();
         } else if (const auto* bye = std::get_if<wire::Bye>(&control)) {
             later([this, kind = bye->kind] {
                 events_.goodbye(kind == wire::ShutdownKind::Reboot ? GuestGoodbye::Reboot : GuestGoodbye::PowerOff);

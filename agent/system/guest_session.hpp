@@ -34,6 +34,7 @@ public:
     Task<GuestCopyEnds> copy_in(Bytes directory) override;
     Task<GuestCopyEnds> copy_out(Bytes path) override;
     Task<nlohmann::json> query(std::string what, Bytes argument) override;
+    std::chrono::steady_clock::time_point last_use() const noexcept override;
     Task<void> shut_down(std::chrono::milliseconds limit) override;
 
 private:
@@ -53,6 +54,7 @@ private:
     void watch_channel();
     void after_mux();
     void configure();
+    void tell_ready();
     Task<void> configure_now();
     Task<wire::ResponseBody> request(wire::RequestBody body, std::chrono::milliseconds limit);
     /// Runs `call` from the loop, unless this is gone by then: nobody is called from inside the mux.
@@ -109,6 +111,7 @@ private:
     std::unordered_map<wire::StreamId, Opening> opening_;
     std::unordered_map<wire::StreamId, std::shared_ptr<StreamBridge>> bridges_;
     std::unordered_map<wire::StreamId, wire::StreamId> primary_of_;  ///< of secondary streams
+    std::chrono::steady_clock::time_point last_use_{std::chrono::steady_clock::now()};
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
 };
 

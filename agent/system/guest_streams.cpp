@@ -181,6 +181,7 @@ void GuestSession::forget(wire::StreamId stream)
         // Kept until the loop turns: it is probably the caller.
         loop_->post([bridge = std::move(at->second)] {});
         bridges_.erase(at);
+        last_use_ = std::chrono::steady_clock::now();
     }
 }
 

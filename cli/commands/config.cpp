@@ -2,6 +2,7 @@
 #include "cli/commands/config.hpp"
 
 #include "cli/connect/agent.hpp"
+#include "cli/connect/environment.hpp"
 #include "cli/view/listing.hpp"
 #include "cli/view/output.hpp"
 
@@ -13,7 +14,7 @@ namespace {
 int show(const ListingOptions& options)
 {
     const auto agent = Agent::connect(WhenAbsent::Start);
-    const auto [values, problems] = translated([&] { return agent->manager().GetConfig(); });
+    const auto [values, problems] = translated([&] { return agent->manager().GetConfig(shared_environment()); });
     Listing listing{{{"key", "KEY"}, {"value", "VALUE"}, {"origin", "FROM"}}};
     for (const auto& row : values) {
         const std::vector<std::string> fields{row.get<0>(), row.get<1>(), row.get<2>()};
@@ -30,7 +31,7 @@ int show(const ListingOptions& options)
 int check()
 {
     const auto agent = Agent::connect(WhenAbsent::Start);
-    const auto [values, problems] = translated([&] { return agent->manager().GetConfig(); });
+    const auto [values, problems] = translated([&] { return agent->manager().GetConfig(shared_environment()); });
     for (const auto& problem : problems) {
         complain(problem);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/commands/create_options.hpp"
 
+#include "cli/connect/environment.hpp"
 #include "common/error.hpp"
 #include "common/size.hpp"
 
@@ -148,6 +149,9 @@ VariantMap CreateOptions::to_map() const
     }
     if (dry_run) {
         map.emplace("dry_run", sdbus::Variant{true});
+    }
+    if (auto variables = settings_environment(); !variables.empty()) {
+        map.emplace("environment", sdbus::Variant{std::move(variables)});
     }
     return map;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/connect/agent.hpp"
 
+#include "cli/connect/environment.hpp"
 #include "cli/connect/launch.hpp"
 #include "common/paths.hpp"
 
@@ -170,6 +171,18 @@ Connection connect_somehow(WhenAbsent when_absent)
     return connection;
 }
 
+/// A bangerd of before this call, left over by an older banger, does without.
+void share_environment(ManagerProxy& manager)
+{
+    try {
+        manager.ShareEnvironment(shared_environment());
+    } catch (const sdbus::Error& error) {
+        if (error.getName() != "org.freedesktop.DBus.Error.UnknownMethod") {
+            throw agent_error(error);
+        }
+    }
+}
+
 }  // namespace
 
 Agent::Agent(std::unique_ptr<sdbus::IConnection> connection)
@@ -181,7 +194,15 @@ Agent::Agent(std::unique_ptr<sdbus::IConnection> connection)
 std::unique_ptr<Agent> Agent::connect(WhenAbsent when_absent)
 {
     auto connection = connect_somehow(when_absent);
-    return connection ? std::make_unique<Agent>(std::move(connection)) : nullptr;
+    if (!connection) {
+        return nullptr;
+    }
+    auto agent = std::make_unique<Agent>(std::move(connection));
+    // An address says which bangerd is meant, also one with another environment; and what starts none asks for nothing that depends on it.
+    if (when_absent == WhenAbsent::Start && !environment("BANGER_BUS_ADDRESS")) {
+        share_environment(agent->manager());
+    }
+    return agent;
 }
 
 std::unique_ptr<VmProxy> Agent::find_vm(const std::string& name)

@@ -111,7 +111,7 @@ def test_config_is_shown_with_its_origins_and_each_wrong_line_is_named(home):
     home.write_config("")
     shown = home.banger("config", "show", "--json", env={"BANGER_LOG_LEVEL": "debug"}, check=True)
     rows = {row["key"]: row for row in json.loads(shown.stdout)}
-    assert (rows["log_level"]["value"], rows["log_level"]["origin"]) == ("debug", "BANGER_LOG_LEVEL")
+    assert (rows["log_level"]["value"], rows["log_level"]["origin"]) == ('"debug"', "BANGER_LOG_LEVEL")
     home.banger("daemon", "stop")
 
 

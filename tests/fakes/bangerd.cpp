@@ -64,6 +64,7 @@ VmPorts Bangerd::ports()
         .kernels = kernels,
         .ladder = ladder,
         .authorized_keys = [this] { return keys(); },
+        .welcome = [this](VmPtr vm, OperationPtr) { return welcome(vm); },
         .open_process = [this](const ProcessId& process) { return world.open(process); },
         .send_signal = [this](const UniqueFd& process, int number) { world.signal(process, number); },
         .open_tcp_port =
@@ -121,6 +122,14 @@ Task<std::vector<std::string>> Bangerd::keys()
     co_await world.after_async(fault);
     std::vector<std::string> some{"ssh-ed25519 AAAA test"};
     co_return some;
+}
+
+Task<void> Bangerd::welcome(VmPtr vm)
+{
+    const auto fault = world.take("welcome");
+    co_await world.before_async(fault);
+    welcomed.push_back(vm->name());
+    co_await world.after_async(fault);
 }
 
 bool Bangerd::drive(const std::function<bool()>& done, milliseconds limit)

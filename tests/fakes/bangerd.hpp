@@ -87,6 +87,7 @@ public:
     std::unique_ptr<VmManager> manager;
     std::vector<std::string> seen;  ///< "NAME STATE" for each change
     std::vector<std::string> log;
+    std::vector<std::string> welcomed;  ///< guests that got what each new one gets
 
 private:
     void drain_lanes();
@@ -95,6 +96,7 @@ private:
     VmPorts ports();
     VmObserver observer();
     Task<std::vector<std::string>> keys();
+    Task<void> welcome(VmPtr vm);
 };
 
 /// While it lives, what this thread allocates is no leak: the frames of tasks that a SIGKILL cut off.

@@ -145,8 +145,10 @@ public:
     Task<GuestCopyEnds> copy_in(Bytes directory) override;
     Task<GuestCopyEnds> copy_out(Bytes path) override;
     Task<nlohmann::json> query(std::string what, Bytes argument) override;
+    std::chrono::steady_clock::time_point last_use() const noexcept override { return used; }
     Task<void> shut_down(std::chrono::milliseconds limit) override;
 
+    std::chrono::steady_clock::time_point used{std::chrono::steady_clock::now()};
     /// From the loop, as a real one does; nothing happens once this is gone.
     void say_ready();
     void say_goodbye(GuestGoodbye goodbye);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // config.toml: whatever is in it, bangerd gets a configuration in its ranges, or one sentence with file and line.
+#include <algorithm>
+
 #include "agent/core/config.hpp"
+#include "agent/core/duration.hpp"
 #include "tests/fuzz/harness.hpp"
 
 namespace banger::fuzz {
@@ -18,6 +21,18 @@ void check(const agent::Config& config)
     demand(config.log_level == "debug" || config.log_level == "info" || config.log_level == "warn" ||
                config.log_level == "error",
            "log_level is a known one");
+    demand(config.firecracker_bin.empty() || config.firecracker_bin.is_absolute(), "a path is absolute");
+    demand(config.auto_stop_stale_after.count() >= 0, "a duration is none before now");
+    demand(agent::parse_duration(agent::to_string(config.auto_stop_stale_after)) == config.auto_stop_stale_after,
+           "a duration can be written");
+    for (const auto& sync : config.file_sync) {
+        const auto climbs = [](const std::filesystem::path& path) {
+            return std::find(path.begin(), path.end(), "..") != path.end();
+        };
+        demand(sync.from.is_relative() && !sync.from.empty() && !climbs(sync.from), "what is copied is below the home");
+        demand(sync.to.is_absolute() && sync.to.has_filename() && !climbs(sync.to), "and goes to a place in the guest");
+        demand(sync.mode <= 0777, "with permissions alone");
+    }
 }
 
 }  // namespace
@@ -26,7 +41,7 @@ void check(const agent::Config& config)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     using namespace banger;
-    const agent::HostSize host{.cpus = 8, .memory_bytes = (16 * gib).bytes()};
+    const agent::HostFacts host{.cpus = 8, .memory_bytes = (16 * gib).bytes(), .home = "/home/u"};
     try {
         fuzz::check(agent::parse_config(fuzz::text_of({data, size}), "config.toml", host));
     } catch (const Error& error) {

@@ -15,6 +15,7 @@ inline constexpr auto firecracker_log = "firecracker.log";          ///< what Fi
 inline constexpr auto firecracker_metrics = "firecracker.metrics";  ///< JSON lines, one a minute
 inline constexpr auto description = "vm.json";                      ///< the spec, for when the database is lost
 inline constexpr auto run_notes = "run.json";                       ///< what runs it, for when the database is lost
+inline constexpr auto fresh = "fresh";  ///< until its guest was ready once and has the user's files
 inline constexpr auto guest_socket = "guest.sock";
 inline constexpr auto control_socket = "control.sock";
 inline constexpr auto network_socket = "net.sock";  ///< banger-netguard's, for the VMM

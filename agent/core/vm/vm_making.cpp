@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The half of VmManager that makes VMs and takes them away.
+#include <fstream>
+
 #include "agent/core/vm/name_maker.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
@@ -110,6 +112,7 @@ Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate a
             std::filesystem::create_symlink(node, folder / vm_folder::root_disk);
         }
         disks.make_work(folder, size);
+        std::ofstream{folder / vm_folder::fresh};
         if (sync_now) {
             disks.sync(folder);
         }
@@ -159,7 +162,7 @@ Task<void> VmManager::make(VmPtr vm, OperationPtr operation, AfterCreate after, 
         whole = true;
         if (after == AfterCreate::Start) {
             const auto synced = begin_sync(vm);
-            co_await runner_.start(vm, operation, ready_limit);
+            co_await bring_up(vm, operation, ready_limit);
             co_await synced.wait();
         }
     } catch (...) {

@@ -88,7 +88,20 @@ Task<void> VmManager::start(VmPtr vm, OperationPtr operation, std::chrono::milli
     if (vm->running && vm->record.state == VmState::Running) {
         co_return;
     }
+    co_await bring_up(vm, operation, ready_limit);
+}
+
+/// Until the guest is ready and has what each new one gets. A welcome that fails is tried again at the next start.
+Task<void> VmManager::bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit)
+{
     co_await runner_.start(vm, operation, ready_limit);
+    auto look = [mark = vm->folder / vm_folder::fresh] { return std::filesystem::exists(mark); };
+    if (!co_await run_on(ports_.loop, ports_.work_lane, std::move(look))) {
+        co_return;
+    }
+    co_await ports_.welcome(vm, operation);
+    auto forget = [mark = vm->folder / vm_folder::fresh] { std::filesystem::remove(mark); };
+    co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
 }
 
 /// For stop and restart: what can't be stopped says so before anything waits.
@@ -131,7 +144,7 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
         std::rethrow_exception(failure);
     }
     operation->result()["clean"] = clean;
-    co_await runner_.start(vm, operation, default_ready_limit);
+    co_await bring_up(vm, operation, default_ready_limit);
 }
 
 void VmManager::check_removable(const VmPtr& vm, Force force)
@@ -218,7 +231,7 @@ Task<void> VmManager::come_back(VmPtr vm)
     const auto guard = co_await vm->lifecycle.lock();
     if (vm->reboot_wanted && !vm->removed) {
         const auto operation = std::make_shared<Operation>(0, "start", vm->name());
-        co_await runner_.start(vm, operation, default_ready_limit);
+        co_await bring_up(vm, operation, default_ready_limit);
     }
 }
 

@@ -105,6 +105,7 @@ private:
     Task<void> give_back(VmPtr vm);
     Task<void> discard(VmPtr vm, VmSandboxes::Patience patience = VmSandboxes::Patience::Wait);
     Task<void> change_sandbox(VmPtr vm, VmSpec spec);
+    Task<void> bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
     Task<void> come_back(VmPtr vm);
     Task<void> recover_one(VmPtr vm);
     std::vector<VmRecord> rows_of_folders(const std::vector<VmRecord>& known) const;

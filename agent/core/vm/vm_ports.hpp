@@ -70,6 +70,8 @@ struct VmPorts {
     VmmLadder& ladder;
     /// The user's public ssh keys; empty where there are none.
     std::function<Task<std::vector<std::string>>()> authorized_keys;
+    /// Gives a guest that is ready for the first time what each new one gets.
+    std::function<Task<void>(VmPtr, OperationPtr)> welcome;
     /// As in ports/process_host.hpp.
     std::function<UniqueFd(const ProcessId&)> open_process;
     std::function<void(const UniqueFd&, int signal)> send_signal;

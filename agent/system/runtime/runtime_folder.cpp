@@ -55,9 +55,10 @@ std::string doubt_about(const std::filesystem::path& folder, const std::filesyst
 
 RuntimeProgram RuntimeFolder::look_at(const RuntimeBundle& bundle, const BundledProgram& program) const
 {
+    const auto folder = folder_();
     RuntimeProgram found{.name = program.name,
                          .version = program.version,
-                         .path = folder_ / bundle.version / program.name,
+                         .path = folder / bundle.version / program.name,
                          .state = RuntimeState::Damaged,
                          .origin = {},
                          .problem = {}};
@@ -74,7 +75,7 @@ RuntimeProgram RuntimeFolder::look_at(const RuntimeBundle& bundle, const Bundled
         found.problem = "is not the file that was checked when it was put there";
     } else if (record->sha256 != program.sha256) {
         found.problem = "is another one than this banger's";
-    } else if (auto doubt = doubt_about(folder_, found.path); !doubt.empty()) {
+    } else if (auto doubt = doubt_about(folder, found.path); !doubt.empty()) {
         found.problem = std::move(doubt);
     } else if (::access(found.path.c_str(), X_OK) < 0) {
         found.problem = "may not be run: its mode or its file system (noexec) forbids it";
@@ -129,12 +130,13 @@ std::vector<RuntimeProgram> RuntimeFolder::verify(const std::stop_token& stop) c
 FetchOutcome RuntimeFolder::fetch(const std::filesystem::path& from, const RuntimeProgress& progress)
 {
     const auto bundle = manifest_();
-    for (const auto& place : {folder_, folder_ / bundle.version}) {
+    const auto folder = folder_();
+    for (const auto& place : {folder, folder / bundle.version}) {
         make_private_folder(place);
         check_is_own(place);
     }
-    const auto lock = lock_folder(folder_);
-    const auto scratch = folder_ / ".new";
+    const auto lock = lock_folder(folder);
+    const auto scratch = folder / ".new";
     // What a bangerd that was killed left there.
     std::filesystem::remove_all(scratch);
     make_private_folder(scratch);
@@ -143,7 +145,7 @@ FetchOutcome RuntimeFolder::fetch(const std::filesystem::path& from, const Runti
         std::error_code none;
         std::filesystem::remove_all(scratch, none);
     });
-    RuntimeFetch fetch{bundle, folder_ / bundle.version, scratch, progress};
+    RuntimeFetch fetch{bundle, folder / bundle.version, scratch, progress};
     return from.empty() ? fetch.from_sources() : fetch.from_local(from);
 }
 

@@ -12,8 +12,13 @@ namespace banger::agent {
 /// asked. Any thread, but for fetch(), of which one runs at a time.
 class RuntimeFolder final : public RuntimePrograms {
 public:
-    RuntimeFolder(std::filesystem::path folder, std::function<RuntimeBundle()> manifest)
+    /// `folder` is asked by each call, too: it may be set to another one meanwhile. Both on any thread.
+    RuntimeFolder(std::function<std::filesystem::path()> folder, std::function<RuntimeBundle()> manifest)
         : folder_{std::move(folder)}, manifest_{std::move(manifest)}
+    {
+    }
+    RuntimeFolder(std::filesystem::path folder, std::function<RuntimeBundle()> manifest)
+        : RuntimeFolder{[folder = std::move(folder)] { return folder; }, std::move(manifest)}
     {
     }
 
@@ -25,7 +30,7 @@ public:
 private:
     RuntimeProgram look_at(const RuntimeBundle& bundle, const BundledProgram& program) const;
 
-    std::filesystem::path folder_;
+    std::function<std::filesystem::path()> folder_;
     std::function<RuntimeBundle()> manifest_;
 };
 

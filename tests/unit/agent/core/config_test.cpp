@@ -14,12 +14,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr HostSize host{8, std::uint64_t{32} << 30U};
+const HostFacts host{8, std::uint64_t{32} << 30U, "/home/u"};
 
-std::string config_refusal(std::string_view text)
+std::string config_refusal(std::string_view text, const Variables& variables = {})
 {
     try {
-        parse_config(text, "/home/u/config.toml", host);
+        parse_config(text, "/home/u/config.toml", host, variables);
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
         return error.what();
@@ -80,6 +80,138 @@ system_overlay_size = "4G"
     EXPECT_EQ(config.overlay, 4 * gib);
 }
 
+TEST(ConfigTest, PathsAreAbsoluteOrBelowTheHome)
+{
+    const auto config = parse_config(R"(
+runtime_dir = "/opt/bundle"
+firecracker_bin = "~/bin/firecracker"
+mapdns_bin = "/usr/bin/mapdns"
+mapdns_data_file = "~/.mapdns"
+ssh_key_path = "~/.ssh/id"
+namegen_path = "/usr/bin/namegen"
+customize_script = "~/customize"
+default_rootfs = "/r"
+default_base_rootfs = "/b"
+default_initrd = "/i"
+default_modules_dir = "/m"
+default_packages_file = "~/packages"
+)",
+                                     "f", host);
+    EXPECT_EQ(config.runtime_dir, "/opt/bundle");
+    EXPECT_EQ(config.firecracker_bin, "/home/u/bin/firecracker");
+    EXPECT_EQ(config.mapdns_bin, "/usr/bin/mapdns");
+    EXPECT_EQ(config.mapdns_data_file, "/home/u/.mapdns");
+    EXPECT_EQ(config.ssh_key_path, "/home/u/.ssh/id");
+    EXPECT_EQ(config.namegen_path, "/usr/bin/namegen");
+    EXPECT_EQ(config.customize_script, "/home/u/customize");
+    EXPECT_EQ(config.default_rootfs, "/r");
+    EXPECT_EQ(config.default_base_rootfs, "/b");
+    EXPECT_EQ(config.default_initrd, "/i");
+    EXPECT_EQ(config.default_modules_dir, "/m");
+    EXPECT_EQ(config.default_packages_file, "/home/u/packages");
+    EXPECT_EQ(parse_config("runtime_dir = ''\n", "f", host).runtime_dir, "");
+    EXPECT_THAT(config_refusal("firecracker_bin = 'firecracker'"), HasSubstr("must be an absolute path"));
+    EXPECT_THAT(config_refusal("firecracker_bin = '~other/firecracker'"), HasSubstr("must be an absolute path"));
+    EXPECT_THAT(config_refusal("namegen_path = \"/bin/a\\nb\""), HasSubstr("control character"));
+    EXPECT_THAT(config_refusal("default_kernel = '/boot/vmlinuz'"), HasSubstr("banger kernel import --vmlinuz"));
+    try {
+        parse_config("ssh_key_path = '~/x'", "f", {8, 0});
+        ADD_FAILURE() << "there is no home";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("HOME is not set"));
+    }
+}
+
+TEST(ConfigTest, FilesToCopyStayBelowTheHome)
+{
+    const auto syncs = parse_config(R"(
+[[file_sync]]
+from = "~/.gitconfig"
+[[file_sync]]
+from = ".config/app/"
+to = "/etc/app"
+mode = "0600"
+[[file_sync]]
+from = "/home/u/bin/./tool"
+to = "bin/tool"
+mode = 0o755
+)",
+                                    "f", host)
+                           .file_sync;
+    ASSERT_EQ(syncs.size(), 3U);
+    EXPECT_EQ(syncs[0].from, ".gitconfig");
+    EXPECT_EQ(syncs[0].to, "/root/.gitconfig");
+    EXPECT_EQ(syncs[0].mode, 0U);
+    EXPECT_EQ(syncs[1].from, ".config/app");
+    EXPECT_EQ(syncs[1].to, "/etc/app");
+    EXPECT_EQ(syncs[1].mode, 0600U);
+    EXPECT_EQ(syncs[2].from, "bin/tool");
+    EXPECT_EQ(syncs[2].to, "/root/bin/tool");
+    EXPECT_EQ(syncs[2].mode, 0755U);
+    for (const auto* from : {"/etc/passwd", "~/../other/x", "..", "~", "~/", "", ".", "/home/u", "/home/user/x",
+                             "a/../../x", "/", "~//etc/passwd"}) {
+        EXPECT_THAT(config_refusal("\n[[file_sync]]\nfrom = '" + std::string{from} + "'\n"),
+                    HasSubstr(":2: file_sync: from: must be a file or folder below your home"))
+            << from;
+    }
+    for (const auto* to : {"/", "", "../x", "/root", "/a/../..", "/etc/"}) {
+        EXPECT_THAT(config_refusal("[[file_sync]]\nfrom = 'x'\nto = '" + std::string{to} + "'\n"),
+                    HasSubstr("file_sync: to: must be"))
+            << to;
+    }
+    for (const auto* mode : {"'4755'", "'x'", "0", "-1", "''", "true"}) {
+        EXPECT_THAT(config_refusal("[[file_sync]]\nfrom = 'x'\nmode = " + std::string{mode} + "\n"),
+                    HasSubstr("mode: must be permissions"))
+            << mode;
+    }
+    EXPECT_THAT(config_refusal("[[file_sync]]\nto = '/x'\n"), HasSubstr("lacks from"));
+    EXPECT_THAT(config_refusal("[[file_sync]]\nfrm = 'x'\n"), HasSubstr("did you mean from?"));
+    EXPECT_THAT(config_refusal("[[file_sync]]\nfrom = 'x'\n[[file_sync]]\nfrom = 7\n"), HasSubstr(":3: file_sync"));
+    EXPECT_THAT(config_refusal("file_sync = 'x'\n"), HasSubstr(":1: file_sync: must be tables"));
+    EXPECT_THAT(config_refusal("file_sync = ['x']\n"), HasSubstr("must be tables"));
+}
+
+TEST(ConfigTest, ADurationIsNumbersWithUnits)
+{
+    const auto seconds_of = [](const std::string& text) {
+        return parse_config("auto_stop_stale_after = '" + text + "'", "f", host).auto_stop_stale_after.count();
+    };
+    EXPECT_EQ(seconds_of("0"), 0);
+    EXPECT_EQ(seconds_of("90s"), 90);
+    EXPECT_EQ(seconds_of("1h30m"), 5'400);
+    EXPECT_EQ(seconds_of("12h"), 43'200);
+    EXPECT_EQ(seconds_of("2d"), 172'800);
+    for (const auto* text : {"", "12", "h", "12x", "-1h", "1.5h", "1h 2m", "99999999999999999999h", "9000000000000000d",
+                             "3650d1s", "1h30"}) {
+        EXPECT_THAT(config_refusal(std::string{"auto_stop_stale_after = '"} + text + "'"),
+                    HasSubstr("is not a duration"))
+            << text;
+    }
+    EXPECT_THAT(config_refusal("auto_stop_stale_after = 12"), HasSubstr("must be a string"));
+}
+
+TEST(ConfigTest, AVariableWinsOverTheFile)
+{
+    const auto config =
+        parse_config("log_level = 'warn'\nruntime_dir = '/a'\n[vm_defaults]\nvcpu = 1\nnat = false\n", "f", host,
+                     {{"BANGER_LOG_LEVEL", "error"},
+                      {"BANGER_VCPU", "3"},
+                      {"BANGER_MEMORY", "2G"},
+                      {"BANGER_NAT", "true"},
+                      {"BANGER_RUNTIME_DIR", ""},
+                      {"BANGER_COLOUR", "red"}});
+    EXPECT_EQ(config.log_level, "error");
+    EXPECT_EQ(config.vcpus, 3U);
+    EXPECT_EQ(config.memory_mib, 2048U);
+    EXPECT_EQ(config.nat, Nat::On);
+    EXPECT_EQ(config.runtime_dir, "/a") << "an empty variable is none";
+    EXPECT_EQ(parse_config("", "f", host, {{"BANGER_MEMORY", "700"}}).memory_mib, 700U);
+    EXPECT_THAT(config_refusal("", {{"BANGER_VCPU", "many"}}),
+                HasSubstr("BANGER_VCPU: must be a whole number (it is \"many\")"));
+    EXPECT_THAT(config_refusal("", {{"BANGER_NAT", "yes"}}), HasSubstr("BANGER_NAT: must be true or false"));
+    EXPECT_THAT(config_refusal("", {{"BANGER_LOG_LEVEL", "loud"}}), HasSubstr("BANGER_LOG_LEVEL: must be debug"));
+}
+
 TEST(ConfigTest, AMistakeNamesFileLineAndKey)
 {
     EXPECT_THAT(config_refusal("\n\nlog_level = 7\n"), HasSubstr("/home/u/config.toml:3: log_level: must be a string"));
@@ -131,15 +263,16 @@ TEST(ConfigTest, AReportTellsEachKeyWithItsOrigin)
 {
     const test::TemporaryFolder folder;
     const auto file = folder.path / "config.toml";
-    std::ofstream{file} << "log_level = 'warn'\n[vm_defaults]\nvcpu = 3\ndisk_size = '20G'\nnat = true\n";
+    std::ofstream{file} << "log_level = 'warn'\n[vm_defaults]\nvcpu = 3\ndisk_size = '20G'\nnat = true\n"
+                           "[[file_sync]]\nfrom = '.x'\nmode = '0640'\n";
     const auto report = report_config(file, host);
     EXPECT_THAT(report.problems, ::testing::IsEmpty());
-    EXPECT_EQ(report.values.size(), 11U);
+    EXPECT_EQ(report.values.size(), 25U);
     EXPECT_EQ(origin_of(report, "log_level"), "\"warn\" from " + file.string() + ":1");
     EXPECT_EQ(origin_of(report, "vm_defaults.vcpu"), "3 from " + file.string() + ":3");
     EXPECT_EQ(origin_of(report, "vm_defaults.nat"), "true from " + file.string() + ":5");
     EXPECT_EQ(origin_of(report, "vm_defaults.memory_mib"), "4096 from default");
-    EXPECT_EQ(report_config(folder.path / "none", host).values.size(), 11U);
+    EXPECT_EQ(report_config(folder.path / "none", host).values.size(), 25U);
     // What is told could stand in the file.
     std::string again;
     for (const auto& row : report.values) {
@@ -164,6 +297,19 @@ TEST(ConfigTest, AReportNamesEachMistakeInOrderAndHasTheDefaultThere)
                                        HasSubstr(":5: memory_mib: must be")));
     EXPECT_EQ(origin_of(report, "log_level"), "\"info\" from default");
     EXPECT_EQ(origin_of(report, "vm_defaults.vcpu"), "3 from " + file.string() + ":4");
+}
+
+TEST(ConfigTest, AReportNamesTheVariableThatWon)
+{
+    const test::TemporaryFolder folder;
+    const auto file = folder.path / "config.toml";
+    std::ofstream{file} << "log_level = 'warn'\n[[file_sync]]\nfrom = '~/a \"b\\'\nmode = '600'\n";
+    const auto report = report_config(file, host, {{"BANGER_LOG_LEVEL", "debug"}, {"BANGER_VCPU", "x"}});
+    EXPECT_EQ(origin_of(report, "log_level"), "\"debug\" from BANGER_LOG_LEVEL");
+    EXPECT_THAT(report.problems, ::testing::ElementsAre(HasSubstr("BANGER_VCPU: must be")));
+    EXPECT_EQ(origin_of(report, "vm_defaults.vcpu"), "2 from default");
+    EXPECT_EQ(origin_of(report, "file_sync"),
+              R"([{from = "~/a \"b\\", to = "/root/a \"b\\", mode = "0600"}] from )" + file.string() + ":2");
 }
 
 TEST(ConfigTest, WhatIsNoTomlNamesItsLine)

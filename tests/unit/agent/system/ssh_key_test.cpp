@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 
 namespace banger::agent {
@@ -97,6 +98,38 @@ TEST_F(SshKeyTest, WhatAKilledSshKeygenLeftIsInNobodysWay)
     std::ofstream{state.path / "ssh/id_ed25519.new"} << "half";
     EXPECT_THAT(key.public_key(), StartsWith("ssh-ed25519 AAAA"));
     EXPECT_EQ(files(), 2U);
+}
+
+TEST_F(SshKeyTest, AKeyThatTheUserNamesIsTakenAsItIs)
+{
+    const auto mine = state.path / "mine";
+    std::filesystem::copy(key.private_key(), mine);
+    std::filesystem::path named = mine;
+    SshKey chosen{state.path, [&named] { return named; }};
+    EXPECT_EQ(chosen.private_key(), mine);
+    EXPECT_EQ(chosen.public_key(), key.public_key()) << "derived";
+    EXPECT_FALSE(std::filesystem::exists(mine.string() + ".pub")) << "nothing is written beside a user's key";
+    std::ofstream{mine.string() + ".pub"} << "ssh-ed25519 AAAA mine\n";
+    EXPECT_EQ(chosen.public_key(), "ssh-ed25519 AAAA mine");
+    named.clear();
+    EXPECT_EQ(chosen.private_key(), state.path / "ssh/id_ed25519");
+}
+
+TEST_F(SshKeyTest, ANamedKeyThatIsNotThereOrIsNoneSaysSo)
+{
+    std::filesystem::path named = state.path / "none";
+    SshKey chosen{state.path, [&named] { return named; }};
+    const auto sentence = [&chosen] {
+        try {
+            return chosen.public_key();
+        } catch (const Error& error) {
+            return std::string{error.what()};
+        }
+    };
+    EXPECT_THAT(sentence(), StartsWith("ssh_key_path, " + named.string()));
+    std::ofstream{named} << "damaged";
+    EXPECT_THAT(sentence(), StartsWith("ssh_key_path, " + named.string() + ", is no private key"));
+    EXPECT_FALSE(std::filesystem::exists(state.path / "ssh")) << "no other key is made in its place";
 }
 
 }  // namespace

@@ -70,6 +70,29 @@ TEST_F(VmMakingTest, CreateWithoutStartLeavesAStoppedVm)
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
+TEST_F(VmMakingTest, AGuestGetsWhatEachNewOneGetsOnceAlsoWhereItStartsLater)
+{
+    ASSERT_TRUE(bangerd.create("calm-otter").ok());
+    EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter"));
+    ASSERT_TRUE(bangerd.restart("calm-otter").ok());
+    EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter"));
+    ASSERT_TRUE(bangerd.create("later", AfterCreate::Leave).ok());
+    EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter"));
+    ASSERT_TRUE(bangerd.start("later").ok());
+    EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter", "later"));
+}
+
+TEST_F(VmMakingTest, AWelcomeThatFailsIsToldAndTriedAgainAtTheNextStart)
+{
+    world.arm("welcome", Fault::Fail);
+    EXPECT_FALSE(bangerd.create("calm-otter").ok());
+    ASSERT_NE(bangerd.vm("calm-otter"), nullptr) << "the VM itself is whole";
+    EXPECT_EQ(bangerd.state("calm-otter"), VmState::Running);
+    EXPECT_THAT(bangerd.welcomed, IsEmpty());
+    ASSERT_TRUE(bangerd.restart("calm-otter").ok());
+    EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter"));
+}
+
 TEST_F(VmMakingTest, TheStatesOfACreateAreToldInOrder)
 {
     bangerd.create("calm-otter");
