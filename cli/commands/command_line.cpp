@@ -7,6 +7,7 @@
 #include "cli/commands/daemon.hpp"
 #include "cli/commands/internal_nat.hpp"
 #include "cli/commands/runtime.hpp"
+#include "cli/commands/ssh_config.hpp"
 #include "cli/commands/vm_cp.hpp"
 #include "cli/commands/vm_create.hpp"
 #include "cli/commands/vm_exec.hpp"
@@ -109,10 +110,12 @@ Parser make_command_line(Context& context)
     add_daemon_commands(add_noun(root, "daemon", "bangerd, the program behind banger"), context);
     add_host_commands(root, context);
     add_vm_list(root, context, "ps", Shown::Running);
+    add_ssh_config(root, context);
     add_completion(root, context);
     const auto internal = add_noun(root, "internal", "What other programs call");
     internal.hide();
     add_internal_connect(internal, context);
+    add_internal_known_hosts(internal, context);
     add_internal_complete(internal, context);
     add_internal_nat(internal, context);
     return parser;

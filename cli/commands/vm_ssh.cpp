@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <memory>
 
 #include "cli/commands/create_options.hpp"
 #include "cli/connect/agent.hpp"
+#include "cli/view/output.hpp"
 
 namespace banger::cli {
 namespace {
@@ -20,6 +22,18 @@ struct ConnectCommand {
     std::string name;
     std::string port;
 };
+
+struct KnownHostsQuery {
+    std::string name;
+    std::string host;
+};
+
+/// ssh-config has VMs as NAME.vm; a VM's own name has no dot.
+std::string vm_name_of(const std::string& host)
+{
+    constexpr std::string_view domain = ".vm";
+    return host.ends_with(domain) ? host.substr(0, host.size() - domain.size()) : host;
+}
 
 [[noreturn]] void become_ssh(std::vector<std::string> words)
 {
@@ -83,9 +97,30 @@ int connect(const ConnectCommand& command)
         throw Error{ErrorCode::InvalidArgument, "a port is 1 to 65535, not " + command.port};
     }
     const auto agent = Agent::connect(WhenAbsent::Start);
-    const auto vm = agent->find_vm(command.name);
+    const auto vm = agent->find_vm(vm_name_of(command.name));
     const auto stream = bus::take_fd(translated([&] { return vm->Connect("", static_cast<std::uint16_t>(port)); }));
     pass_on(stream.get());
+    return 0;
+}
+
+/// As bangerd has them of the guest now, for whatever name ssh asks about: nothing is kept that a later VM could meet.
+int known_hosts(const KnownHostsQuery& query)
+{
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto vm = agent->find_vm(vm_name_of(query.name));
+    std::string lines;
+    for (const auto& row : translated([&] { return vm->SshConfig(); })) {
+        if (row.get<0>() != "UserKnownHostsFile") {
+            continue;
+        }
+        std::ifstream file{row.get<1>()};
+        for (std::string line; std::getline(file, line);) {
+            if (const auto key = line.find(' '); key != std::string::npos) {
+                lines += query.host + line.substr(key) + "\n";
+            }
+        }
+    }
+    print(lines);
     return 0;
 }
 
@@ -110,6 +145,15 @@ void add_internal_connect(Command internal, Context& context)
         add_command(internal, context, "connect", "ssh's ProxyCommand", [command] { return connect(*command); });
     app.option("NAME", command->name).required();
     app.option("PORT", command->port).required();
+}
+
+void add_internal_known_hosts(Command internal, Context& context)
+{
+    const auto query = std::make_shared<KnownHostsQuery>();
+    const auto app = add_command(internal, context, "known-hosts", "ssh's KnownHostsCommand",
+                                 [query] { return known_hosts(*query); });
+    app.option("NAME", query->name).required();
+    app.option("HOST", query->host).required();
 }
 
 }  // namespace banger::cli
