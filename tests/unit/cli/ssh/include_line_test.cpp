@@ -5,6 +5,8 @@
 
 #include <array>
 #include <random>
+#include <string>
+#include <vector>
 
 namespace banger::cli {
 namespace {
@@ -50,8 +52,9 @@ TEST(IncludeLine, EndsAsTheFilesLinesDo)
 
 TEST(IncludeLine, ALineThatOnlyLooksAlikeStays)
 {
-    for (const auto& text : {std::string{line} + "x\n", "#" + own_line(), "Include /home/u/.config/banger/ssh_config\n",
-                             own_line().substr(1)}) {
+    for (const std::string& text :
+         std::vector<std::string>{std::string{line} + "x\n", "#" + own_line(),
+                                  "Include /home/u/.config/banger/ssh_config\n", own_line().substr(1)}) {
         EXPECT_EQ(without_include(text, line), text);
         EXPECT_EQ(with_include(text, line), own_line() + text);
     }
