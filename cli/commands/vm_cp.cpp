@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/commands/vm_cp.hpp"
 
-#include <unistd.h>
-#include <chrono>
 #include <memory>
 
 #include "cli/copy/transfer.hpp"
-#include "cli/view/output.hpp"
-#include "cli/view/progress.hpp"
-#include "common/size.hpp"
+#include "cli/view/meter.hpp"
 
 namespace banger::cli {
 namespace {
@@ -18,35 +14,6 @@ struct CopyCommand {
     bool archive{false};
     bool follow{false};
     bool quiet{false};
-};
-
-/// Shows on a terminal how much went over; in a pipe a copy is silent, as cp is.
-class Meter {
-public:
-    Meter(const std::string& name, bool quiet)
-        : name_{name},
-          progress_{
-              make_progress(quiet || !is_terminal(STDERR_FILENO) ? ProgressForm::Silent : ProgressForm::Automatic)}
-    {
-    }
-    void pass(std::size_t bytes)
-    {
-        total_ += bytes;
-        if (const auto now = Clock::now(); now - shown_ >= interval) {
-            shown_ = now;
-            constexpr double unknown = -1;
-            progress_->at_stage(name_, ByteSize{total_}.to_string() + " copied", unknown);
-        }
-    }
-
-private:
-    using Clock = std::chrono::steady_clock;
-    static constexpr std::chrono::milliseconds interval{500};
-
-    std::string name_;
-    std::unique_ptr<Progress> progress_;
-    std::uint64_t total_{0};
-    Clock::time_point shown_{Clock::now()};
 };
 
 /// Sources and target, each side of one kind.

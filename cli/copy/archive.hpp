@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "cli/copy/member_name.hpp"
 
@@ -26,9 +28,31 @@ using Passed = std::function<void(std::size_t bytes)>;
 void pack(int fd, const std::string& path, const Renaming& renaming, Owners owners, SourceLinks links,
           const Passed& passed);
 
+/// Files and symlinks by name.
+struct FileList {
+    std::string folder;              ///< of this host, absolute
+    std::vector<std::string> names;  ///< relative to it; nothing outside of it is read, whatever links are on the way
+    std::string prefix;              ///< of their names in the archive, with the slash at its end; "" for none
+};
+
+/// Writes the files of these lists as one pax archive to `fd` (blocking), with the folders that they are in (0755), for root, with their modes and times.
+/// What isn't there any more is left out; what is neither a file nor a link, too, with a remark. Throws as pack() does.
+void pack_lists(int fd, const std::vector<FileList>& lists, const Passed& passed);
+
 /// Unpacks a pax archive from `fd` (blocking) below `folder`. What comes from a guest is hostile: names that lead out of the folder, also through symlinks that
 /// were there before, are refused; devices, sockets and pipes are left out with a remark; of extended attributes only `user.` ones are kept.
 /// Changes the working directory. Throws CorruptData, Failed, NoSpace.
 void unpack(int fd, const std::string& folder, const Renaming& renaming, Owners owners, const Passed& passed);
+
+/// An archive that is read by programs afterwards, not by its user.
+struct Inspection {
+    /// Whether a member is unpacked at all; `path` is relative to the folder.
+    std::function<bool(const std::string& path)> wanted;
+    std::uint64_t limit;  ///< of all files' sizes together, holes counted in, in bytes
+};
+/// The same, without special bits, and each file and folder readable by its owner, whatever the guest thinks of that.
+/// Throws NoSpace, too, where the limit is passed.
+void unpack_to_inspect(int fd, const std::string& folder, const Renaming& renaming, const Inspection& inspection,
+                       const Passed& passed);
 
 }  // namespace banger::cli

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "cli/copy/archive.hpp"
+#include "cli/copy/pax_writer.hpp"
 #include "cli/view/output.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
@@ -20,41 +21,22 @@ namespace banger::cli {
 namespace {
 
 using Reader = c_ptr<archive, archive_read_free>;
-using Writer = c_ptr<archive, archive_write_free>;
 using Entry = c_ptr<archive_entry, archive_entry_free>;
 using Links = c_ptr<archive_entry_linkresolver, archive_entry_linkresolver_free>;
 
 constexpr std::size_t zeros_size = 65536;
 
-[[noreturn]] void fail(const std::string& what, archive* handle)
-{
-    const int problem = archive_errno(handle);
-    if (problem == EPIPE || problem == ECONNRESET) {
-        throw Error{ErrorCode::Unavailable, "the guest takes no more of the copy"};
-    }
-    const char* why = archive_error_string(handle);
-    const auto code = problem == ENOENT ? ErrorCode::NotFound : ErrorCode::Failed;
-    throw Error{code, what + ": " + (why != nullptr ? why : "can't be copied")};
-}
-
 /// The names that archive_read_disk gives start with `path`; those of the archive with its last component.
 class Packer {
 public:
     Packer(int fd, const std::string& path, const Renaming& renaming, Owners owners, const Passed& passed)
-        : tar_{archive_write_new()},
+        : tar_{open_pax_writer(fd)},
           links_{archive_entry_linkresolver_new()},
           path_{path},
           renaming_{&renaming},
           owners_{owners},
           passed_{&passed}
     {
-        archive_write_set_format_pax(tar_.get());
-        archive_write_set_options(tar_.get(), "hdrcharset=BINARY");
-        archive_write_set_bytes_per_block(tar_.get(), static_cast<int>(archive_block_size));
-        archive_write_set_bytes_in_last_block(tar_.get(), 1);
-        if (archive_write_open_fd(tar_.get(), fd) != ARCHIVE_OK) {
-            fail("the stream", tar_.get());
-        }
         archive_entry_linkresolver_set_strategy(links_.get(), archive_format(tar_.get()));
     }
 
@@ -68,7 +50,7 @@ public:
         }
         archive_read_disk_set_behavior(disk.get(), ARCHIVE_READDISK_NO_FFLAGS);
         if (archive_read_disk_open(disk.get(), path_.c_str()) != ARCHIVE_OK) {
-            fail(path_, disk.get());
+            fail_to_pack(path_, disk.get());
         }
         for (;;) {
             const Entry entry{archive_entry_new()};
@@ -77,7 +59,7 @@ public:
                 break;
             }
             if (status < ARCHIVE_WARN) {
-                fail(or_empty(archive_entry_pathname(entry.get())), disk.get());
+                fail_to_pack(or_empty(archive_entry_pathname(entry.get())), disk.get());
             }
             if (can_go(entry.get())) {
                 add(disk.get(), entry.get());
@@ -85,7 +67,7 @@ public:
             archive_read_disk_descend(disk.get());
         }
         if (archive_write_close(tar_.get()) != ARCHIVE_OK) {
-            fail("the stream", tar_.get());
+            fail_to_pack("the stream", tar_.get());
         }
     }
 
@@ -127,7 +109,7 @@ private:
         archive_entry* held = nullptr;
         archive_entry_linkify(links_.get(), &entry, &held);
         if (archive_write_header(tar_.get(), entry) < ARCHIVE_WARN) {
-            fail(source, tar_.get());
+            fail_to_pack(source, tar_.get());
         }
         if (archive_entry_size(entry) > 0 && archive_entry_hardlink(entry) == nullptr) {
             add_contents(disk, source);
@@ -147,7 +129,7 @@ private:
                 return;
             }
             if (status < ARCHIVE_WARN) {
-                fail(source, disk);
+                fail_to_pack(source, disk);
             }
             while (position < offset) {  // the writer leaves holes out again, it knows where they are
                 const auto gap = static_cast<std::size_t>(std::min<la_int64_t>(offset - position, zeros_size));
@@ -163,11 +145,11 @@ private:
     void write(const void* data, std::size_t size, const std::string& source)
     {
         if (archive_write_data(tar_.get(), data, size) < 0) {
-            fail(source, tar_.get());
+            fail_to_pack(source, tar_.get());
         }
     }
 
-    Writer tar_;
+    PaxWriter tar_;
     Links links_;
     std::string path_;
     const Renaming* renaming_;
@@ -176,6 +158,30 @@ private:
 };
 
 }  // namespace
+
+void fail_to_pack(const std::string& what, archive* handle)
+{
+    const int problem = archive_errno(handle);
+    if (problem == EPIPE || problem == ECONNRESET) {
+        throw Error{ErrorCode::Unavailable, "the guest takes no more of the copy"};
+    }
+    const char* why = archive_error_string(handle);
+    const auto code = problem == ENOENT ? ErrorCode::NotFound : ErrorCode::Failed;
+    throw Error{code, what + ": " + (why != nullptr ? why : "can't be copied")};
+}
+
+PaxWriter open_pax_writer(int fd)
+{
+    PaxWriter tar{archive_write_new()};
+    archive_write_set_format_pax(tar.get());
+    archive_write_set_options(tar.get(), "hdrcharset=BINARY");
+    archive_write_set_bytes_per_block(tar.get(), static_cast<int>(archive_block_size));
+    archive_write_set_bytes_in_last_block(tar.get(), 1);
+    if (archive_write_open_fd(tar.get(), fd) != ARCHIVE_OK) {
+        fail_to_pack("the stream", tar.get());
+    }
+    return tar;
+}
 
 void pack(int fd, const std::string& path, const Renaming& renaming, Owners owners, SourceLinks links,
           const Passed& passed)

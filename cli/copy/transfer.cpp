@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/copy/transfer.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -72,6 +75,50 @@ ssize_t read_some(int fd, std::vector<char>& block)
         got = ::read(fd, block.data(), block.size());
     } while (got < 0 && errno == EINTR);
     return got;
+}
+
+bool ends_a_copy(int signal) { return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT; }
+
+/// Until the pipe's other end is closed, or one of the signals comes.
+std::optional<int> wait_for_end(const UniqueFd& pipe, SignalInbox& signals)
+{
+    for (;;) {
+        std::array<pollfd, 2> polls{{{pipe.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
+        if (::poll(polls.data(), polls.size(), -1) < 0 && errno != EINTR) {
+            throw errno_error("can't wait for the copy", errno);
+        }
+        while (const auto signal = signals.take()) {
+            if (ends_a_copy(*signal)) {
+                return signal;
+            }
+        }
+        if (polls[0].revents != 0) {
+            return std::nullopt;
+        }
+    }
+}
+
+/// pack_lists() on a thread of its own: a guest that takes nothing would hold it for ever, and a signal that is held back ends no write.
+std::optional<int> pack_under_watch(int stream, const std::vector<FileList>& lists, const Passed& passed,
+                                    SignalInbox& signals)
+{
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) < 0) {
+        throw errno_error("no pipe", errno);
+    }
+    const UniqueFd ended{ends[0]};
+    auto packing = std::async(std::launch::async, [&lists, &passed, stream, alive = UniqueFd{ends[1]}]() mutable {
+        const auto held = std::move(alive);  // closed as this returns
+        pack_lists(stream, lists, passed);
+    });
+    const auto signal = wait_for_end(ended, signals);
+    if (signal) {
+        ::shutdown(stream, SHUT_RDWR);
+        packing.wait();
+        return signal;
+    }
+    packing.get();
+    return std::nullopt;
 }
 
 }  // namespace
@@ -162,6 +209,36 @@ void copy_out(VmProxy& vm, const std::string& source_text, const std::string& ta
     const auto channel = translated([&] { return channel_of(vm.CopyOut(bytes_of(asked))); });
     unpack(channel.stream.get(), placement.folder, {follows ? "" : source.name, placement.name}, options.owners,
            passed);
+    await_end(channel);
+}
+
+std::optional<int> copy_lists_in(VmProxy& vm, const std::string& folder, const std::vector<FileList>& lists,
+                                 const Passed& passed, SignalInbox* signals)
+{
+    const auto channel = translated([&] { return channel_of(vm.CopyIn(bytes_of(folder))); });
+    try {
+        if (signals == nullptr) {
+            pack_lists(channel.stream.get(), lists, passed);
+        } else if (const auto signal = pack_under_watch(channel.stream.get(), lists, passed, *signals)) {
+            return signal;
+        }
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::Unavailable) {
+            await_end(channel);
+        }
+        throw;
+    }
+    ::shutdown(channel.stream.get(), SHUT_WR);
+    await_end(channel);
+    return std::nullopt;
+}
+
+void copy_out_to_inspect(VmProxy& vm, const std::string& folder, const std::string& target, const std::string& name,
+                         const Inspection& inspection, const Passed& passed)
+{
+    const auto source = parse_copy_path(folder);
+    const auto channel = translated([&] { return channel_of(vm.CopyOut(bytes_of(source.path))); });
+    unpack_to_inspect(channel.stream.get(), target, {source.name, name}, inspection, passed);
     await_end(channel);
 }
 

@@ -6,6 +6,7 @@
 #include "cli/connect/agent.hpp"
 #include "cli/copy/archive.hpp"
 #include "cli/copy/endpoint.hpp"
+#include "cli/signals.hpp"
 
 namespace banger::cli {
 
@@ -30,6 +31,14 @@ void copy_in(VmProxy& vm, const std::string& source, const std::string& target, 
 /// One source of a guest onto this host.
 void copy_out(VmProxy& vm, const std::string& source, const std::string& target, const CopyOptions& options,
               const Passed& passed);
+
+/// Lists of files of this host into a folder of a guest. `signals`: while they are held back, what the copy ends at; the result is the one
+/// that ended it. nullptr: they do what they usually do. Throws what pack_lists() and the guest say.
+std::optional<int> copy_lists_in(VmProxy& vm, const std::string& folder, const std::vector<FileList>& lists,
+                                 const Passed& passed, SignalInbox* signals);
+/// A folder of a guest as `name` into `target`, as unpack_to_inspect() does. Throws NotFound where the guest has none.
+void copy_out_to_inspect(VmProxy& vm, const std::string& folder, const std::string& target, const std::string& name,
+                         const Inspection& inspection, const Passed& passed);
 
 /// A tar archive from standard input into a folder of a guest, as it is.
 void stream_in(VmProxy& vm, const std::string& folder);

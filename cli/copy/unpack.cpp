@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <string_view>
 
 #include "cli/copy/archive.hpp"
@@ -13,6 +15,7 @@
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
 #include "common/rollback.hpp"
+#include "common/size.hpp"
 #include "common/text.hpp"
 #include "common/unique_fd.hpp"
 
@@ -55,8 +58,13 @@ Writer disk_writer(Owners owners)
 
 class Unpacker {
 public:
-    Unpacker(int fd, const Renaming& renaming, Owners owners, const Passed& passed)
-        : tar_{archive_read_new()}, disk_{disk_writer(owners)}, renaming_{&renaming}, owners_{owners}, passed_{&passed}
+    Unpacker(int fd, const Renaming& renaming, Owners owners, const Inspection* inspection, const Passed& passed)
+        : tar_{archive_read_new()},
+          disk_{disk_writer(owners)},
+          renaming_{&renaming},
+          owners_{owners},
+          inspection_{inspection},
+          passed_{&passed}
     {
         archive_read_support_format_tar(tar_.get());
         // Names are bytes. Without this they would be converted to the character set of the C locale.
@@ -102,6 +110,9 @@ private:
         if (path == ".") {
             return;  // the folder that is copied into keeps its own mode and times
         }
+        if (inspection_ != nullptr && !inspection_->wanted(path)) {
+            return;
+        }
         archive_entry_copy_pathname(entry, path.c_str());
         const char* link = archive_entry_hardlink(entry);
         if (link != nullptr) {
@@ -113,6 +124,7 @@ private:
             return;
         }
         restrict(entry);
+        count(entry);
         if (archive_write_header(disk_.get(), entry) < ARCHIVE_WARN) {
             fail_to_write(path, disk_.get());
         }
@@ -132,6 +144,20 @@ private:
             archive_entry_set_mode(entry, archive_entry_mode(entry) & ~special_bits);
         }
         keep_user_attributes(entry);
+        if (inspection_ != nullptr) {
+            const mode_t readable = archive_entry_filetype(entry) == AE_IFDIR ? S_IRWXU : S_IRUSR | S_IWUSR;
+            archive_entry_set_mode(entry, archive_entry_mode(entry) | readable);
+        }
+    }
+
+    /// Sizes are what the guest says, and holes cost it nothing.
+    void count(archive_entry* entry)
+    {
+        const auto size = static_cast<std::uint64_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
+        if (inspection_ != nullptr && size > inspection_->limit - std::min(total_, inspection_->limit)) {
+            throw Error{ErrorCode::NoSpace, "the guest sends more than " + ByteSize{inspection_->limit}.to_string()};
+        }
+        total_ += size;
     }
 
     /// security.* and trusted.* mean something to this host's kernel.
@@ -176,14 +202,15 @@ private:
     Writer disk_;
     const Renaming* renaming_;
     Owners owners_;
+    const Inspection* inspection_;  ///< may be none
     const Passed* passed_;
+    std::uint64_t total_{0};
 };
 
-}  // namespace
-
-void unpack(int fd, const std::string& folder, const Renaming& renaming, Owners owners, const Passed& passed)
+/// libarchive's guards hold for relative names; the next source's target is relative to where the user is.
+void unpack_in(int fd, const std::string& folder, const Renaming& renaming, Owners owners, const Inspection* inspection,
+               const Passed& passed)
 {
-    // libarchive's guards hold for relative names; the next source's target is relative to where the user is.
     const UniqueFd before{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     Rollback back;
     back.add([&before] {
@@ -194,7 +221,20 @@ void unpack(int fd, const std::string& folder, const Renaming& renaming, Owners 
     if (!before || ::chdir(folder.c_str()) < 0) {
         throw errno_error(folder, errno);
     }
-    Unpacker{fd, renaming, owners, passed}.run();
+    Unpacker{fd, renaming, owners, inspection, passed}.run();
+}
+
+}  // namespace
+
+void unpack(int fd, const std::string& folder, const Renaming& renaming, Owners owners, const Passed& passed)
+{
+    unpack_in(fd, folder, renaming, owners, nullptr, passed);
+}
+
+void unpack_to_inspect(int fd, const std::string& folder, const Renaming& renaming, const Inspection& inspection,
+                       const Passed& passed)
+{
+    unpack_in(fd, folder, renaming, Owners::Receiver, &inspection, passed);
 }
 
 }  // namespace banger::cli

@@ -222,5 +222,29 @@ TEST_F(UnpackTest, RefusesWhatIsNoArchive)
     EXPECT_THROW(receive(), Error);
 }
 
+TEST_F(UnpackTest, ForInspectionOnlyWhatIsWantedIsUnpackedAndAllOfItIsReadable)
+{
+    send({{"src", AE_IFDIR, "", "", 0}, {"src/locked", AE_IFREG, "x", "", 0}, {"src/unwanted", AE_IFREG, "x"}});
+    const UniqueFd file{::open(archive_path().c_str(), O_RDONLY | O_CLOEXEC)};
+    const Inspection inspection{[](const std::string& path) { return path != "dst/unwanted"; }, 100};
+    unpack_to_inspect(file.get(), scratch / "out", {"src", "dst"}, inspection, [](std::size_t) {});
+    EXPECT_EQ(mode_of(scratch / "out/dst") & S_IRWXU, mode_t{S_IRWXU});
+    EXPECT_EQ(read_file(scratch / "out/dst/locked"), "x");
+    EXPECT_FALSE(fs::exists(scratch / "out/dst/unwanted"));
+}
+
+TEST_F(UnpackTest, ForInspectionThereIsALimit)
+{
+    send({{"src/a", AE_IFREG, std::string(60, 'a')}, {"src/b", AE_IFREG, std::string(60, 'b')}});
+    const UniqueFd file{::open(archive_path().c_str(), O_RDONLY | O_CLOEXEC)};
+    const Inspection inspection{[](const std::string&) { return true; }, 100};
+    try {
+        unpack_to_inspect(file.get(), scratch / "out", {"src", "dst"}, inspection, [](std::size_t) {});
+        FAIL() << "no limit";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::NoSpace);
+    }
+}
+
 }  // namespace
 }  // namespace banger::cli
