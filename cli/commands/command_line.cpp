@@ -17,6 +17,7 @@
 #include "cli/commands/vm_ports.hpp"
 #include "cli/commands/vm_ssh.hpp"
 #include "cli/commands/vm_stats.hpp"
+#include "cli/commands/vm_workspace.hpp"
 #include "cli/view/output.hpp"
 #include "common/nearest.hpp"
 
@@ -41,6 +42,7 @@ void add_vm_commands(Command vm, Context& context)
     add_vm_exec(vm, context);
     add_vm_ssh(vm, context);
     add_vm_cp(vm, context);
+    add_vm_workspace(vm, context);
     add_vm_logs(vm, context);
     add_vm_stats(vm, context);
     add_vm_ports(vm, context);

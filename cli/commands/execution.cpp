@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace banger::cli {
@@ -73,6 +74,17 @@ void ExecutionOptions::add_to(Command command)
     command.ignored_flag("-i,--interactive");  // what other tools want to hear; standard input always goes through
     const auto with = command.flag("-t,--tty", terminal, "with a terminal, also where this is none");
     command.flag("-T,--no-tty", no_terminal, "without a terminal").excludes(with);
+}
+
+CommandEnd execute_silently(VmProxy& vm, const std::vector<std::string>& words)
+{
+    const UniqueFd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+    SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    auto [input, output, error, control] =
+        translated([&] { return vm.Exec(argv_of(words), {}, {}, "", 0U, std::uint16_t{0}, std::uint16_t{0}); });
+    CommandStreams streams{bus::take_fd(std::move(input)), bus::take_fd(std::move(output)),
+                           bus::take_fd(std::move(error)), bus::take_fd(std::move(control))};
+    return relay(std::move(streams), {nothing.get(), nothing.get(), nothing.get()}, TerminalMode::None, signals);
 }
 
 CommandEnd execute(VmProxy& vm, const std::vector<std::string>& words, const ExecutionOptions& options, Attach attach,

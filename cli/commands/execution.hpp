@@ -30,6 +30,9 @@ enum class Attach { Here, Nowhere };
 CommandEnd execute(VmProxy& vm, const std::vector<std::string>& words, const ExecutionOptions& options, Attach attach,
                    SignalInbox* signals);
 
+/// Runs `words` as root for banger's own ends: nothing of the user's streams goes there or comes back.
+CommandEnd execute_silently(VmProxy& vm, const std::vector<std::string>& words);
+
 /// The signals that a command in a guest gets.
 inline constexpr std::initializer_list<int> command_signals{SIGINT,  SIGTERM, SIGHUP,   SIGQUIT,
                                                             SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};

@@ -46,6 +46,8 @@ Parameter Parameter::not_empty() const
         *option_->check([](const std::string& value) { return value.empty() ? "must not be empty" : std::string{}; })};
 }
 
+Parameter Parameter::may_lack_value() const { return Parameter{*option_->expected(0, 1)}; }
+
 Parameter Parameter::excludes(Parameter other) const { return Parameter{*option_->excludes(other.option_)}; }
 
 Parameter Parameter::needs(Parameter other) const { return Parameter{*option_->needs(other.option_)}; }

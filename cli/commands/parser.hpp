@@ -27,6 +27,8 @@ public:
     Parameter variable(const std::string& name) const;
     Parameter one_of(const std::vector<std::string>& words) const;
     Parameter not_empty() const;
+    /// It may come without one, as the last word or before another option: "" then.
+    Parameter may_lack_value() const;
     Parameter excludes(Parameter other) const;
     Parameter needs(Parameter other) const;
 

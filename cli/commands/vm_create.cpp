@@ -3,7 +3,9 @@
 
 #include "cli/commands/creation.hpp"
 #include "cli/commands/execution.hpp"
+#include "cli/commands/workspace.hpp"
 #include "cli/view/output.hpp"
+#include "common/size.hpp"
 
 #include <cerrno>
 #include <memory>
@@ -23,6 +25,8 @@ struct CreateCommand {
 struct RunCommand {
     CreateOptions options;
     ExecutionOptions execution;
+    WorkspaceOptions workspace;
+    std::optional<std::string> path{};
     bool remove{false};
     bool detach{false};
     bool quiet{false};
@@ -81,9 +85,10 @@ Lease make_lease()
 /// `vm run` at work.
 class Run {
 public:
-    Run(const RunCommand& command, std::vector<std::string> words)
+    Run(const RunCommand& command, std::vector<std::string> words, std::optional<Snapshot> snapshot)
         : command_{&command},
           words_{std::move(words)},
+          snapshot_{std::move(snapshot)},
           signals_{command_signals},
           progress_{make_progress(command.quiet ? ProgressForm::Silent : ProgressForm::Automatic)}
     {
@@ -129,6 +134,7 @@ private:
 
     const RunCommand* command_;
     std::vector<std::string> words_;
+    std::optional<Snapshot> snapshot_;
     SignalInbox signals_;
     std::unique_ptr<Progress> progress_;
     std::unique_ptr<Agent> agent_;
@@ -138,16 +144,28 @@ private:
 CommandEnd Run::execute_in(const Created& created)
 {
     VmProxy vm{agent_->connection(), created.path};
-    return execute(vm, words_, command_->execution, command_->detach ? Attach::Nowhere : Attach::Here, &signals_);
+    auto options = command_->execution;
+    if (snapshot_) {
+        if (const auto signal = send_snapshot(*agent_, vm, created.id, *snapshot_, command_->quiet, &signals_)) {
+            throw Interrupted{*signal};
+        }
+        snapshot_->folder.reset();  // it may be as large as the work tree, and the command may go on for days
+        options.folder = options.folder.empty() ? guest_repository : options.folder;
+    }
+    if (command_->detach && words_.empty()) {
+        return {};
+    }
+    return execute(vm, words_, options, command_->detach ? Attach::Nowhere : Attach::Here, &signals_);
 }
 
 int Run::go_on(const Created& created)
 {
     CommandEnd end;
     try {
-        if (!command_->detach || !words_.empty()) {
-            end = execute_in(created);
-        }
+        end = execute_in(created);
+    } catch (const Interrupted& interrupted) {
+        remove(created.path);
+        return exit_code_of_signal(interrupted.signal);
     } catch (...) {
         remove(created.path);
         throw;
@@ -158,6 +176,9 @@ int Run::go_on(const Created& created)
     }
     if (command_->remove) {
         remove(created.path);
+        if (snapshot_) {
+            drop_base(snapshot_->tree, created.id);
+        }
     } else if (!command_->quiet) {
         remark(created.name + " stays; banger vm delete -f " + created.name + " removes it");
     }
@@ -192,6 +213,25 @@ void Run::remove(const std::optional<std::string>& path) noexcept
     }
 }
 
+/// Before a VM is made, and before signals are held back: reading a large tree takes its time.
+std::optional<Snapshot> snapshot_of(const RunCommand& command)
+{
+    if (!command.path) {
+        if (command.workspace.any()) {
+            throw Error{ErrorCode::InvalidArgument,
+                        "--include-untracked, --branch and --from are about a work tree; name it: banger vm run PATH"};
+        }
+        return std::nullopt;
+    }
+    auto snapshot = command.workspace.take(*command.path, false, command.quiet);
+    if (command.options.disk && snapshot.bytes > ByteSize::parse(*command.options.disk).bytes()) {
+        throw Error{ErrorCode::InvalidArgument, *command.path + " has " + ByteSize{snapshot.bytes}.to_string() +
+                                                    " with git's copy of it, more than --disk-size " +
+                                                    *command.options.disk};
+    }
+    return snapshot;
+}
+
 }  // namespace
 
 void add_vm_create(Command vm, Context& context)
@@ -213,16 +253,19 @@ void add_vm_run(Command vm, Context& context)
         [command, &context] {
             auto map = command->options.to_map();
             context.exit_rule = ExitRule::CommandCodes;
-            return Run{*command, context.tail}.run(std::move(map));
+            return Run{*command, context.tail, snapshot_of(*command)}.run(std::move(map));
         },
         Tail::Taken);
+    app.option("PATH", command->path, "a git work tree: its tracked files go to /root/repo, where the command starts");
     command->options.add_to(app);
+    command->workspace.add_to(app);
     command->execution.add_to(app);
     app.flag("--rm", command->remove, "delete the VM when the command has ended, or banger has, in whatever way");
     app.flag("-d,--detach", command->detach, "leave it running, print its name");
     app.flag("-q,--quiet", command->quiet, "neither progress nor a word about the VM that stays");
     app.footer(
-        "Words after -- are the command: banger vm run --rm -- make test\n"
+        "Words after -- are the command: banger vm run --rm . -- make test\n"
+        "banger vm workspace export brings changes at /root/repo back.\n"
         "Exit codes: the command's own; 125 banger failed, 126 not runnable, 127 not found.");
 }
 

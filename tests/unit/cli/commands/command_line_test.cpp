@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "common/error.hpp"
+
 namespace banger::cli {
 namespace {
 
@@ -53,6 +55,27 @@ TEST(CommandLine, NamesTheHelpOfTheCommandThatWasReached)
 }
 
 TEST(CommandLine, SaysWhereACommandForTheGuestGoes) { expect_refusal({"vm", "exec", "calm-otter", "ls"}, "behind --"); }
+
+TEST(CommandLine, RefusesAWorkspaceThatCantBeBeforeItLooksForBangerd)
+{
+    const auto refused = [](const std::vector<std::string>& words, ErrorCode code) {
+        try {
+            run(words);
+            ADD_FAILURE() << words.back() << " was taken";
+        } catch (const Error& error) {
+            testing::internal::GetCapturedStdout();
+            testing::internal::GetCapturedStderr();
+            EXPECT_EQ(error.code(), code) << error.what();
+        }
+    };
+    refused({"vm", "run", "--branch", "x"}, ErrorCode::InvalidArgument);
+    refused({"vm", "run", "--include-untracked"}, ErrorCode::InvalidArgument);
+    refused({"vm", "run", "/no/such/folder"}, ErrorCode::NotFound);
+    refused({"vm", "workspace", "prepare", "vm", "/no/such/folder"}, ErrorCode::NotFound);
+    refused({"vm", "workspace", "export", "vm", "/no/such/folder", "--branch"}, ErrorCode::NotFound);
+    expect_refusal({"vm", "workspace", "export", "vm", "-o", "x", "--branch", "b"}, "excludes");
+    expect_refusal({"vm", "workspace", "prepare", "vm"}, "PATH");
+}
 
 TEST(CommandLine, TakesNoTailWhereNoneBelongs) { expect_refusal({"version", "--", "x"}, "takes no words behind --"); }
 
