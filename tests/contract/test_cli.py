@@ -4,6 +4,7 @@
 import json
 import os
 import stat
+import subprocess
 
 import pytest
 
@@ -83,6 +84,32 @@ def test_listings_have_three_forms(cli):
         assert json.loads(cli(noun, "list", "--format", "json").stdout) == []
         assert cli(noun, "list", "--format", "plain").stdout == ""
         assert "NAME" in cli(noun, "list", "--format", "table").stdout
+
+
+@pytest.fixture
+def tree(shared_home, tmp_path):
+    """A git work tree with one committed file."""
+    for words in (("init", "-q", "-b", "trunk"), ("config", "user.name", "x"), ("config", "user.email", "x@y"), ("add", "-A"), ("commit", "-qm", "all")):
+        (tmp_path / "file").write_text("x")
+        subprocess.run(["git", "-C", str(tmp_path), *words], env=shared_home.env, check=True, capture_output=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("words, code, sentence", [
+    (("prepare", "no-such", "{tree}"), 3, "no-such"), (("prepare", "no-such", "/no/such"), 3, "/no/such"), (("prepare", "no-such", "/usr"), 2, "no git work tree"),
+    (("prepare", "no-such", "{tree}/.git"), 2, "inside a .git"), (("prepare", "no-such", "{tree}", "--branch", "trunk"), 6, "trunk"),
+    (("prepare", "no-such", "{tree}", "--from", "no-such-ref"), 3, "no-such-ref"), (("prepare", "no-such", "{tree}", "--from", "trunk", "--include-untracked"), 2, "--from"),
+    (("prepare", "x"), 2, "PATH"), (("export", "no-such", "{tree}"), 3, "no-such"), (("export",), 2, "NAME"),
+], ids=str)
+def test_a_workspace_that_can_not_be_is_refused_with_its_reason(cli, tree, words, code, sentence):
+    done = cli("vm", "workspace", *(word.format(tree=tree) for word in words))
+    assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
+
+
+def test_a_run_that_makes_no_vm_leaves_no_ref(cli, tree):
+    refused = cli("vm", "run", tree, "--no-build", "--", "true")
+    assert refused.returncode == 125 and ("image" in refused.stderr or "kernel" in refused.stderr), "the tree is fine: what is missing is what a VM is made of"
+    assert subprocess.run(["git", "-C", str(tree), "for-each-ref", "refs/banger/"], capture_output=True, text=True).stdout == ""
 
 
 def test_doctor_lists_checks_and_mends(cli):
@@ -211,7 +238,6 @@ def test_a_bangerd_that_can_t_serve_tells_the_caller_for_whom_the_bus_started_it
 
 
 def test_closed_standard_streams_do_no_harm(home):
-    import subprocess
     for redirection in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
         done = subprocess.run(["sh", "-c", f'exec "$0" vm list {redirection}', *home.command()], env=home.env, timeout=60)
         assert done.returncode in (0, 1)
