@@ -255,6 +255,42 @@ def measure_copy(home, table, mebibytes=256):
             table.add(f"vm cp / scp, {direction}", f"{other[1] / cp[1]:.2f} times as fast")
 
 
+def work_tree(folder, files):
+    """A committed tree of small files, 50 a folder, as source trees have them."""
+    for number in range(files):
+        path = folder / f"part-{number // 50:03}" / f"file-{number}.c"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"int number_{number}(void) {{ return {number}; }}\n" * (1 + number % 80))
+    def git(*words):
+        subprocess.run(["git", "-C", str(folder), "-c", "user.name=x", "-c", "user.email=x@y", *words], check=True, capture_output=True)
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "all")
+
+
+def tar_to_tar(home, tree, name):
+    sender = subprocess.Popen(["tar", "-C", str(tree), "--exclude=./.git", "-c", "."], stdout=subprocess.PIPE)
+    done = subprocess.run(home.command("vm", "exec", name, "--", "sh", "-c", "rm -rf /root/plain; mkdir /root/plain; tar -x -C /root/plain"), env=home.env,
+                          stdin=sender.stdout, capture_output=True, timeout=600)
+    assert sender.wait() == 0 and done.returncode == 0, done.stderr
+
+
+def measure_workspace(home, table, files=10_000):
+    tree = home.root / "tree"
+    work_tree(tree, files)
+    with Vm(home, "workspace", "--vcpu", "2") as vm:
+        prepare, plain = [], []
+        for _ in range(5):  # in turn, so that a busy moment hits both; what was there before goes in the measured time of both
+            prepare += milliseconds(lambda: quiet(home, "vm", "workspace", "prepare", "-fq", vm.name, tree), 1)
+            plain += milliseconds(lambda: tar_to_tar(home, tree, vm.name), 1)
+        patch = milliseconds(lambda: quiet(home, "vm", "workspace", "export", "-q", vm.name, tree), 3)
+    ratio = statistics.median(prepare) / statistics.median(plain)
+    table.add(f"{files:,} files by tar to tar over the channel", shown(sorted(plain)))
+    table.add(f"{files:,} files by `vm workspace prepare`, with their git objects", shown(sorted(prepare)))
+    table.add("prepare / tar to tar", f"{ratio:.2f}", "≤ 2", ratio <= 2)
+    table.add("`vm workspace export` of them, unchanged", shown(patch))
+
+
 def ssh_options(home, name):
     agent = bus.Agent(home.agent_address())
     options = [(str(option), str(value)) for option, value in
@@ -269,7 +305,7 @@ def measure_wire(_, table):
         table.add(f"mux alone, {row['name']} streams", f"{row['bytes_per_second'] / MEBI:.0f} MiB/s")
 
 
-MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy,
+MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy, "workspace": measure_workspace,
                 "wire": measure_wire}
 
 
