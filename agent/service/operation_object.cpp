@@ -7,7 +7,7 @@
 namespace banger::agent {
 namespace {
 
-constexpr auto interface_name = "dev.banger.Agent1.Operation";
+constexpr auto operation_interface = "dev.banger.Agent1.Operation";
 
 VariantMap to_variants(const nlohmann::json& object)
 {
@@ -82,7 +82,7 @@ sdbus::Struct<std::string, std::string> OperationObject::Error()
 void OperationObject::on_change(Operation::Change change)
 {
     const auto tell = [this](std::initializer_list<const char*> properties) {
-        tell_bus([&] { bus::emit_changed(getObject(), interface_name, properties); });
+        tell_bus([&] { bus::emit_changed(getObject(), operation_interface, properties); });
     };
     switch (change) {
         case Operation::Change::Stage:

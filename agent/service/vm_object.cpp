@@ -20,7 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 using Fd = sdbus::UnixFd;
 
-constexpr auto interface_name = "dev.banger.Agent1.Vm";
+constexpr auto vm_interface = "dev.banger.Agent1.Vm";
 constexpr std::uint32_t flag_terminal = 1;
 constexpr std::uint32_t flag_detached = 2;
 
@@ -131,7 +131,7 @@ VmObject::~VmObject()
 
 void VmObject::changed()
 {
-    tell_bus([this] { bus::emit_changed(getObject(), interface_name, {"State", "Ready", "Details"}); });
+    tell_bus([this] { bus::emit_changed(getObject(), vm_interface, {"State", "Ready", "Details"}); });
 }
 
 sdbus::ObjectPath VmObject::run(const char* kind, std::function<Task<void>(const OperationPtr&)> work)
