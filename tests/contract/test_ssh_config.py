@@ -98,7 +98,7 @@ def test_ssh_reads_it_for_vms_alone(cli, folder):
     cli.banger("ssh-config", "--install", check=True)
 
     def options(host):
-        done = subprocess.run(["ssh", "-F", folder / "config", "-G", host], capture_output=True, text=True, env=cli.env)
+        done = subprocess.run(["ssh", "-T", "-F", folder / "config", "-G", host], capture_output=True, text=True, env=cli.env)
         assert done.returncode == 0 and not done.stderr, done.stderr
         return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
 
