@@ -180,6 +180,8 @@ Git Git::set(const std::string& key, const std::string& value) const
 Git Git::with(const std::string& variable, const std::string& value) const
 {
     auto more = *this;
+    // Of two of one name git would see the first.
+    std::erase_if(more.variables_, [&variable](const auto& one) { return one.first == variable; });
     more.variables_.emplace_back(variable, value);
     return more;
 }

@@ -240,8 +240,9 @@ TEST_F(SqliteStoreTest, AnEmptyFileIsANewDatabase)
 
 TEST_F(SqliteStoreTest, DamagedRowsAreCorruptData)
 {
-    for (const std::string change : {"state = 'asleep'", "spec = '{ half'", "spec = '[]'", "id = '../x'",
-                                     "spec = replace(spec, 'calm', 'CALM')"}) {
+    for (const std::string change :
+         {"state = 'asleep'", "spec = '{ half'", "spec = '[]'", "id = '../x'", "forwards = '{'",
+          "forwards = '[{\"address\": 1}]'", "forwards = '[7]'", "spec = replace(spec, 'calm', 'CALM')"}) {
         std::filesystem::remove(file);
         {
             SqliteStore{file}.insert(record("calm-otter"));
@@ -278,7 +279,7 @@ TEST_F(SqliteStoreTest, AnOlderSchemaIsBroughtUpToDate)
     SqliteStore store{file};
     store.insert(record("calm-otter"));
     SQLite::Database look{file.string(), SQLite::OPEN_READONLY};
-    EXPECT_EQ(look.execAndGet("PRAGMA user_version").getInt(), 2);
+    EXPECT_EQ(look.execAndGet("PRAGMA user_version").getInt(), 3);
 }
 
 TEST_F(SqliteStoreTest, ADatabaseOfBeforeTheBrokerKeepsItsVms)
@@ -286,11 +287,33 @@ TEST_F(SqliteStoreTest, ADatabaseOfBeforeTheBrokerKeepsItsVms)
     make();
     sql("ALTER TABLE vms DROP COLUMN sandbox");
     sql("ALTER TABLE vms DROP COLUMN sandbox_nat");
+    sql("ALTER TABLE vms DROP COLUMN forwards");
     sql("PRAGMA user_version = 1");
     const auto rows = SqliteStore{file}.load();
     ASSERT_EQ(rows.size(), 2U);
     EXPECT_FALSE(rows[0].sandbox);
     EXPECT_EQ(rows[0].sandbox_nat, Nat::Off);
+}
+
+TEST_F(SqliteStoreTest, ADatabaseOfBeforeForwardsKeepsItsVms)
+{
+    make();
+    sql("ALTER TABLE vms DROP COLUMN forwards");
+    sql("PRAGMA user_version = 2");
+    const auto rows = SqliteStore{file}.load();
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_TRUE(rows[0].forwards.empty());
+}
+
+TEST_F(SqliteStoreTest, ForwardsComeBackAsTheyWere)
+{
+    auto row = record("calm-otter");
+    row.forwards = {{"127.0.0.1", 8080, 80}, {"::1", 65'535, 1}};
+    SqliteStore{file}.insert(row);
+    EXPECT_EQ(SqliteStore{file}.load().front().forwards, row.forwards);
+    row.forwards.pop_back();
+    SqliteStore{file}.update(row);
+    EXPECT_EQ(SqliteStore{file}.load().front().forwards, row.forwards);
 }
 
 TEST_F(SqliteStoreTest, AMigrationThatCantBeDoneChangesNothing)

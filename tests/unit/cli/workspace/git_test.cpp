@@ -41,6 +41,14 @@ TEST(Git, GivesInputAndTakesOutput)
     EXPECT_THROW(git.run({"no-such-command"}), Error);
 }
 
+TEST(Git, TheLastVariableAndTheLastSettingOfANameCount)
+{
+    const auto git =
+        Git{"/"}.with("GIT_AUTHOR_NAME", "one").with("GIT_AUTHOR_NAME", "two").with("GIT_AUTHOR_EMAIL", "x");
+    EXPECT_TRUE(git.run({"var", "GIT_AUTHOR_IDENT"}).output.starts_with("two <x>"));
+    EXPECT_EQ(git.set("a.b", "one").set("a.b", "two").setting("a.b"), "two");
+}
+
 TEST(Git, ApartKnowsNobodysSettings)
 {
     ::setenv("GIT_CONFIG_COUNT", "1", 1);
