@@ -13,7 +13,7 @@ from harness import wait
 pytestmark = pytest.mark.limit(240)
 
 # perl-base is in every Debian. Says hello, then what it was told, until it is told no more.
-SERVER = ("use Socket; my ($domain, $at) = $ARGV[0] eq '6' ? (AF_INET6, pack_sockaddr_in6($ARGV[1], inet_pton(AF_INET6, '::1'))) :"
+SERVER = ("use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6); my ($domain, $at) = $ARGV[0] eq '6' ? (AF_INET6, pack_sockaddr_in6($ARGV[1], inet_pton(AF_INET6, '::1'))) :"
           " (AF_INET, pack_sockaddr_in($ARGV[1], inet_aton('127.0.0.1')));"
           " socket(my $s, $domain, SOCK_STREAM, 0) or die; setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1); bind($s, $at) or die; listen($s, 5);"
           " while (accept(my $c, $s)) { syswrite($c, 'hello '); while (sysread($c, my $b, 65536)) { syswrite($c, $b) } close $c }")

@@ -67,7 +67,7 @@ def test_a_work_tree_goes_in_and_its_changes_come_back_as_a_patch(workspace, gue
     tree.write("untracked.c", "x")
     workspace("prepare", shared_vm, ".")
     assert guest("cd /root/repo && git status --porcelain && git log --format=%s | wc -l") == "1"
-    assert guest("cd /root/repo && ls -A | grep -v '^n'").split() == [".git", ".gitignore", "code.c", "gone.c", "link", "tools"]
+    assert guest("cd /root/repo && ls -Ab | grep -v '^n'").split() == [".git", ".gitignore", "code.c", "gone.c", "link", "tools"]
     assert guest("readlink /root/repo/link; /root/repo/tools/run.sh; stat -c %u /root/repo/code.c").split() == ["/etc/hostname", "ran", "0"]
     guest("cd /root/repo && echo 'int theirs;' >> code.c && rm gone.c && printf 'a\\0b' > binary && touch made.o && git commit -qam 'in the guest'")
     patch = workspace("export", shared_vm).stdout
