@@ -50,7 +50,7 @@ def put_tests(workstation, build):
     """The tests, what all suites share, and the program that tries the broker's ports, where the build has it."""
     programs = ["-C", build, PORT_TESTS] if (build / PORT_TESTS).exists() else []
     tar = subprocess.run(["tar", "-C", REPO, "--exclude=__pycache__", "--owner=0", "--group=0", "-c", "tests/conftest.py", "tests/harness",
-                          "tests/lab/tests", *programs], check=True, capture_output=True).stdout
+                          "tests/lab/tests", "verify.sh", *programs], check=True, capture_output=True).stdout
     workstation.run(f"mkdir -p {PLACE} {results.PLACE} && tar -C {PLACE} -xf -", input=tar)
 
 
