@@ -69,6 +69,7 @@ int stop()
         return 0;
     }
     const auto pid = translated([&] { return agent->manager().Pid(); });
+    const auto running = translated([&] { return agent->manager().ListVms({{"state", "running"}}); }).size();
     // Not pidfd_open(): the header of glibc 2.36 declares it without C linkage.
     const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
     translated([&] { agent->manager().Quit(); });
@@ -76,6 +77,9 @@ int stop()
     if (process && ::poll(&ended, 1, static_cast<int>(end_limit.count())) == 0) {
         throw Error{ErrorCode::TimedOut,
                     "bangerd (pid " + std::to_string(pid) + ") was asked to end and is still there after 10 s"};
+    }
+    if (running > 0) {
+        remark(std::to_string(running) + (running == 1 ? " VM goes on" : " VMs go on"));
     }
     return 0;
 }

@@ -186,3 +186,15 @@ def test_R19_the_broker_starts_no_program(alice):
     calls = open(log).read()
     assert "fsync(" in calls, "it was seen"
     assert "exec" not in calls and "fork" not in calls, calls
+
+
+def test_the_original_s_nat_command_switches_a_vm_of_one_s_own_and_no_other(alice, bob):
+    alice.banger("vm", "create", "--name", "web", "--network", "tap", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=180)
+    address = alice.show("web")["address"]
+    device = world.sh(f"ip -o route get {address}").split(" dev ")[1].split()[0]
+    for verb, nat in (("up", True), ("down", False)):
+        words = ("internal", "nat", verb, "--guest-ip", address, "--tap-device")
+        assert alice.banger(*words, "lo", check=False).returncode == 3
+        assert bob.banger(*words, device, check=False).returncode == 3, "another user's"
+        alice.banger(*words, device)
+        assert alice.show("web")["nat"] is nat
