@@ -66,10 +66,11 @@ T* make_in(Memory memory)
 }
 
 /// Nothing is opened for a name that isn't a VM's.
-std::optional<HostName> name_of(const char* asked)
+LookUp look_up_name(const Place& place, const char* asked)
 {
     constexpr std::size_t longest = name_limit + 1;  // the dot at the end
-    return asked == nullptr ? std::nullopt : HostName::of({asked, ::strnlen(asked, longest + 1)});
+    const auto wanted = asked == nullptr ? std::nullopt : HostName::of({asked, ::strnlen(asked, longest + 1)});
+    return wanted ? look_up(place, {.name = wanted->text()}) : LookUp{};
 }
 
 nss_status fill(const Entry& entry, hostent& result, Memory memory, Reasons reasons)
@@ -94,11 +95,7 @@ nss_status fill(const Entry& entry, hostent& result, Memory memory, Reasons reas
 nss_status host_by_name(const Place& place, const char* name, int family, hostent& result, Memory memory,
                         Reasons reasons) noexcept
 {
-    const auto wanted = name_of(name);
-    if (!wanted) {
-        return absent(reasons);
-    }
-    const auto answer = look_up(place, {.name = wanted->text()});
+    const auto answer = look_up_name(place, name);
     if (answer.finding != Finding::Found) {
         return not_found(answer, reasons);
     }
@@ -108,11 +105,7 @@ nss_status host_by_name(const Place& place, const char* name, int family, hosten
 nss_status tuple_by_name(const Place& place, const char* name, gaih_addrtuple** result, Memory memory,
                          Reasons reasons) noexcept
 {
-    const auto wanted = name_of(name);
-    if (!wanted) {
-        return absent(reasons);
-    }
-    const auto answer = look_up(place, {.name = wanted->text()});
+    const auto answer = look_up_name(place, name);
     if (answer.finding != Finding::Found) {
         return not_found(answer, reasons);
     }
