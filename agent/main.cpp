@@ -22,6 +22,7 @@
 #include "agent/system/host_examination.hpp"
 #include "agent/system/image/debian_artifacts.hpp"
 #include "agent/system/ladder.hpp"
+#include "agent/system/mapdns_names.hpp"
 #include "agent/system/name_program.hpp"
 #include "agent/system/names_file.hpp"
 #include "agent/system/passt_network.hpp"
@@ -200,7 +201,17 @@ int run(const Arguments& arguments)
     SshKey key{paths.state, [&settings] { return settings.now()->ssh_key_path; }};
     FilesOfHome home{settings.host().home};
     BrokerClient broker{loop};
-    NamesFile host_names{paths.names};
+    NamesFile names_file{paths.names};
+    MapdnsNames host_names{names_file,
+                           loop,
+                           process_lane,
+                           {.published = paths.state / "mapdns.names",
+                            .program =
+                                [&settings] {
+                                    const auto now = settings.now();
+                                    return MapdnsNames::Program{now->mapdns_bin, now->mapdns_data_file};
+                                },
+                            .log = [](const std::string& text) { json_log::write(json_log::Level::Warn, text); }}};
     HostExamination host{ladder.probe(), firecracker, broker};
     const auto opened = open_or_replace_store(paths.database());
     Agent agent{{.loop = loop,

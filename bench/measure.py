@@ -200,6 +200,8 @@ def measure_list(home, table, count=1000):
     table.add(f"`vm list` of {count}, cold CLI", shown(times), "≤ 25 ms", statistics.median(times) <= 25)
     after = memory(pid)
     table.add("bangerd after 30 of these", f"{after[0]:.1f} MiB (resident {after[1]:.1f})")
+    times = milliseconds(lambda: quiet(home, "internal", "complete", "--", "vm", "stop", ""), 30)
+    table.add(f"completion of a name among {count}", shown(times), "≤ 30 ms", statistics.median(times) <= 30)
     calls = bus_calls(home, "vm", "list")
     table.add("bus calls for one", str(calls), "1", calls == 1)
     agent = bus.Agent(home.agent_address())
@@ -291,6 +293,70 @@ def measure_workspace(home, table, files=10_000):
     table.add("`vm workspace export` of them, unchanged", shown(patch))
 
 
+def start_for_cpu(home, name):
+    """Starts it; the CPU seconds of its VMM until it is ready."""
+    quiet(home, "vm", "start", name)
+    return processes.cpu_seconds(home.show(name)["pid"])
+
+
+def measure_together(home, table, count=10):
+    """CPU, not time: how much more work a start is while others start."""
+    from concurrent.futures import ThreadPoolExecutor
+    names = [f"together-{number}" for number in range(count)]
+    for name in names:
+        quiet(home, "vm", "create", "--no-start", "--name", name, "--memory", "256", "--disk-size", "1G", "--network", "none")
+    pid = home.agent_pids()[0]
+
+    def cost(start):
+        before, cli_before = processes.cpu_seconds(pid), children_cpu()
+        vmms = start()
+        return sum(vmms) + processes.cpu_seconds(pid) - before + (children_cpu() - cli_before) / 1000
+
+    alone = []
+    for name in names[:3]:
+        alone.append(cost(lambda: [start_for_cpu(home, name)]))  # noqa: B023: called at once
+        quiet(home, "vm", "stop", name)
+    with ThreadPoolExecutor(count) as pool:
+        together = cost(lambda: list(pool.map(lambda name: start_for_cpu(home, name), names)))
+    ratio = together / (count * statistics.median(alone))
+    table.add("CPU of one start, to guest-ready", f"{statistics.median(alone):.1f} s (of 3)")
+    table.add(f"CPU of {count} at once / {count} times one", f"{ratio:.2f}", "≤ 1.3", ratio <= 1.3)
+    return names
+
+
+def measure_stats(home, table, seconds=30):
+    """On the VMs of `together`, idle by now; ten of them, so the cost for 100 is counted from the difference to none."""
+    names = measure_together(home, table)
+    time.sleep(10)  # until they are idle
+    pid = home.agent_pids()[0]
+
+    def share(*words):
+        watch = home.start("vm", "stats", "--watch", *words)
+        time.sleep(3)
+        before = processes.cpu_seconds(pid) + processes.cpu_seconds(watch.pid)
+        time.sleep(seconds)
+        spent = processes.cpu_seconds(pid) + processes.cpu_seconds(watch.pid) - before
+        watch.kill()
+        watch.communicate()
+        return spent / seconds * 100
+
+    one, all_of_them = share(names[0]), share(*names)
+    hundred = one + (all_of_them - one) / (len(names) - 1) * 99
+    table.add(f"`vm stats --watch`, bangerd and banger, 1 VM; {len(names)} VMs", f"{one:.2f} %; {all_of_them:.2f} % of a core")
+    table.add("counted from these for 100 VMs", f"{hundred:.2f} %", "≤ 1 %", hundred <= 1)
+    stops = []
+    for name in names[:5]:
+        stops += milliseconds(lambda: quiet(home, "vm", "stop", name), 1)  # noqa: B023: called at once
+    table.add("`vm stop` of an idle guest, emulated", shown(sorted(stops)))
+    quiet(home, "vm", "delete", "-f", *names)
+
+
+def measure_dns(_, table):
+    done = subprocess.run([str(PROGRAMS / "bench_dns"), "20000"], capture_output=True, text=True, check=True)
+    median, p99 = (float(word) / 1000 for word in done.stdout.split())
+    table.add("a DNS answer over UDP on loopback, median and p99", f"{median:.3f} and {p99:.3f} ms", "≤ 1 ms p99", p99 <= 1)
+
+
 def ssh_options(home, name):
     agent = bus.Agent(home.agent_address())
     options = [(str(option), str(value)) for option, value in
@@ -306,7 +372,7 @@ def measure_wire(_, table):
 
 
 MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy, "workspace": measure_workspace,
-                "wire": measure_wire}
+                "stats": measure_stats, "dns": measure_dns, "wire": measure_wire}
 
 
 def conditions():

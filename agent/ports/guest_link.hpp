@@ -11,6 +11,7 @@
 
 #include "agent/core/task.hpp"
 #include "agent/ports/guest_network.hpp"
+#include "agent/ports/host_names.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::agent {
@@ -78,6 +79,9 @@ public:
     virtual Task<GuestCopyEnds> copy_out(Bytes path) = 0;
     /// `what` and the answer's members: banger-guest(7). Throws InvalidArgument, NotFound.
     virtual Task<nlohmann::json> query(std::string what, Bytes argument) = 0;
+    /// From now on the guest finds these machines as NAME.vm, in place of those of before, also after it was booted anew. What goes wrong
+    /// is the guest's loss alone.
+    virtual void tell_names(std::vector<HostName> names) = 0;
     /// When a stream was open last: now, while there is one. Not before the guest was ready.
     virtual std::chrono::steady_clock::time_point last_use() const noexcept = 0;
     /// Asks for a clean shutdown; comes back when the guest has heard it. Throws TimedOut.

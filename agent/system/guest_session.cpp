@@ -39,6 +39,17 @@ std::int64_t clock_ns()
     return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
 
+std::vector<wire::HostEntry> entries_of(const std::vector<HostName>& names)
+{
+    std::vector<wire::HostEntry> entries;
+    for (const auto& [name, address] : names) {
+        if (entries.size() < wire::Hosts::most) {
+            entries.push_back({.address = address, .name = name + ".vm"});
+        }
+    }
+    return entries;
+}
+
 Error unavailable(const std::string& why)
 {
     return Error{ErrorCode::Unavailable, "the guest does not answer: " + why + "; banger vm logs shows its console"};
@@ -92,6 +103,7 @@ void GuestSession::lose_connection(std::string_view why)
     channel_source_.reset();
     channel_.reset();
     handshake_.reset();
+    told_names_.reset();
     lost_ = false;
     if (!bridges_.empty()) {
         last_use_ = std::chrono::steady_clock::now();
@@ -254,7 +266,45 @@ void GuestSession::on_synced(wire::ByteView hello)
 void GuestSession::tell_ready()
 {
     last_use_ = std::chrono::steady_clock::now();
-    later([this] { events_.ready(); });
+    later([this] {
+        send_names();
+        events_.ready();
+    });
+}
+
+void GuestSession::tell_names(std::vector<HostName> names)
+{
+    names_ = std::move(names);
+    send_names();
+}
+
+/// One request at a time, as the guest may answer two in either order.
+void GuestSession::send_names()
+{
+    if (sending_names_ || !names_ || names_ == told_names_ || !mux_ || !mux_->synced()) {
+        return;
+    }
+    sending_names_ = true;
+    spawn(send_names_now(), [this, alive = std::weak_ptr{alive_}](std::exception_ptr failure) {
+        if (!alive.lock()) {
+            return;
+        }
+        sending_names_ = false;
+        if (!failure) {
+            send_names();  // they may have changed meanwhile
+        }
+    });
+}
+
+Task<void> GuestSession::send_names_now()
+{
+    const std::weak_ptr alive{alive_};
+    const auto names = *names_;
+    wire::RequestBody message{wire::Hosts{entries_of(names)}};
+    co_await request(std::move(message), limits_.request);
+    if (alive.lock()) {
+        told_names_ = names;
+    }
 }
 
 std::chrono::steady_clock::time_point GuestSession::last_use() const noexcept
@@ -281,6 +331,7 @@ Task<void> GuestSession::configure_now()
                           .dns = settings_.network.dns,
                           .search = {}};
     }
+    message.hosts = entries_of(names_.value_or(std::vector<HostName>{}));
     message.authorized_keys = settings_.authorized_keys;
     message.unix_ns = clock_ns();
     message.entropy = random_seed();

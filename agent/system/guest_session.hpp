@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "agent/ports/guest_link.hpp"
@@ -34,6 +35,7 @@ public:
     Task<GuestCopyEnds> copy_in(Bytes directory) override;
     Task<GuestCopyEnds> copy_out(Bytes path) override;
     Task<nlohmann::json> query(std::string what, Bytes argument) override;
+    void tell_names(std::vector<HostName> names) override;
     std::chrono::steady_clock::time_point last_use() const noexcept override;
     Task<void> shut_down(std::chrono::milliseconds limit) override;
 
@@ -56,6 +58,8 @@ private:
     void configure();
     void tell_ready();
     Task<void> configure_now();
+    void send_names();
+    Task<void> send_names_now();
     Task<wire::ResponseBody> request(wire::RequestBody body, std::chrono::milliseconds limit);
     /// Runs `call` from the loop, unless this is gone by then: nobody is called from inside the mux.
     void later(std::function<void()> call);
@@ -105,6 +109,10 @@ private:
     bool waiting_for_output_{false};
     std::uint32_t channel_events_{0};
     std::vector<Promise<Unit>> waiting_for_sync_;
+
+    std::optional<std::vector<HostName>> names_;       ///< that it is to know; none: what it knows stays
+    std::optional<std::vector<HostName>> told_names_;  ///< that it knows
+    bool sending_names_{false};
 
     std::uint64_t next_request_{1};
     std::unordered_map<std::uint64_t, Promise<wire::ResponseBody>> requests_;

@@ -24,6 +24,8 @@ struct ProgramRow {
 constexpr ProgramRow programs_used[] = {
     {"qemu-system-x86_64", "no VM can run", "missing"},
     {"mke2fs", "no disk can be made", "missing"},
+    {"resize2fs", "disks can't grow", "warn"},
+    {"git", "vm run PATH and vm workspace do not work", "warn"},
     {"passt", "guests get no network", "warn"},
     {"mmdebstrap", "images can't be built", "warn"},
     {"depmod", "kernels can't be imported", "warn"},

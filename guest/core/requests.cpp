@@ -14,6 +14,7 @@
 #include "guest/core/listeners.hpp"
 #include "guest/core/machine_stats.hpp"
 #include "guest/core/run_program.hpp"
+#include "guest/setup/hosts_file.hpp"
 #include "guest/setup/ssh_host_keys.hpp"
 
 namespace banger::guest {
@@ -79,6 +80,12 @@ wire::ResponseBody answer(const wire::Clock& request)
 wire::ResponseBody answer(const wire::SyncDisks& /*request*/)
 {
     ::sync();
+    return wire::Done{};
+}
+
+wire::ResponseBody answer(const wire::Hosts& request)
+{
+    set_hosts(Rooted{"/"}, request.entries);
     return wire::Done{};
 }
 

@@ -8,6 +8,7 @@
 #include "guest/core/requests.hpp"
 #include "guest/setup/authorized_keys.hpp"
 #include "guest/setup/entropy.hpp"
+#include "guest/setup/hosts_file.hpp"
 #include "guest/setup/network.hpp"
 
 namespace banger::guest {
@@ -35,6 +36,7 @@ std::vector<std::string> apply(const wire::Configure& configure)
             Rooted{"/"}.write("/etc/resolv.conf", resolver_config(*configure.network), 0644, Rooted::LastLink::Replace);
         }
     });
+    attempt([&] { set_hosts(Rooted{"/"}, configure.hosts); });
     attempt([&] { set_authorized_keys(Rooted{"/"}, configure.authorized_keys); });
     return warnings;
 }

@@ -45,6 +45,17 @@ json map_of(const Clock& clock) { return {{"method", "clock"}, {"unix-ns", clock
 json map_of(const SyncDisks&) { return {{"method", "sync"}}; }
 json map_of(const Listeners&) { return {{"method", "listeners"}}; }
 
+json list_of(const std::vector<HostEntry>& entries)
+{
+    json list = json::array();
+    for (const auto& entry : entries) {
+        list.push_back({{"address", entry.address}, {"name", entry.name}});
+    }
+    return list;
+}
+
+json map_of(const Hosts& hosts) { return {{"method", "hosts"}, {"hosts", list_of(hosts.entries)}}; }
+
 json map_of(const Network& network)
 {
     return {{"mac", network.mac},
@@ -57,6 +68,7 @@ json map_of(const Network& network)
 json map_of(const Configure& configure)
 {
     json map{{"method", "configure"},
+             {"hosts", list_of(configure.hosts)},
              {"authorized-keys", byte_strings(configure.authorized_keys)},
              {"entropy", byte_string(configure.entropy)}};
     if (configure.network) {
@@ -84,9 +96,38 @@ std::string entropy_of(const Fields& fields)
     return {value.get_binary().begin(), value.get_binary().end()};
 }
 
+/// They become lines of a file.
+std::string host_word(const Fields& fields, std::string_view name)
+{
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz0123456789.:-";
+    constexpr std::size_t longest = 253;
+    auto word = fields.text(name);
+    if (word.empty() || word.size() > longest || word.find_first_not_of(allowed) != std::string::npos) {
+        bad_field(name, "is no name or address");
+    }
+    return word;
+}
+
+std::vector<HostEntry> hosts_of(const Fields& fields)
+{
+    const auto& list = fields.get("hosts");
+    if (!list.is_array() || list.size() > Hosts::most) {
+        bad_field("hosts", "is not a list of a bearable length");
+    }
+    std::vector<HostEntry> entries;
+    for (const auto& map : list) {
+        const Fields one{map};
+        entries.push_back({host_word(one, "address"), host_word(one, "name")});
+    }
+    return entries;
+}
+
 Configure configure_of(const Fields& fields)
 {
     Configure configure;
+    if (fields.has("hosts")) {
+        configure.hosts = hosts_of(fields);
+    }
     configure.authorized_keys = fields.byte_list("authorized-keys");
     configure.entropy = entropy_of(fields);
     if (fields.has("network")) {
@@ -139,6 +180,9 @@ RequestBody request_body(const Fields& fields)
     }
     if (method == "listeners") {
         return Listeners{};
+    }
+    if (method == "hosts") {
+        return Hosts{hosts_of(fields)};
     }
     bad_field("method", "names nothing that this version does");
 }

@@ -125,16 +125,28 @@ struct Network {
     std::vector<std::string> dns;     ///< addresses
     std::vector<std::string> search;  ///< domains
 };
+/// A machine that the guest is to find by its name.
+struct HostEntry {
+    std::string address;  ///< IPv4 or IPv6
+    std::string name;     ///< [a-z0-9.-], at most 253
+    bool operator==(const HostEntry&) const = default;
+};
+/// All that it is to find so, in place of those of before.
+struct Hosts {
+    static constexpr std::size_t most = 500;
+    std::vector<HostEntry> entries;
+};
 /// What the guest needs to know before it is ready. May come again: it replaces what an earlier one set.
 struct Configure {
     std::optional<Network> network;            ///< none: only lo
     std::vector<std::string> authorized_keys;  ///< lines for root's authorized_keys
     std::optional<std::int64_t> unix_ns;
-    std::string entropy;  ///< seed bytes, at most 512
+    std::string entropy;           ///< seed bytes, at most 512
+    std::vector<HostEntry> hosts;  ///< as of Hosts
 };
 
 using RequestBody =
-    std::variant<Ping, Stat, SshHostKeys, Stats, SpawnTime, Shutdown, Clock, SyncDisks, Configure, Listeners>;
+    std::variant<Ping, Stat, SshHostKeys, Stats, SpawnTime, Shutdown, Clock, SyncDisks, Configure, Listeners, Hosts>;
 
 struct Request {
     std::uint64_t id{};
@@ -143,7 +155,7 @@ struct Request {
 
 // ---- Control: answers and events of the guest.
 
-struct Done {};  ///< answers ping, shutdown (begun), clock, sync
+struct Done {};  ///< answers ping, shutdown (begun), clock, sync, hosts
 struct StatResult {
     enum class Type { Absent, File, Directory, Symlink, Other };
     Type type{Type::Absent};    ///< of the path itself
@@ -172,8 +184,8 @@ struct Listener {
     std::string program;  ///< as ps -o comm calls it; empty: not known
 };
 struct ListenersResult {
-    static constexpr std::size_t most = 1000;
-    std::vector<Listener> listeners;  ///< at most that many, by port
+    static constexpr std::size_t most = 800;  ///< more would pass the limit of values a message
+    std::vector<Listener> listeners;          ///< at most that many, by port
 };
 struct SpawnTimeResult {
     std::uint64_t median_ns{};

@@ -183,7 +183,7 @@ void message_seeds(const Folder& out)
     out.put("killed", encode(StreamMessage{Exited{{}, 9}}));
     out.put("copy-done", encode(StreamMessage{CopyDone{3, 1ULL << 40U, "/a: no space"}}));
     const Network network{"52:54:00:00:00:01", "10.0.2.15/24", "10.0.2.2", {"10.0.2.3"}, {"example.org"}};
-    const std::array<RequestBody, 10> requests{
+    const std::array<RequestBody, 11> requests{
         Ping{},
         Stat{"/etc"},
         SshHostKeys{},
@@ -192,8 +192,9 @@ void message_seeds(const Folder& out)
         Shutdown{},
         Clock{1},
         SyncDisks{},
-        Configure{network, {"ssh-ed25519 AAAA a@b"}, 1'700'000'000, std::string("seed\0seed", 9)},
-        Listeners{}};
+        Configure{network, {"ssh-ed25519 AAAA a@b"}, 1'700'000'000, std::string("seed\0seed", 9), {}},
+        Listeners{},
+        Hosts{{{"10.213.0.2", "otter.vm"}, {"fd00::1", "heron.vm"}}}};
     for (const auto& body : requests) {
         out.put("request-" + std::to_string(body.index()), encode(Control{Request{1ULL << 33U, body}}));
     }

@@ -31,8 +31,8 @@ void VmNames::look(const VmPtr& vm)
     }
     const HostName row{.name = vm->name(), .address = vm->record.address};
     auto& known = known_[vm->record.id.str()];
-    if (known != row) {
-        known = row;
+    if (known.row != row) {
+        known = {.vm = vm, .row = row};
         tell(vm);
     }
 }
@@ -58,15 +58,25 @@ void VmNames::tell(const VmPtr& vm)
     }
     std::vector<HostName> names;
     names.reserve(known_.size());
-    for (const auto& [id, row] : known_) {
-        names.push_back(row);
+    for (const auto& [id, known] : known_) {
+        names.push_back(known.row);
     }
+    tell_guests(names);
     try {
         names_->tell(names);
         failed_ = false;
     } catch (const Error& error) {
         if (vm && !std::exchange(failed_, true)) {
             log_(std::string{"programs of this host may not find VMs by their names: "} + error.what(), vm);
+        }
+    }
+}
+
+void VmNames::tell_guests(const std::vector<HostName>& names) const
+{
+    for (const auto& [id, known] : known_) {
+        if (const auto vm = known.vm.lock(); vm && vm->running && vm->running->link) {
+            vm->running->link->tell_names(names);
         }
     }
 }

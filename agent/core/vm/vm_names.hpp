@@ -8,7 +8,8 @@
 
 namespace banger::agent {
 
-/// Keeps HostNames at what runs and has an address that this host reaches, which is one of the broker's TAP. Loop thread.
+/// Keeps HostNames, and the guests themselves, at what runs and has an address that this host and they reach, which is one of the broker's
+/// TAP. Loop thread.
 class VmNames {
 public:
     explicit VmNames(HostNames& names) : names_{&names} {}
@@ -24,10 +25,15 @@ private:
     void look(const VmPtr& vm);
     void forget(const VmPtr& vm);
     void tell(const VmPtr& vm);
+    void tell_guests(const std::vector<HostName>& names) const;
 
     HostNames* names_;
     std::function<void(const std::string&, const VmPtr&)> log_{};
-    std::map<std::string, HostName> known_{};  ///< by the VM's id
+    struct Known {
+        std::weak_ptr<Vm> vm;
+        HostName row;
+    };
+    std::map<std::string, Known> known_{};  ///< by the VM's id
     bool begun_{false};
     bool failed_{false};
 };

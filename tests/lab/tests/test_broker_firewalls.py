@@ -12,22 +12,10 @@ from test_network import OUTSIDE, fetch, servers  # noqa: F401: fixtures
 
 pytestmark = [pytest.mark.limit(390), pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="seven minutes: with scripts/test --all, or LAB_ALL=yes")]
 
-# Docker's, as `iptables-save` shows them after dockerd (docker.io 20.10 of Debian 12) has started; a restart puts its jumps first again.
-DOCKER_RULES = """-j DOCKER-USER
--j DOCKER-ISOLATION-STAGE-1
--o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--o docker0 -j DOCKER
--i docker0 ! -o docker0 -j ACCEPT
--i docker0 -o docker0 -j ACCEPT""".splitlines()
-DOCKER_CHAINS = ("DOCKER", "DOCKER-USER", "DOCKER-ISOLATION-STAGE-1")
-DOCKER_JUMPS = " && ".join(f"iptables -I FORWARD {rule}" for rule in reversed(DOCKER_RULES))
-DOCKER_LEAVES = " && ".join(f"iptables -D FORWARD {rule}" for rule in DOCKER_RULES)
-DOCKER_STARTS = " && ".join(["iptables -P FORWARD DROP", *(f"iptables -N {chain} && iptables -A {chain} -j RETURN" for chain in DOCKER_CHAINS), DOCKER_JUMPS])
-# In one transaction: between two, the broker may put an accept of its own into DOCKER-USER, which then can't go.
-DOCKER_GOES = f"{DOCKER_LEAVES} && nft '" + "; ".join(f"flush chain ip filter {chain}; delete chain ip filter {chain}" for chain in DOCKER_CHAINS) + \
-    "' && iptables -P FORWARD ACCEPT"
+# dockerd leaves its rules and its bridge where they are; the broker's own in those tables go with them, and come again where they are needed.
+DOCKER_GOES = "systemctl stop docker.socket docker containerd && nft 'delete table ip filter; delete table ip nat' && ip link delete docker0"
 FIREWALLS = {
-    "docker's rules": (DOCKER_STARTS, f"{DOCKER_LEAVES} && {DOCKER_JUMPS}", DOCKER_GOES),
+    "docker": ("systemctl start docker", "systemctl restart docker", DOCKER_GOES),
     "ufw": ("ufw allow 22/tcp; ufw --force enable", "ufw reload", "ufw --force disable"),
     "firewalld": ("systemctl start firewalld", "firewall-cmd --reload", "systemctl stop firewalld"),
 }

@@ -80,3 +80,14 @@ def test_a_stranger_finds_nothing_and_garbage_is_nothing(alice, mallory, no_reso
     assert found(alice, "web.vm") == [address, "web.vm"]
     world.sh(f"chown mallory {folder}/bangerd")
     assert found(alice, "web.vm") is None, "another user's file"
+
+
+def test_guests_of_one_user_find_each_other_by_name(alice):
+    address = make_web(alice, 180)
+    alice.banger("vm", "create", "--name", "db", "--network", "tap", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=180)
+    other = alice.show("db")["address"]
+    assert alice.exec("db", "getent ahostsv4 web.vm").split()[0] == address
+    wait.until(lambda: other in alice.exec("web", "getent ahostsv4 db.vm || true"), 20, "the first one learns of the second")
+    alice.exec("web", "ping -c 1 -W 5 db.vm || bash -c 'exec 3<>/dev/tcp/db.vm/22 || test $? = 1'")
+    alice.banger("vm", "stop", "db", timeout=60)
+    wait.until(lambda: alice.exec("web", "getent ahostsv4 db.vm || true").strip() == "", 20, "one that is stopped has no name")

@@ -2,6 +2,7 @@
 """VMs, bangerd and the user's session: who may end without whom."""
 
 import subprocess
+import time
 
 import pytest
 
@@ -46,6 +47,28 @@ def test_a_vm_outlives_a_killed_bangerd_and_is_found_again(alice, make_vm, fault
     wait.until(lambda: not bangerd.alive(), 10, "bangerd is gone")
     assert vmm.alive()
     assert alice.show(vm)["pid"] == vmm.pid
+    assert alice.exec(vm, "echo hi") == "hi"
+
+
+@pytest.fixture
+def clock():
+    """Sets the workstation's clock by a number of days; put right when the test ends."""
+    before, since = time.time(), time.monotonic()
+    yield lambda days: time.clock_settime(time.CLOCK_REALTIME, time.time() + days * 86400)
+    time.clock_settime(time.CLOCK_REALTIME, before + time.monotonic() - since)
+
+
+def test_a_clock_that_jumps_harms_nothing(alice, make_vm, clock):
+    vm = make_vm(alice)
+    vmm = vmm_of(alice, vm)
+    for days in (400, -900):
+        clock(days)
+        assert alice.exec(vm, "echo hi") == "hi"
+        assert alice.show(vm)["state"] == "running"
+        assert vm in alice.banger("vm", "list").stdout
+        alice.banger("vm", "stats", vm)
+    assert vmm.alive()
+    alice.banger("vm", "restart", vm, timeout=180)
     assert alice.exec(vm, "echo hi") == "hi"
 
 

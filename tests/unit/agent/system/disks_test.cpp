@@ -245,6 +245,118 @@ TEST_F(DisksTest, AWorkDiskLargerThanTheFileSystemIsRefusedAndAFullOneIsSaid)
     EXPECT_EQ(run, 0);
 }
 
+class GrowingTest : public DisksTest {
+protected:
+    GrowingTest()
+    {
+        disks.make_work(folder.path, 64 * mib);
+        std::ofstream{folder.path / vm_folder::root_disk} << "root";
+        std::ofstream{cache.path / "content"} << std::string(100'000, 'x');
+        ask({"debugfs", "-w", "-R", "write " + (cache.path / "content").string() + " kept"});
+    }
+    std::string whole() const { return content(disk, 0, fs::file_size(disk)); }
+    Error refusal(ByteSize size, const std::stop_token& stop = {})
+    {
+        try {
+            disks.grow_work(folder.path, size, stop);
+        } catch (const Error& error) {
+            return error;
+        }
+        return Error{ErrorCode::Internal, "it grew"};
+    }
+    void expect_nothing_left() const
+    {
+        EXPECT_EQ(std::distance(fs::directory_iterator{folder.path}, {}), 2) << "the disks alone";
+    }
+
+    fs::path disk{folder.path / vm_folder::work_disk};
+};
+
+TEST_F(GrowingTest, ADiskGrowsWithItsFileSystemAndKeepsWhatIsInIt)
+{
+    disks.grow_work(folder.path, 256 * mib, {});
+    EXPECT_EQ(fs::file_size(disk), (256 * mib).bytes());
+    EXPECT_LT(disks.allocated(disk), (32 * mib).bytes()) << "still sparse";
+    EXPECT_THAT(ask({"dumpe2fs", "-h"}), ::testing::ContainsRegex("Block count: +(65536|262144)\n"));
+    EXPECT_THAT(ask({"e2fsck", "-fn"}), HasSubstr("work: "));
+    ask({"debugfs", "-R", "dump kept " + (cache.path / "again").string()});
+    EXPECT_EQ(content(cache.path / "again", 0, 200'000), std::string(100'000, 'x'));
+    expect_nothing_left();
+}
+
+TEST_F(GrowingTest, ItNeverShrinks)
+{
+    const auto before = whole();
+    const auto error = refusal(32 * mib);
+    EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+    EXPECT_THAT(error.what(), HasSubstr("can't shrink to 32M"));
+    EXPECT_EQ(whole(), before);
+}
+
+TEST_F(GrowingTest, DamageIsSaidWithTheCommandThatMendsItAndNotTouched)
+{
+    ask({"debugfs", "-w", "-R", "clri <2>"});  // the top folder
+    const auto before = whole();
+    const auto error = refusal(256 * mib);
+    EXPECT_EQ(error.code(), ErrorCode::CorruptData);
+    EXPECT_THAT(error.what(), HasSubstr("e2fsck -f " + disk.string()));
+    EXPECT_EQ(whole(), before);
+    expect_nothing_left();
+}
+
+TEST_F(GrowingTest, WhatIsNoFileSystemIsLeftAlone)
+{
+    std::ofstream{disk} << std::string(1'000'000, 'y');
+    const auto error = refusal(256 * mib);
+    EXPECT_EQ(error.code(), ErrorCode::CorruptData) << error.what();
+    EXPECT_EQ(whole(), std::string(1'000'000, 'y'));
+    expect_nothing_left();
+}
+
+TEST_F(GrowingTest, OneThatIsCancelledLeavesTheDiskAsItWas)
+{
+    std::stop_source stop;
+    stop.request_stop();
+    const auto before = whole();
+    EXPECT_EQ(refusal(256 * mib, stop.get_token()).code(), ErrorCode::Cancelled);
+    EXPECT_EQ(whole(), before);
+    expect_nothing_left();
+}
+
+TEST_F(DisksTest, AHostDiskThatFillsWhileAWorkDiskGrowsHarmsNothing)
+{
+    const auto run = test::on_small_disk((48 * mib).bytes(), [](const fs::path& host) {
+        FileDisks small{host / "none" / "kept"};
+        small.make_work(host, 24 * mib);
+        const auto work = (host / vm_folder::work_disk).string();
+        const auto runs = [&](std::vector<std::string> argv) {
+            argv[0] = find_program(argv[0]).string();
+            argv.push_back(work);
+            return run_program({.argv = argv}).ok();
+        };
+        std::ofstream{host / "rest"} << std::string((12 * mib).bytes(), 'x');
+        if (!runs({"debugfs", "-w", "-R", "write " + (host / "rest").string() + " kept"})) {
+            return 1;
+        }
+        std::ofstream{host / "rest", std::ios::app} << std::string((20 * mib).bytes(), 'x');
+        try {
+            small.grow_work(host, 40 * mib, {});
+            return 2;
+        } catch (const Error& error) {
+            std::fprintf(stderr, "%s\n", error.what());
+            if (error.code() != ErrorCode::NoSpace) {
+                return 3;
+            }
+        }
+        const bool left = fs::exists(host / "work.img.new");
+        return fs::file_size(work) == (24 * mib).bytes() && !left && runs({"e2fsck", "-fn"}) ? 0 : 4;
+    });
+    if (!run) {
+        GTEST_SKIP() << no_namespace;
+    }
+    EXPECT_EQ(run, 0);
+}
+
 TEST_F(DisksTest, AFileThatIsNotThereTakesNothing) { EXPECT_EQ(disks.allocated(folder.path / "none"), 0U); }
 
 }  // namespace

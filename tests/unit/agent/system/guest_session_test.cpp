@@ -61,6 +61,49 @@ TEST_F(GuestSessionTest, AGuestThatIsReadyAlreadyIsKeptAsItIs)
     EXPECT_FALSE(guest->asked<wire::Configure>());
 }
 
+TEST_F(GuestSessionTest, AGuestLearnsTheNamesOfOthersAndTheirChanges)
+{
+    open_session();
+    session->tell_names({{.name = "otter", .address = "10.213.0.2"}});
+    await([&] { return guest->asked<wire::Configure>().has_value(); });
+    EXPECT_THAT(guest->asked<wire::Configure>()->second.hosts, ElementsAre(wire::HostEntry{"10.213.0.2", "otter.vm"}));
+    session->tell_names({});
+    session->tell_names({{.name = "heron", .address = "10.213.0.6"}});
+    await([&] { return guest->asked<wire::Hosts>().has_value(); });
+    let_pass();
+    const auto [id, hosts] = *guest->asked<wire::Hosts>();
+    EXPECT_THAT(hosts.entries, IsEmpty()) << "one at a time";
+    guest->say(wire::Response{id, wire::Done{}});
+    await([&] { return guest->asked<wire::Hosts>()->first != id; });
+    EXPECT_THAT(guest->asked<wire::Hosts>()->second.entries, ElementsAre(wire::HostEntry{"10.213.0.6", "heron.vm"}));
+}
+
+TEST_F(GuestSessionTest, AGuestThatKnowsNothingOfNamesIsNotAskedAgainByItself)
+{
+    open_synced_session();
+    session->tell_names({{.name = "otter", .address = "10.213.0.2"}});
+    await([&] { return guest->asked<wire::Hosts>().has_value(); });
+    const auto id = guest->asked<wire::Hosts>()->first;
+    guest->say(wire::Response{id, wire::Failure{"what is that?"}});
+    let_pass();
+    EXPECT_EQ(guest->asked<wire::Hosts>()->first, id);
+    expect_served();
+}
+
+TEST_F(GuestSessionTest, AGuestThatIsKeptLearnsTheNamesAnew)
+{
+    prepare = [](GuestEnd& end) {
+        end.hello.ready = true;
+        end.mux.set_hello(wire::encode(end.hello));
+    };
+    GuestSettings settings;
+    settings.keep = true;
+    open_session(settings);
+    session->tell_names({{.name = "otter", .address = "10.213.0.2"}});
+    await([&] { return guest->asked<wire::Hosts>().has_value(); });
+    EXPECT_EQ(guest->asked<wire::Hosts>()->second.entries.size(), 1U);
+}
+
 TEST_F(GuestSessionTest, AGuestThatWasBootedAnewIsConfiguredAnew)
 {
     GuestSettings settings;

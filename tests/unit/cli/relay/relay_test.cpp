@@ -189,6 +189,11 @@ TEST_F(RelayTest, PassesSignalsOn)
 
 TEST_F(RelayTest, ThreeInterruptsInARowHangUp)
 {
+    struct sigaction disposition {};
+    ::sigaction(SIGINT, nullptr, &disposition);
+    if (disposition.sa_handler == SIG_IGN) {
+        GTEST_SKIP() << "a shell's background job, which inherits SIGINT ignored; the relay leaves it so";
+    }
     const auto player = play([&] {
         for (int count = 0; count < 3; ++count) {
             ::kill(::getpid(), SIGINT);

@@ -101,7 +101,7 @@ TEST_F(ServerTest, SlowRequestsAreAnsweredByAChild)
 
 TEST_F(ServerTest, AConfigureIsAnsweredBeforeTheGuestIsReady)
 {
-    const auto result = ask<wire::ConfigureResult>(wire::Configure{std::nullopt, {"key"}, 5, "seed"});
+    const auto result = ask<wire::ConfigureResult>(wire::Configure{std::nullopt, {"key"}, 5, "seed", {}});
     EXPECT_EQ(result.warnings, std::vector<std::string>{"a warning"});
     ASSERT_TRUE(pair.role.configured);
     EXPECT_EQ(pair.role.configured->authorized_keys, std::vector<std::string>{"key"});

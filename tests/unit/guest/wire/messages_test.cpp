@@ -64,17 +64,20 @@ TEST(MessagesTest, StreamMessagesComeBackAsTheyWere)
 TEST(MessagesTest, ControlComesBackAsItWas)
 {
     const Network network{"52:54:00:12:34:56", "10.0.0.2/30", "10.0.0.1", {"10.0.0.1"}, {"vm"}};
-    const std::vector<RequestBody> requests{Ping{},
-                                            Stat{"/" + any_bytes},
-                                            SshHostKeys{},
-                                            Stats{},
-                                            SpawnTime{5},
-                                            Shutdown{ShutdownKind::Reboot},
-                                            Clock{1'700'000'000'000'000'000},
-                                            SyncDisks{},
-                                            Configure{network, {"ssh-ed25519 AAAA"}, 5, std::string(16, '\0')},
-                                            Configure{},
-                                            Listeners{}};
+    const std::vector<RequestBody> requests{
+        Ping{},
+        Stat{"/" + any_bytes},
+        SshHostKeys{},
+        Stats{},
+        SpawnTime{5},
+        Shutdown{ShutdownKind::Reboot},
+        Clock{1'700'000'000'000'000'000},
+        SyncDisks{},
+        Configure{network, {"ssh-ed25519 AAAA"}, 5, std::string(16, '\0'), {{"10.213.0.2", "otter.vm"}}},
+        Configure{},
+        Listeners{},
+        Hosts{{{"10.213.0.2", "otter.vm"}, {"fd00::1", "heron.vm"}}},
+        Hosts{}};
     for (const auto& body : requests) {
         expect_round_trip(Control{Request{42, body}}, decode_control);
     }
@@ -142,6 +145,23 @@ TEST(MessagesTest, DamagedFieldsAreRefused)
     expect_refused({{"kind", "exited"}}, decode_message);
     expect_refused({{"kind", "exited"}, {"code", 1}, {"signal", 9}}, decode_message);
     expect_refused(json::array({1, 2}), decode_control);
+    const auto hosts = json::from_cbor(encode(Control{Request{1, Hosts{{{"10.0.0.2", "otter.vm"}}}}}));
+    for (const auto& entry :
+         {json{{"address", "10.0.0.2 evil"}, {"name", "a"}}, json{{"address", "10.0.0.2"}, {"name", "a\n1.2.3.4 b"}},
+          json{{"address", "10.0.0.2"}, {"name", ""}}, json{{"address", "10.0.0.2"}}}) {
+        expect_refused(with(hosts, "hosts", json::array({entry})), decode_control);
+    }
+    expect_refused(
+        with(hosts, "hosts", json(std::vector<json>(Hosts::most + 1, json{{"address", "::1"}, {"name", "a"}}))),
+        decode_control);
+}
+
+TEST(MessagesTest, TheLongestListsAreWithinTheLimits)
+{
+    const ListenersResult listeners{std::vector<Listener>(ListenersResult::most, Listener{"tcp", "::", 22, "sshd"})};
+    expect_round_trip(Control{Response{1, listeners}}, decode_control);
+    const Hosts hosts{std::vector<HostEntry>(Hosts::most, HostEntry{"10.213.0.2", "otter.vm"})};
+    expect_round_trip(Control{Request{1, hosts}}, decode_control);
 }
 
 TEST(MessagesTest, NestingAndSizeHaveLimits)
@@ -157,7 +177,8 @@ TEST(MessagesTest, NestingAndSizeHaveLimits)
 TEST(MessagesTest, RandomBytesAndDamagedMessagesNeverDoMoreThanThrow)
 {
     std::mt19937 random{7};
-    const Bytes good = encode(Control{Request{1, Configure{Network{"m", "a", "g", {"d"}, {"s"}}, {"k"}, 1, "e"}}});
+    const Bytes good =
+        encode(Control{Request{1, Configure{Network{"m", "a", "g", {"d"}, {"s"}}, {"k"}, 1, "e", {{"::1", "a"}}}}});
     for (int i = 0; i < 20'000; ++i) {
         Bytes input = good;
         for (int change = 0; change < 1 + i % 4; ++change) {

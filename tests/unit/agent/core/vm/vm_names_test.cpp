@@ -12,6 +12,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 const HostName otter{.name = "otter", .address = "10.213.0.2"};
 
@@ -68,6 +69,23 @@ TEST_F(VmNamesTest, AVmThatTheHostDoesNotReachHasNone)
     ASSERT_NE(record().network, "tap");
     EXPECT_THAT(world.host_names, IsEmpty());
     EXPECT_EQ(world.names_told, told) << "nothing is written where nothing is new";
+}
+
+TEST_F(VmNamesTest, GuestsWithATapLearnEachOthersNames)
+{
+    ASSERT_TRUE(bangerd->create(nat(), AfterCreate::Start).ok());
+    auto second = bangerd->request("heron");
+    second.network = NetworkChoice::Tap;
+    ASSERT_TRUE(bangerd->create(second).ok());
+    auto third = bangerd->request("apart");
+    third.network = NetworkChoice::User;
+    ASSERT_TRUE(bangerd->create(third).ok());
+    const HostName heron{.name = "heron", .address = bangerd->vm("heron")->record.address};
+    EXPECT_THAT(bangerd->link("otter").names, UnorderedElementsAre(otter, heron));
+    EXPECT_THAT(bangerd->link("heron").names, UnorderedElementsAre(otter, heron));
+    EXPECT_THAT(bangerd->link("apart").names, IsEmpty()) << "it can't reach them";
+    ASSERT_TRUE(bangerd->stop("heron").ok());
+    EXPECT_THAT(bangerd->link("otter").names, ElementsAre(otter));
 }
 
 TEST_F(VmNamesTest, WhileBangerdIsAwayAndComesBackTheNamesStay)

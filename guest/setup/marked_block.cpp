@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/setup/marked_block.hpp"
+
+#include <sstream>
+
+namespace banger::guest {
+namespace {
+
+constexpr std::string_view end_mark = "# banger: end";
+
+}  // namespace
+
+std::string with_block(const std::string& file, std::string_view begin_mark, const std::vector<std::string>& lines)
+{
+    std::string result;
+    bool ours = false;
+    std::istringstream present{file};
+    for (std::string line; std::getline(present, line);) {
+        if (line == begin_mark) {
+            ours = true;
+        } else if (ours && line == end_mark) {
+            ours = false;
+        } else if (!ours) {
+            result += line + "\n";
+        }
+    }
+    if (lines.empty()) {
+        return result;
+    }
+    result.append(begin_mark).append("\n");
+    for (const auto& line : lines) {
+        result += line.substr(0, line.find('\n')) + "\n";
+    }
+    return result.append(end_mark).append("\n");
+}
+
+}  // namespace banger::guest
