@@ -4,6 +4,7 @@
 #include <fstream>
 #include <stop_token>
 
+#include "agent/core/operation.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
 #include "common/text.hpp"
