@@ -41,7 +41,7 @@ def insist(home, *words, want=None, seconds=240):
 
 
 @pytest.mark.limit(1500)
-@pytest.mark.skipif(not os.environ.get("BANGER_TEST_ALL"), reason="ten minutes; with scripts/test --all")
+@pytest.mark.skipif(not os.environ.get("BANGER_TEST_SOAK"), reason="ten minutes; scripts/test --all runs it beside the lab")
 def test_vms_survive_kills_of_bangerd(own_world):
     names = [f"soak-{number}" for number in range(VMS)]
     killer = Killer(own_world)
