@@ -45,6 +45,8 @@ public:
 
     /// The host's own when it is a Debian that we know, else bookworm.
     virtual std::string default_suite() const = 0;
+    /// The packages of an image that asks for no others, as a file: with comments.
+    virtual std::string default_package_list() const = 0;
     /// Throws HostLacks, InvalidArgument, NoSpace, Cancelled, Failed (with the end of the log).
     virtual void build_image(const ImageRecipe& recipe, const std::filesystem::path& draft,
                              const MakingProgress& progress) = 0;

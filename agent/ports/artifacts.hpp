@@ -30,6 +30,8 @@ inline constexpr auto root_file_system = "rootfs.ext4";
 inline constexpr auto kernel = "vmlinux";
 inline constexpr auto initrd = "initrd";
 inline constexpr auto modules = "modules.ext4";
+inline constexpr auto boot_modules =
+    "boot-modules.cpio";  ///< those in the initrd, which it is made of anew with another banger-guest
 }  // namespace artifact_file
 
 /// The images or the kernels in the cache. Loop thread; reads small files only.

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <packages.hpp>
 
 #include "agent/ports/artifacts.hpp"
 #include "agent/system/disks.hpp"
@@ -26,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto boot_modules_file = "boot-modules.cpio";
+constexpr auto boot_modules_file = artifact_file::boot_modules;
 constexpr auto guest_mark = "initrd.guest";  ///< the digest of the banger-guest in the initrd
 
 /// Files that a power cut may not take back once the user was told "done".
@@ -125,6 +126,8 @@ const fs::path& DebianArtifacts::guest() const
 }
 
 std::string DebianArtifacts::default_suite() const { return host_suite(); }
+
+std::string DebianArtifacts::default_package_list() const { return packages_list; }
 
 fs::path DebianArtifacts::fresh_log(const std::string& name) const
 {

@@ -15,6 +15,7 @@ public:
     }
 
     std::string default_suite() const override;
+    std::string default_package_list() const override;
     void build_image(const ImageRecipe& recipe, const std::filesystem::path& draft,
                      const MakingProgress& progress) override;
     void import_kernel(const KernelRecipe& recipe, const std::filesystem::path& draft,
