@@ -29,6 +29,8 @@
 #include "agent/system/refused_start.hpp"
 #include "agent/system/reserve.hpp"
 #include "agent/system/resolvers.hpp"
+#include "agent/system/runtime/bundle_home.hpp"
+#include "agent/system/runtime/bundle_places.hpp"
 #include "agent/system/runtime/manifest.hpp"
 #include "agent/system/runtime/runtime_folder.hpp"
 #include "agent/system/sqlite_store.hpp"
@@ -141,6 +143,15 @@ std::filesystem::path find_firecracker(const RuntimePrograms& programs, const st
     }
 }
 
+/// ./runtime of the checkout that this bangerd was built in, once somebody made it.
+std::optional<std::filesystem::path> checkout_runtime()
+{
+    std::error_code none;
+    static const auto checkout = checkout_of(own_program());
+    const bool is_there = checkout && std::filesystem::is_directory(*checkout / "runtime", none);
+    return is_there ? std::optional{*checkout / "runtime"} : std::nullopt;
+}
+
 /// systemd gives the VMM's pid in $MAINPID, unless it has ended already.
 int end_vm(const std::string& folder)
 {
@@ -185,11 +196,23 @@ int run(const Arguments& arguments)
     GuestSessions links{loop};
     ArtifactCatalog images{paths.images(), "image.json"};
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
-    RuntimeFolder programs{[&settings, usual = paths.programs()] {
-                               const auto named = settings.now()->runtime_dir;
-                               return named.empty() ? usual : named;
-                           },
-                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); }};
+    const auto runtime_folder = [&settings, usual = paths.programs()] {
+        const auto named = settings.now()->runtime_dir;
+        return !named.empty() ? named : checkout_runtime().value_or(usual);
+    };
+    BundleHome bundles{{.own = runtime_folder,
+                        .given =
+                            [&settings] {
+                                std::vector<std::filesystem::path> given;
+                                if (settings.now()->runtime_dir.empty()) {
+                                    given.push_back(installed_bundle_of(own_program()));
+                                }
+                                return given;
+                            },
+                        .stamps = paths.cache / "bundles.json"}};
+    RuntimeFolder programs{runtime_folder,
+                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); },
+                           &bundles};
     FirecrackerProgram firecracker{loop, process_lane, [&programs, &settings] {
                                        return find_firecracker(programs, settings.now()->firecracker_bin);
                                    }};
@@ -216,6 +239,7 @@ int run(const Arguments& arguments)
                  .ladder = ladder,
                  .maker = maker,
                  .programs = programs,
+                 .bundles = bundles,
                  .key = key,
                  .host = host,
                  .settings = settings,

@@ -18,6 +18,7 @@
 #include "agent/ports/home_files.hpp"
 #include "agent/ports/host_examiner.hpp"
 #include "agent/ports/runtime.hpp"
+#include "agent/ports/runtime_bundles.hpp"
 #include "agent/ports/user_key.hpp"
 #include "common/paths.hpp"
 
@@ -38,6 +39,7 @@ struct AgentPorts {
     VmmLadder& ladder;
     ArtifactMaker& maker;
     RuntimePrograms& programs;
+    RuntimeBundles& bundles;
     UserKey& key;
     HostExaminer& host;
     Settings& settings;
@@ -59,6 +61,15 @@ struct StoreFindings {
 };
 
 enum class Remake { Never, Always };
+
+/// What `runtime package` shall make. Names that are empty: the usual ones, where they are there.
+struct PackageWish {
+    std::filesystem::path output;
+    std::string image;
+    std::string docker_image;
+    std::string kernel;
+    std::int64_t modified{0};  ///< seconds since 1970
+};
 
 /// All of bangerd but the bus: the parts, wired, and the work that needs several of them. Loop thread.
 class Agent {
@@ -107,6 +118,13 @@ public:
     OperationPtr fetch_runtime(std::filesystem::path from);
     /// As RuntimePrograms::verify().
     Task<std::vector<RuntimeProgram>> verify_runtime();
+    /// An operation; what the bundle of a manifest brings. Throws InUse (a fetch runs).
+    OperationPtr fetch_bundle(std::filesystem::path manifest);
+    /// An operation. Throws NotFound (an image or a kernel), InUse (a bundle is being made).
+    OperationPtr package_runtime(PackageWish wish);
+    /// Takes the image and the kernel of the bundle that is there into the catalogs, where they have none of those names or an older
+    /// bundle's. Never throws: what goes wrong is logged. Who comes second waits for the first.
+    Task<void> take_bundle();
 
     /// ssh(1) options that reach a running VM.
     Task<std::vector<std::pair<std::string, std::string>>> ssh_options(VmPtr vm);
@@ -125,7 +143,14 @@ private:
     };
     OperationPtr start_making(const std::string& kind, Making making);
     Task<void> make_artifact(Making making, OperationPtr operation);
-    Task<void> fetch_runtime(std::filesystem::path from, OperationPtr operation);
+    Task<void> fetch_runtime(std::function<FetchOutcome(const RuntimeProgress&)> fetch, OperationPtr operation);
+    OperationPtr start_fetch(std::function<FetchOutcome(const RuntimeProgress&)> fetch);
+    Task<void> package_runtime(BundleRecipe recipe, OperationPtr operation);
+    Task<void> take_bundle_at_start();
+    Task<std::vector<std::string>> register_bundle();
+    Task<bool> register_image(FoundBundle bundle, const char* part, std::string name);
+    Task<bool> register_kernel(FoundBundle bundle);
+    BundleRecipe recipe_of(const PackageWish& wish) const;
     void probe_in_background(const Artifact& kernel);
     Task<void> clear_drafts();
     Task<std::vector<std::string>> authorized_keys();
@@ -152,7 +177,8 @@ private:
     std::unique_ptr<VmManager> vms_;
     StaleWatch stale_;
     std::function<void()> artifacts_changed_;
-    std::set<std::string> being_made_;  ///< "image NAME", "kernel NAME" or "runtime"
+    std::set<std::string> being_made_;  ///< "image NAME", "kernel NAME", "runtime" or "bundle"
+    TaskMutex registering_;             ///< a bundle's parts
     EventLoop::Source housekeeping_;
 };
 

@@ -87,7 +87,17 @@ std::string checked_suite(std::string suite)
 
 std::string word_of(RuntimeState state)
 {
-    return state == RuntimeState::Ok ? "ok" : state == RuntimeState::Missing ? "missing" : "damaged";
+    switch (state) {
+        case RuntimeState::Ok:
+            return "ok";
+        case RuntimeState::Missing:
+            return "missing";
+        case RuntimeState::Unchecked:
+            return "unchecked";
+        case RuntimeState::Damaged:
+            break;
+    }
+    return "damaged";
 }
 
 Remake remake_of(const Options& options) { return options.get<bool>("force", false) ? Remake::Always : Remake::Never; }
@@ -355,6 +365,41 @@ sdbus::ObjectPath ManagerObject::FetchRuntime(const std::string& from)
     ++calls_;
     return answer("FetchRuntime",
                   [&] { return OperationObject::path_of(agent_->fetch_runtime(absolute_path("from", from))->id()); });
+}
+
+sdbus::ObjectPath ManagerObject::FetchBundle(const std::string& manifest)
+{
+    ++calls_;
+    return answer("FetchBundle", [&] {
+        if (manifest.empty()) {
+            throw banger::Error{ErrorCode::InvalidArgument, "manifest must be an absolute path"};
+        }
+        return OperationObject::path_of(agent_->fetch_bundle(absolute_path("manifest", manifest))->id());
+    });
+}
+
+sdbus::ObjectPath ManagerObject::PackageRuntime(const VariantMap& map)
+{
+    ++calls_;
+    return answer("PackageRuntime", [&] {
+        const Options options{map, {"output", "image", "docker_image", "kernel", "modified"}};
+        const auto output = options.get<std::string>("output", "");
+        if (output.empty()) {
+            throw banger::Error{ErrorCode::InvalidArgument, "output must be an absolute path"};
+        }
+        const auto modified = options.get<std::int64_t>("modified", 0);
+        constexpr std::int64_t latest = 0xffff'ffff;  // what every reader of a tar takes
+        if (modified < 0 || modified > latest) {
+            throw banger::Error{ErrorCode::InvalidArgument,
+                                "modified must be 0 to 4294967295 seconds since 1970, not " + std::to_string(modified)};
+        }
+        const auto operation = agent_->package_runtime({.output = absolute_path("output", output),
+                                                        .image = options.get<std::string>("image", ""),
+                                                        .docker_image = options.get<std::string>("docker_image", ""),
+                                                        .kernel = options.get<std::string>("kernel", ""),
+                                                        .modified = modified});
+        return OperationObject::path_of(operation->id());
+    });
 }
 
 void ManagerObject::Doctor(sdbus::Result<DoctorRows>&& result)

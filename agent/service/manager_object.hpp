@@ -55,6 +55,8 @@ private:
     RuntimeRows ListRuntime() override;
     void VerifyRuntime(sdbus::Result<RuntimeRows>&& result) override;
     sdbus::ObjectPath FetchRuntime(const std::string& from) override;
+    sdbus::ObjectPath FetchBundle(const std::string& manifest) override;
+    sdbus::ObjectPath PackageRuntime(const VariantMap& options) override;
     void Doctor(sdbus::Result<DoctorRows>&& result) override;
     void Quit() override;
     std::string Version() override { return BANGER_VERSION; }

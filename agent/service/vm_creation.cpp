@@ -77,6 +77,9 @@ Task<ManagerObject::CreatedPaths> ManagerObject::create_vm(ManagerObject* self, 
     if (!request.name && !config.namegen_path.empty()) {
         request.name = co_await agent.ask_for_name(config.namegen_path);
     }
+    if (!agent.images().find(request.image) || !agent.kernels().find(request.kernel)) {
+        co_await agent.take_bundle();
+    }
     auto spec = agent.vms().check(request);
     if (is_dry) {
         co_return std::tuple{sdbus::ObjectPath{"/"}, OperationObject::path_of(plan(agent, spec)->id())};
