@@ -59,6 +59,7 @@ Completion values_of(const std::string& option)
         {"--state", {{"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"}}},
         {"--signal", {{"KILL", "TERM", "INT", "STOP", "CONT", "QUIT"}}},
         {"--image", {{}, NameSource::Images}},
+        {"--docker-image", {{}, NameSource::Images}},
         {"--kernel", {{}, NameSource::Kernels}},
     };
     const auto at = known.find(option);
