@@ -52,6 +52,7 @@ FILES = {
     "usr/share/fish/vendor_completions.d/banger.fish": 0o644,
     "usr/share/lintian/overrides/banger": 0o644,
     "usr/share/man/man1/banger.1.gz": 0o644,
+    "usr/share/man/man5/banger-bundle.5.gz": 0o644,
     "usr/share/man/man5/banger.toml.5.gz": 0o644,
     "usr/share/man/man5/broker.toml.5.gz": 0o644,
     "usr/share/man/man7/banger-guest.7.gz": 0o644,
