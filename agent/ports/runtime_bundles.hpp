@@ -69,8 +69,8 @@ public:
     virtual void recover() = 0;
 
     /// Fetches, checks and unpacks the bundle that a manifest names into the runtime folder. Worker thread, for minutes.
-    /// Throws InvalidArgument (the manifest), NotFound, Unavailable (not reached), CorruptData (another sha256, or an archive that is
-    /// none; nothing of it is unpacked), NoSpace, InUse (another bangerd of this user fetches), Cancelled, Failed.
+    /// Throws InvalidArgument (the manifest), NotFound, CorruptData (another sha256, or an archive that is none; nothing of it is
+    /// unpacked), NoSpace, InUse (another bangerd of this user fetches), Cancelled, Failed (not reached, broke off).
     virtual FetchOutcome fetch(const std::filesystem::path& manifest, const RuntimeProgress& progress) = 0;
     /// A bundle of what is here, as an archive that is the same for the same content, or as a folder. Worker thread, for minutes.
     /// Throws NotFound, CorruptData (an ingredient isn't what it shall be), NoSpace, InUse, Cancelled, Failed.

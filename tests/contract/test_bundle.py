@@ -13,7 +13,7 @@ import pytest
 
 from harness import bundle, bus, wait
 from harness.bus import error_of
-from harness.home import Home
+from harness.home import PREFIX, Home
 
 PARTS = {"kernel", "boot-modules", "initrd", "modules", "rootfs", "packages"}
 
@@ -239,6 +239,29 @@ def test_a_folder_that_is_given_needs_no_fetch(world, made):
     (folder / "bundle.json").write_text("{}")
     done = world.banger("runtime", "show", env=env)
     assert done.returncode == 1 and f"{folder}/bundle.json" in done.stderr
+
+
+def test_an_installed_bundle_is_found_beside_the_program(world, made):
+    prefix = world.root / "opt"
+    helpers = next(path for path in PREFIX.rglob("bangerd") if path.is_file()).parent
+    shutil.copytree(helpers, prefix / helpers.relative_to(PREFIX))
+    (prefix / "bin").mkdir()
+    shutil.copy(PREFIX / "bin" / "banger", prefix / "bin" / "banger")
+    folder = prefix / "lib" / "banger"
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    subprocess.run(["tar", "-xzf", str(made[0]), "-C", str(folder), "--no-same-owner"], check=True)
+
+    def banger(*words):
+        done = subprocess.run([str(prefix / "bin" / "banger"), *words], env=world.env, capture_output=True, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    assert "image debian, kernel debian" in banger("vm", "create", "--dry-run")
+    rows = {row["name"]: row for row in json.loads(banger("runtime", "show", "--json"))}
+    assert rows["rootfs"]["path"] == str(folder / "rootfs.ext4")
+    fetch(world, made[0], made[1], check=True)
+    rows = {row["name"]: row for row in json.loads(banger("runtime", "show", "--json"))}
+    assert rows["rootfs"]["path"] == str(world.runtime_folder / "rootfs.ext4"), "the user's own goes before"
 
 
 def test_a_user_s_own_image_stays(world, made):

@@ -77,7 +77,9 @@ auto about_archive(const std::string& url, Work&& work)
         if (error.code() == ErrorCode::Cancelled) {
             throw;
         }
-        throw Error{error.code(), url + ": " + error.what(), error.cause()};
+        // Of a server, not of bangerd, which "unavailable" is said of.
+        const auto code = error.code() == ErrorCode::Unavailable ? ErrorCode::Failed : error.code();
+        throw Error{code, url + ": " + error.what(), error.cause()};
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/runtime/bundle_home.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -155,7 +156,7 @@ TEST_F(BundleHomeTest, WhatIsNoManifestOrNoArchiveIsNamed)
     EXPECT_EQ(failure(manifest("no-such.tar.gz")).code(), ErrorCode::NotFound);
     EXPECT_THAT(failure(manifest("/dev/null")).what(), HasSubstr("it is no regular file"));
     EXPECT_THAT(failure(manifest((folder.path / "m").string())).what(), HasSubstr("it is no regular file"));
-    EXPECT_EQ(failure(manifest("http://127.0.0.1:1/b")).code(), ErrorCode::Unavailable);
+    EXPECT_EQ(failure(manifest("http://127.0.0.1:1/b")).code(), ErrorCode::Failed);
 }
 
 TEST_F(BundleHomeTest, VerifySeesWhatAListDoesNot)

@@ -169,6 +169,7 @@ TEST_F(ResumedDownloadTest, ALyingLengthIsNoWholeFile)
     longer.head = "HTTP/1.1 200 OK\r\nContent-Length: 900000";
     server.set("/b", longer);
     EXPECT_EQ(failure().code(), ErrorCode::Unavailable);
+    std::filesystem::remove(folder.path / sum.str());
     limits.size = 1000 * ByteSize{1};
     server.set("/b", all());
     EXPECT_EQ(failure().code(), ErrorCode::CorruptData);
