@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/core/image/image_config.hpp"
 #include "common/ids.hpp"
 
 namespace banger::agent {
@@ -23,6 +24,8 @@ struct Artifact {
     std::string version;  ///< of a kernel: uname -r
     std::string origin;   ///< e.g. "debian bookworm"
     std::int64_t created;
+    std::string manifest{};               ///< of a pulled image: the sha256 of the manifest it was made of
+    std::optional<ImageConfig> config{};  ///< the same: what it says of how it is run
 };
 
 namespace artifact_file {

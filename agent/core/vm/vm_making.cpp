@@ -62,7 +62,8 @@ VmSpec VmManager::check(const VmRequest& request) const
                   .overlay = request.overlay,
                   .loopback = request.loopback,
                   .rates = request.rates,
-                  .on_stop = request.on_stop};
+                  .on_stop = request.on_stop,
+                  .image_config = image_found.config};
 }
 
 VmPtr VmManager::reserve(VmSpec spec, UniqueFd lease)

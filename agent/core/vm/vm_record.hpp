@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/core/image/image_config.hpp"
 #include "agent/core/vm/vm_state.hpp"
 #include "common/ids.hpp"
 #include "common/size.hpp"
@@ -55,6 +57,7 @@ struct VmSpec {
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
     RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
+    std::optional<ImageConfig> image_config{};  ///< of a pulled image: as it was when the VM was made
 };
 
 /// A process that outlives bangerd, named so that a reused pid is not mistaken for it.

@@ -94,6 +94,23 @@ TEST(VmRecordTest, AVmOfBeforeThereWasAnotherStorageHasAFile)
     EXPECT_EQ(vm_spec_of(json).nat, Nat::Off);
 }
 
+TEST(VmRecordTest, WhatItsImageSaysIsKeptWithAVm)
+{
+    auto of_pulled = spec();
+    EXPECT_FALSE(to_json(of_pulled).contains("image_config"));
+    EXPECT_FALSE(vm_spec_of(to_json(of_pulled)).image_config);
+    of_pulled.image_config = ImageConfig{.entrypoint = {"/bin/x"}, .user = "app", .systemd = true};
+    EXPECT_EQ(vm_spec_of(to_json(of_pulled)).image_config, of_pulled.image_config);
+    auto json = to_json(of_pulled);
+    json["image_config"]["entrypoint"] = 7;
+    try {
+        vm_spec_of(json);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::CorruptData);
+    }
+}
+
 TEST(VmRecordTest, ChoicesAreReadByNameAndMistakesListThem)
 {
     EXPECT_EQ(parse_vmm("qemu-tcg"), VmmChoice::QemuTcg);
