@@ -33,14 +33,17 @@ std::optional<Artifact> read_description(const std::filesystem::path& folder, co
     }
     try {
         const auto name = json.at("name").get<std::string>();
-        return Artifact{.name = name.empty() ? name : ArtifactName::parse(name).str(),
-                        .digest = Digest::parse(json.at("digest").get<std::string>()),
-                        .folder = folder,
-                        .size = json.value("size", std::uint64_t{0}),
-                        .used = json.value("allocated", std::uint64_t{0}),
-                        .version = json.value("version", std::string{}),
-                        .origin = json.value("origin", std::string{}),
-                        .created = json.value("created", std::int64_t{0})};
+        return Artifact{
+            .name = name.empty() ? name : ArtifactName::parse(name).str(),
+            .digest = Digest::parse(json.at("digest").get<std::string>()),
+            .folder = folder,
+            .size = json.value("size", std::uint64_t{0}),
+            .used = json.value("allocated", std::uint64_t{0}),
+            .version = json.value("version", std::string{}),
+            .origin = json.value("origin", std::string{}),
+            .created = json.value("created", std::int64_t{0}),
+            .manifest = json.value("manifest", std::string{}),
+            .config = json.contains("config") ? std::optional{image_config_of(json["config"])} : std::nullopt};
     } catch (const nlohmann::json::exception&) {
         return std::nullopt;
     } catch (const Error&) {
