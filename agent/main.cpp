@@ -24,6 +24,8 @@
 #include "agent/system/ladder.hpp"
 #include "agent/system/name_program.hpp"
 #include "agent/system/names_file.hpp"
+#include "agent/system/oci/layer_check_apart.hpp"
+#include "agent/system/oci/oci_puller.hpp"
 #include "agent/system/passt_network.hpp"
 #include "agent/system/private_bus.hpp"
 #include "agent/system/refused_start.hpp"
@@ -50,6 +52,7 @@ struct Arguments {
     int ready_fd{-1};
     int idle_limit{600};
     std::string shut_down_vm{};
+    std::string check_layers{};
 };
 
 std::optional<std::string> environment(const char* name)
@@ -196,6 +199,7 @@ int run(const Arguments& arguments)
     Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
                                                             return tap.problem();
                                                         }}};
+    OciPuller puller{paths.cache / "oci", paths.state / "image-build", check_layers_apart};
     DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
     SshKey key{paths.state, [&settings] { return settings.now()->ssh_key_path; }};
     FilesOfHome home{settings.host().home};
@@ -215,6 +219,7 @@ int run(const Arguments& arguments)
                  .kernels = kernels,
                  .ladder = ladder,
                  .maker = maker,
+                 .puller = puller,
                  .programs = programs,
                  .key = key,
                  .host = host,
@@ -250,7 +255,7 @@ int refuse(const Error& failure, const Arguments& arguments)
 {
     json_log::write(json_log::Level::Error, failure.what());
     std::fprintf(stderr, "bangerd: %s\n", failure.what());
-    if (!arguments.private_bus && arguments.shut_down_vm.empty()) {
+    if (!arguments.private_bus && arguments.shut_down_vm.empty() && arguments.check_layers.empty()) {
         answer_waiting_calls(failure);
     }
     return error_info(failure.code()).exit_code;
@@ -271,11 +276,17 @@ int main(int argc, char** argv)
     app.add_option("--shut-down-vm", arguments.shut_down_vm,
                    "ends the VM in this folder in order; for its unit's ExecStop")
         ->group("");
+    app.add_option("--check-layers", arguments.check_layers,
+                   "looks through an image's layers, as this file says; for bangerd")
+        ->group("");
     CLI11_PARSE(app, argc, argv);
     ::umask(077);
     block_signals();
     try {
         leave_folder();
+        if (!arguments.check_layers.empty()) {
+            return answer_layer_check(arguments.check_layers);
+        }
         return arguments.shut_down_vm.empty() ? run(arguments) : end_vm(arguments.shut_down_vm);
     } catch (const Error& failure) {
         return refuse(failure, arguments);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@
 #include "agent/ports/artifact_maker.hpp"
 #include "agent/ports/home_files.hpp"
 #include "agent/ports/host_examiner.hpp"
+#include "agent/ports/image_puller.hpp"
 #include "agent/ports/runtime.hpp"
 #include "agent/ports/user_key.hpp"
 #include "common/paths.hpp"
@@ -37,6 +39,7 @@ struct AgentPorts {
     Artifacts& kernels;
     VmmLadder& ladder;
     ArtifactMaker& maker;
+    ImagePuller& puller;
     RuntimePrograms& programs;
     UserKey& key;
     HostExaminer& host;
@@ -59,6 +62,8 @@ struct StoreFindings {
 };
 
 enum class Remake { Never, Always };
+/// What a prune leaves in the cache of blobs.
+enum class CachedBlobs { OfImages, None };
 
 /// All of bangerd but the bus: the parts, wired, and the work that needs several of them. Loop thread.
 class Agent {
@@ -103,6 +108,12 @@ public:
     OperationPtr build_image(ImageRecipe recipe, Remake remake);
     OperationPtr import_kernel(KernelRecipe recipe, Remake remake);
 
+    /// An operation, as build_image(). `recipe.there_already` is filled in here; a size of 0 is the usual one, or that of what is there. Who asks for
+    /// the same while it is pulled waits for that, and then has it. Throws InUse (another image of that name is being made, the cache is pruned).
+    OperationPtr pull_image(PullRecipe recipe, Remake remake);
+    /// An operation that removes blobs and drafts which nobody needs; with CachedBlobs::None also blobs of images that are there. Throws InUse (a pull runs).
+    OperationPtr prune_image_cache(CachedBlobs keep);
+
     /// An operation; `from` is empty or absolute. Throws InUse (a fetch runs).
     OperationPtr fetch_runtime(std::filesystem::path from);
     /// As RuntimePrograms::verify().
@@ -125,6 +136,16 @@ private:
     };
     OperationPtr start_making(const std::string& kind, Making making);
     Task<void> make_artifact(Making making, OperationPtr operation);
+    /// A pull at work, and who waits for it.
+    struct Pull {
+        PullRecipe recipe;
+        std::vector<Promise<Unit>> waiting{};
+    };
+    Task<void> pull_in_turn(PullRecipe recipe, Remake remake, OperationPtr operation);
+    Task<void> pull_now(PullRecipe recipe, Remake remake, OperationPtr operation);
+    void end_pull(const std::string& name) noexcept;
+    PullProgress pull_progress(const OperationPtr& operation);
+    Task<void> prune_now(PruneRequest request, OperationPtr operation);
     Task<void> fetch_runtime(std::filesystem::path from, OperationPtr operation);
     void probe_in_background(const Artifact& kernel);
     Task<void> clear_drafts();
@@ -145,14 +166,16 @@ private:
     std::filesystem::path doubted_key_;  ///< ssh_key_path that was warned of
     Lane store_lane_{1};
     Lane work_lane_{4};
-    Lane making_lane_{2};  ///< images and kernels take minutes, which no VM's disk shall wait for
+    Lane making_lane_{2};   ///< images and kernels take minutes, which no VM's disk shall wait for
+    Lane pulling_lane_{2};  ///< a registry may be slow for hours, which no build shall wait for
     Operations operations_;
     VmStatistics statistics_;
     VmObserver observer_;
     std::unique_ptr<VmManager> vms_;
     StaleWatch stale_;
     std::function<void()> artifacts_changed_;
-    std::set<std::string> being_made_;  ///< "image NAME", "kernel NAME" or "runtime"
+    std::set<std::string> being_made_;   ///< "image NAME", "kernel NAME", "runtime" or "image cache"
+    std::map<std::string, Pull> pulls_;  ///< by the image's name
     EventLoop::Source housekeeping_;
 };
 

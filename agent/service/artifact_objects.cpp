@@ -28,6 +28,22 @@ VariantMap details_of(const Artifact& artifact, const std::vector<std::string>& 
             {"users", sdbus::Variant{users}}};
 }
 
+/// Of a pulled image.
+void add_config(VariantMap& details, const Artifact& image)
+{
+    const auto& config = *image.config;
+    const auto words = [](const std::vector<std::string>& list) { return sdbus::Variant{list}; };
+    details.emplace("manifest", sdbus::Variant{image.manifest});
+    details.emplace("entrypoint", words(config.entrypoint));
+    details.emplace("command", words(config.command));
+    details.emplace("environment", words(config.environment));
+    details.emplace("user", sdbus::Variant{config.user});
+    details.emplace("working_dir", sdbus::Variant{config.working_dir});
+    details.emplace("stop_signal", sdbus::Variant{config.stop_signal});
+    details.emplace("exposed_ports", words(config.exposed_ports));
+    details.emplace("systemd", sdbus::Variant{config.systemd});
+}
+
 void refuse_users(const char* what, const Artifact& artifact, const std::vector<std::string>& users)
 {
     if (users.empty()) {
@@ -91,7 +107,13 @@ void ImageObject::Delete()
 
 VariantMap ImageObject::Details()
 {
-    return answer("Image.Details", [&] { return details_of(image_, agent_->users_of_image(image_.digest)); });
+    return answer("Image.Details", [&] {
+        auto details = details_of(image_, agent_->users_of_image(image_.digest));
+        if (image_.config) {
+            add_config(details, image_);
+        }
+        return details;
+    });
 }
 
 sdbus::ObjectPath KernelObject::path_of(const Artifact& kernel)

@@ -47,6 +47,9 @@ private:
     void ShareEnvironment(const Variables& environment) override;
     sdbus::ObjectPath FindImage(const std::string& name) override;
     sdbus::ObjectPath BuildImage(const VariantMap& options) override;
+    // image_pulling.cpp
+    sdbus::ObjectPath PullImage(const VariantMap& options) override;
+    sdbus::ObjectPath PruneImageCache(const VariantMap& options) override;
     std::vector<
         sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
     ListKernels() override;
@@ -67,6 +70,7 @@ private:
     static RuntimeRows rows_of(const std::vector<RuntimeProgram>& programs);
     static Task<std::tuple<RuntimeRows>> verified_rows(Agent* agent);
     static Task<std::tuple<StatsRows>> stats_rows(Agent* agent, std::vector<VmPtr> vms);
+    static ByteSize checked_pull_size(std::uint64_t bytes);
     // vm_creation.cpp
     using CreatedPaths = std::tuple<sdbus::ObjectPath, sdbus::ObjectPath>;
     static Task<CreatedPaths> create_vm(ManagerObject* self, VariantMap map);
