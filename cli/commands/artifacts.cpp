@@ -2,6 +2,7 @@
 #include "cli/commands/artifacts.hpp"
 
 #include "cli/commands/creation.hpp"
+#include "cli/commands/image_pull.hpp"
 #include "cli/commands/making.hpp"
 #include "common/size.hpp"
 
@@ -68,10 +69,10 @@ int list_images(const ListingOptions& options)
     for (const auto& row : rows) {
         const auto& name = row.get<0>();
         const auto& digest = row.get<1>();
-        listing.add(
-            {name, digest.substr(0, brief_digest), ByteSize{row.get<2>()}.to_string(),
-             ByteSize{row.get<3>()}.to_string(), row.get<4>(), age_of(row.get<5>()), std::to_string(row.get<6>())},
-            {name, digest, row.get<2>(), row.get<3>(), row.get<4>(), row.get<5>(), row.get<6>()});
+        listing.add({name, digest.substr(0, brief_digest), ByteSize{row.get<2>()}.to_string(),
+                     ByteSize{row.get<3>()}.to_string(), brief_origin(row.get<4>()), age_of(row.get<5>()),
+                     std::to_string(row.get<6>())},
+                    {name, digest, row.get<2>(), row.get<3>(), row.get<4>(), row.get<5>(), row.get<6>()});
     }
     listing.print(options);
     return 0;
@@ -238,6 +239,8 @@ void add_image_commands(Command image, Context& context)
     app.option("--packages-file", command->packages_file, "a list in place of the usual packages").value_name("FILE");
     app.flag("-f,--force", command->force, "make it again although it exists");
     command->report.add_to(app);
+    add_image_pull(image, context);
+    add_image_cache(image, context);
     add_names_command(image, context, "delete", "Delete images that no VM uses", remove<ImageProxy>).alias("rm");
 }
 
