@@ -157,7 +157,7 @@ def test_depends_are_the_list_of_scripts_deps_and_libraries(deb):
 
 def test_what_only_the_broker_needs_is_recommended(deb):
     assert {"polkitd", "udev", "dmsetup", "default-dbus-system-bus"} <= {names[0] for names in relations(field(deb, "Recommends"))}
-    assert {"firewalld", "systemd-resolved"} <= {names[0] for names in relations(field(deb, "Suggests"))}
+    assert {"firewalld", "skopeo", "systemd-resolved", "umoci"} <= {names[0] for names in relations(field(deb, "Suggests"))}
 
 
 def test_settings_are_a_conffile(unpacked):
