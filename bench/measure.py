@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
 from harness import bus, processes, wait  # noqa: E402
 from harness.home import TESTS_CACHE, Home  # noqa: E402
+from oci import measure_oci  # noqa: E402
 
 PROGRAMS = pathlib.Path(os.environ["BANGER_BENCH_PROGRAMS"])
 MEBI = 1 << 20
@@ -305,7 +306,7 @@ def measure_wire(_, table):
         table.add(f"mux alone, {row['name']} streams", f"{row['bytes_per_second'] / MEBI:.0f} MiB/s")
 
 
-MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy, "workspace": measure_workspace,
+MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy, "workspace": measure_workspace, "oci": measure_oci,
                 "wire": measure_wire}
 
 
