@@ -23,6 +23,7 @@ struct Artifact {
     std::string version;  ///< of a kernel: uname -r
     std::string origin;   ///< e.g. "debian bookworm"
     std::int64_t created;
+    std::string stamp{};  ///< of the files that VMs take directly, as they were taken in; empty: not known
 };
 
 namespace artifact_file {
@@ -53,6 +54,14 @@ public:
     virtual Artifact adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use) = 0;
     /// Throws Failed.
     virtual void remove(const Digest& digest) = 0;
+
+    /// Whether the files that VMs take directly are those that were taken in, by size, time and inode: a stat, no more. Throws CorruptData, which
+    /// names the artifact and what mends it.
+    virtual void check(const Artifact& artifact) const = 0;
+    /// Takes the files as they are now for those that were taken in: somebody has read all of them. Throws NotFound, NoSpace, Failed.
+    virtual void restamp(const Digest& digest) = 0;
+    /// Takes it out of the catalog at once; its files are to be discarded from where this says. Throws Failed.
+    virtual std::filesystem::path set_aside(const Digest& digest) = 0;
 };
 
 }  // namespace banger::agent

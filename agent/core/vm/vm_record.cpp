@@ -85,7 +85,8 @@ nlohmann::json to_json(const VmSpec& spec)
             {"disk_rate", spec.rates.disk.bytes()},
             {"disk_iops", spec.rates.disk_operations},
             {"network_rate", spec.rates.network.bytes()},
-            {"remove_on_stop", spec.on_stop == StopPolicy::Remove}};
+            {"remove_on_stop", spec.on_stop == StopPolicy::Remove},
+            {"home_in_image", spec.home == HomePlace::Image}};
 }
 
 VmSpec vm_spec_of(const nlohmann::json& json)
@@ -109,6 +110,7 @@ VmSpec vm_spec_of(const nlohmann::json& json)
             .loopback = json.at("allow_host_loopback").get<bool>() ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded,
             .rates = rates_of(json),
             .on_stop = json.at("remove_on_stop").get<bool>() ? StopPolicy::Remove : StopPolicy::Keep,
+            .home = json.value("home_in_image", false) ? HomePlace::Image : HomePlace::WorkDisk,
         };
     } catch (const nlohmann::json::exception& problem) {
         throw Error{ErrorCode::CorruptData, std::string{"a VM's description is damaged: "} + problem.what()};

@@ -18,6 +18,8 @@ enum class StorageChoice { Auto, File, DmSnapshot };
 enum class Nat { Off, On };
 enum class LoopbackPolicy { Shielded, Allowed };  ///< of all addresses that the host has
 enum class StopPolicy { Keep, Remove };
+/// Where /root is: on the work disk, or in the image itself, as for a VM that is to become an image.
+enum class HomePlace { WorkDisk, Image };
 
 std::string_view to_string(VmmChoice choice) noexcept;
 std::string_view to_string(NetworkChoice choice) noexcept;
@@ -55,6 +57,7 @@ struct VmSpec {
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
     RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
+    HomePlace home{HomePlace::WorkDisk};
 };
 
 /// A process that outlives bangerd, named so that a reused pid is not mistaken for it.
