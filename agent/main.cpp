@@ -196,7 +196,7 @@ int run(const Arguments& arguments)
     Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
                                                             return tap.problem();
                                                         }}};
-    DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
+    DebianArtifacts maker{paths.state, find_beside("banger-guest")};
     SshKey key{paths.state, [&settings] { return settings.now()->ssh_key_path; }};
     FilesOfHome home{settings.host().home};
     BrokerClient broker{loop};

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ constexpr std::array packages{
     PackageRow{"mke2fs", "e2fsprogs"},
     PackageRow{"e2fsck", "e2fsprogs"},
     PackageRow{"resize2fs", "e2fsprogs"},
+    PackageRow{"e2image", "e2fsprogs"},
     PackageRow{"newuidmap", "uidmap"},
     PackageRow{"ssh", "openssh-client"},
     PackageRow{"ssh-keygen", "openssh-client"},
@@ -84,10 +86,19 @@ struct Child {
     int output;
     int error_report;
     pid_t parent;
+    bool gentle;
 
     [[noreturn]] void run() const
     {
         ::setsid();
+        if (gentle) {
+            // ioprio_set(2): the least of the best-effort class; glibc has no wrapper. Neither is worth a failure.
+            constexpr int who_process = 1;
+            constexpr int least_of_best_effort = 2 << 13 | 7;
+            constexpr int niceness = 10;
+            ::setpriority(PRIO_PROCESS, 0, niceness);
+            ::syscall(SYS_ioprio_set, who_process, 0, least_of_best_effort);
+        }
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         sigset_t none;
         sigemptyset(&none);
@@ -269,7 +280,8 @@ ProgramResult run_program(const Program& program)
                       input.get(),
                       output.write.get(),
                       report.write.get(),
-                      ::getpid()};
+                      ::getpid(),
+                      program.gentle};
     const pid_t pid = ::fork();
     if (pid < 0) {
         throw errno_error("can't start " + argv[0], errno);

@@ -27,6 +27,7 @@ struct Program {
     std::filesystem::path log{};                           ///< its output is appended here too; empty: nowhere
     std::function<void(std::string_view line)> on_line{};  ///< each line of its output, on the caller's thread
     std::stop_token stop{};                                ///< ends the whole process group: SIGTERM, 5 s later SIGKILL
+    bool gentle{false};  ///< gives way to everything else: what takes minutes shall delay nothing
 };
 
 struct ProgramResult {
