@@ -126,7 +126,11 @@ VmObserver Agent::relay()
                     told(vm);
                     stale_.notice(vm);
                 },
-            .removed = tell(&VmObserver::removed),
+            .removed =
+                [this, told = tell(&VmObserver::removed)](const VmPtr& vm) {
+                    told(vm);
+                    ports_.loop.post([this] { drop_unused(); });
+                },
             .log = [](const std::string& message,
                       const VmPtr& vm) { json_log::write(json_log::Level::Warn, message, vm->name()); }};
 }
@@ -138,6 +142,8 @@ Task<void> Agent::recover()
     auto rows = co_await run_on(ports_.loop, store_lane_, std::move(load));
     co_await clear_drafts();
     co_await vms_->recover(std::move(rows));
+    recovered_ = true;
+    drop_unused();
 }
 
 /// A draft that is there before we serve is nobody's. A new banger has a new banger-guest, which older kernels get, too.

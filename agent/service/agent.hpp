@@ -98,10 +98,22 @@ public:
     std::vector<std::string> users_of_image(const Digest& digest) const;
     std::vector<std::string> users_of_kernel(const Digest& digest) const;
 
-    /// Operations: they end when the artifact is in the catalog, at once when there is one of that name already and `remake` is Never.
+    /// Operations: they end when the artifact is in the catalog, at once when it is there already and `remake` is Never. One of the same name that was
+    /// made in the same way of other things is replaced; any other fails with AlreadyExists, unless `remake` is Always.
     /// Throw InUse (one of that name is being made).
     OperationPtr build_image(ImageRecipe recipe, Remake remake);
     OperationPtr import_kernel(KernelRecipe recipe, Remake remake);
+    // image_keeping.cpp
+    OperationPtr register_image(DiskSource source, Remake remake);
+    /// Of the root disk of a VM. Throws also AlreadyExists and as VmManager::check_lendable().
+    OperationPtr promote_vm(VmPtr vm, const std::string& name, Remake remake, StopFirst stop);
+    /// Reads all of it: fails with CorruptData where it isn't what its digest says.
+    OperationPtr verify_image(const Artifact& image);
+    /// At once; the files go in the background. Throws InUse: with the names of the VMs, or as it is being made or read.
+    void delete_image(const Artifact& image);
+    void delete_kernel(const Artifact& kernel);
+    /// For as long as something reads the image: it is neither deleted nor dropped meanwhile. Call what this gives when that has ended.
+    std::function<void()> hold(const Digest& digest);
 
     /// An operation; `from` is empty or absolute. Throws InUse (a fetch runs).
     OperationPtr fetch_runtime(std::filesystem::path from);
@@ -117,14 +129,24 @@ private:
     struct Making {
         std::string what;  ///< "image" or "kernel"
         std::string name;
-        std::string origin;  ///< that one of this name must have to count as there already; empty: any
         Artifacts* catalog;
-        std::function<bool(const Digest&)> in_use;
+        std::function<Standing(const Artifact& present)> compare;  ///< on a worker thread
         Make make;
         Remake remake;
     };
     OperationPtr start_making(const std::string& kind, Making making);
     Task<void> make_artifact(Making making, OperationPtr operation);
+    Task<bool> is_there_already(const Making* making, Artifact present);
+    Task<void> make_and_adopt(Artifacts* catalog, std::string name, Make make, OperationPtr operation);
+    static void report_artifact(const OperationPtr& operation, const Artifact& artifact, bool built);
+    Task<void> promote(VmPtr vm, DiskSource source, StopFirst stop, OperationPtr operation);
+    Task<void> take_disk(DiskSource source, std::filesystem::path disk, OperationPtr operation);
+    Task<void> verify(Artifact image, OperationPtr operation);
+    void refuse_deletion(const char* what, const Artifact& artifact, const std::vector<std::string>& users) const;
+    void drop(Artifacts& catalog, const Artifact& artifact);
+    void drop_unused();
+    void discard_later(std::filesystem::path aside);
+    void lock_name(const std::string& key);
     Task<void> fetch_runtime(std::filesystem::path from, OperationPtr operation);
     void probe_in_background(const Artifact& kernel);
     Task<void> clear_drafts();
@@ -145,7 +167,7 @@ private:
     std::filesystem::path doubted_key_;  ///< ssh_key_path that was warned of
     Lane store_lane_{1};
     Lane work_lane_{4};
-    Lane making_lane_{2};  ///< images and kernels take minutes, which no VM's disk shall wait for
+    Lane making_lane_{4};  ///< images and kernels take minutes, which no VM's disk shall wait for
     Operations operations_;
     VmStatistics statistics_;
     VmObserver observer_;
@@ -153,6 +175,8 @@ private:
     StaleWatch stale_;
     std::function<void()> artifacts_changed_;
     std::set<std::string> being_made_;  ///< "image NAME", "kernel NAME" or "runtime"
+    std::multiset<std::string> held_;   ///< digests of what is being read
+    bool recovered_{false};             ///< until then not all VMs are known, and so not who uses what
     EventLoop::Source housekeeping_;
 };
 

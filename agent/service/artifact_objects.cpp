@@ -4,6 +4,7 @@
 #include <array>
 
 #include "agent/service/dispatch.hpp"
+#include "agent/service/operation_object.hpp"
 #include "common/text.hpp"
 
 namespace banger::agent {
@@ -26,19 +27,6 @@ VariantMap details_of(const Artifact& artifact, const std::vector<std::string>& 
             {"origin", sdbus::Variant{to_utf8(artifact.origin)}},
             {"created", sdbus::Variant{artifact.created}},
             {"users", sdbus::Variant{users}}};
-}
-
-void refuse_users(const char* what, const Artifact& artifact, const std::vector<std::string>& users)
-{
-    if (users.empty()) {
-        return;
-    }
-    std::string names;
-    for (const auto& user : users) {
-        names += (names.empty() ? "" : ", ") + user;
-    }
-    throw Error{ErrorCode::InUse, std::string{what} + " " + artifact.name + " is used by " + names +
-                                      "; delete those VMs first (banger vm delete)"};
 }
 
 }  // namespace
@@ -83,10 +71,14 @@ ImageObject::~ImageObject()
 void ImageObject::Delete()
 {
     answer("Image.Delete", [&] {
-        refuse_users("the image", image_, agent_->users_of_image(image_.digest));
-        agent_->images().remove(image_.digest);
+        agent_->delete_image(image_);
         deleted_();
     });
+}
+
+sdbus::ObjectPath ImageObject::Verify()
+{
+    return answer("Image.Verify", [&] { return OperationObject::path_of(agent_->verify_image(image_)->id()); });
 }
 
 VariantMap ImageObject::Details()
@@ -118,8 +110,7 @@ KernelObject::~KernelObject()
 void KernelObject::Delete()
 {
     answer("Kernel.Delete", [&] {
-        refuse_users("the kernel", kernel_, agent_->users_of_kernel(kernel_.digest));
-        agent_->kernels().remove(kernel_.digest);
+        agent_->delete_kernel(kernel_);
         deleted_();
     });
 }

@@ -39,14 +39,18 @@ private:
     void Stats(sdbus::Result<StatsRows>&& result, std::vector<std::string> names) override;
     sdbus::ObjectPath FindVm(const std::string& name) override;
     void CreateVm(sdbus::Result<sdbus::ObjectPath, sdbus::ObjectPath>&& result, VariantMap options) override;
-    std::vector<
-        sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
+    std::vector<sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t,
+                              std::vector<std::string>>>
     ListImages() override;
     std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>> GetConfig(
         const Variables& environment) override;
     void ShareEnvironment(const Variables& environment) override;
     sdbus::ObjectPath FindImage(const std::string& name) override;
+    // image_requests.cpp
     sdbus::ObjectPath BuildImage(const VariantMap& options) override;
+    sdbus::ObjectPath RegisterImage(const std::string& file, const VariantMap& options) override;
+    sdbus::ObjectPath PromoteVm(const std::string& vm, const VariantMap& options) override;
+    ImageRecipe recipe_of(const Options& options, const Config& config) const;
     std::vector<
         sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
     ListKernels() override;
