@@ -29,7 +29,8 @@ nlohmann::json read_json(const std::filesystem::path& path)
 /// Of those files of it that VMs take directly and that a stamp was written of. None was of the first versions.
 bool is_unchanged(const Artifact& artifact)
 {
-    return artifact.stamp.empty() || artifact.stamp == stamp_of(artifact.folder / artifact_file::root_file_system);
+    return artifact.stamp.empty() ||
+           is_same_stamp(artifact.stamp, stamp_of(artifact.folder / artifact_file::root_file_system));
 }
 
 std::optional<Artifact> read_description(const std::filesystem::path& folder, const std::string& description)
@@ -188,11 +189,10 @@ void ArtifactCatalog::check(const Artifact& artifact) const
     }
     const auto file = artifact.folder / artifact_file::root_file_system;
     const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
-    throw Error{ErrorCode::CorruptData,
-                "the image " + name + " is not as it was taken in: " + file.string() +
-                    (std::filesystem::exists(file) ? " has another size, time or inode" : " is gone") +
-                    "; banger image verify " + name +
-                    " reads all of it, and where it is whole that is all that was to be done"};
+    throw Error{ErrorCode::CorruptData, "the image " + name + " is not as it was taken in: " + file.string() +
+                                            (std::filesystem::exists(file) ? " has another size or time" : " is gone") +
+                                            "; banger image verify " + name +
+                                            " reads all of it, and where it is whole that is all that was to be done"};
 }
 
 void ArtifactCatalog::restamp(const Digest& digest)

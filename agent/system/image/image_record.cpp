@@ -4,10 +4,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "agent/ports/artifacts.hpp"
 #include "agent/system/disks.hpp"
@@ -56,6 +58,20 @@ std::string stamp_of(const std::filesystem::path& file) noexcept
     return std::to_string(status.st_size) + " " +
            std::to_string(status.st_mtim.tv_sec * ns_per_s + status.st_mtim.tv_nsec) + " " +
            std::to_string(status.st_ino);
+}
+
+bool is_same_stamp(const std::string& before, const std::string& now)
+{
+    if (before == now) {
+        return true;
+    }
+    constexpr std::int64_t second = 1'000'000'000;
+    std::array<std::int64_t, 3> was{};
+    std::array<std::int64_t, 3> is{};
+    std::istringstream old_words{before};
+    std::istringstream new_words{now};
+    const bool readable = (old_words >> was[0] >> was[1] >> was[2]) && (new_words >> is[0] >> is[1] >> is[2]);
+    return readable && was[0] == is[0] && was[1] / second == is[1] / second && was[2] != is[2];
 }
 
 std::vector<ListedPackage> packages_of(const ImageRecipe& recipe, const std::string& suite)

@@ -17,6 +17,10 @@ inline constexpr auto usual_image_size = 16 * gib;
 /// What a stat tells of a file, in one word: size, time and inode. Empty where there is none.
 std::string stamp_of(const std::filesystem::path& file) noexcept;
 
+/// Whether a file with the stamp `now` may be the one that had the stamp `before`: unchanged, or a copy that kept its time, which archives give in
+/// whole seconds, as a restored backup has.
+bool is_same_stamp(const std::string& before, const std::string& now);
+
 /// All packages of a recipe, with who asked for each. Throws NotFound, InvalidArgument.
 std::vector<ListedPackage> packages_of(const ImageRecipe& recipe, const std::string& suite);
 

@@ -193,7 +193,7 @@ TEST_F(StampTest, AFileThatIsAsItWasTakenInIsFine)
     EXPECT_EQ(refusal(ArtifactCatalog{folder, "image.json"}.find("debian").value()), "");
 }
 
-TEST_F(StampTest, AnotherSizeTimeOrInodeIsToldWithTheImagesNameAndItsMend)
+TEST_F(StampTest, AnotherSizeOrTimeIsToldWithTheImagesNameAndItsMend)
 {
     const auto image = take_in();
     std::ofstream{image.folder / "rootfs.ext4"} << "another content";
@@ -207,6 +207,8 @@ TEST_F(StampTest, WhatSomebodyHasReadWholeIsTakenAsItIsNow)
 {
     const auto image = take_in();
     std::filesystem::copy_file(image.folder / "rootfs.ext4", image.folder / "copy");
+    std::filesystem::last_write_time(image.folder / "copy",
+                                     std::filesystem::file_time_type::clock::now() + std::chrono::hours{1});
     std::filesystem::rename(image.folder / "copy", image.folder / "rootfs.ext4");
     EXPECT_NE(refusal(image), "");
     catalog.restamp(image.digest);

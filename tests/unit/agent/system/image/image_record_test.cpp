@@ -105,6 +105,17 @@ TEST_F(ImageRecordTest, AnImageOfBeforeInputsWereWrittenIsKnownByWhatElseItSays)
     EXPECT_TRUE(recorded_inputs(folder.path).is_null());
 }
 
+TEST_F(ImageRecordTest, ACopyThatKeptItsTimeIsTheSameAndAWriteIsNot)
+{
+    EXPECT_TRUE(is_same_stamp("7 1700000000123456789 42", "7 1700000000123456789 42"));
+    EXPECT_TRUE(is_same_stamp("7 1700000000123456789 42", "7 1700000000000000000 43")) << "out of a tar archive";
+    EXPECT_FALSE(is_same_stamp("7 1700000000123456789 42", "7 1700000000123456790 42")) << "written to in its place";
+    EXPECT_FALSE(is_same_stamp("7 1700000000123456789 42", "8 1700000000000000000 43"));
+    EXPECT_FALSE(is_same_stamp("7 1700000000123456789 42", "7 1700000001000000000 43"));
+    EXPECT_FALSE(is_same_stamp("7 1700000000123456789 42", "")) << "it is gone";
+    EXPECT_FALSE(is_same_stamp("damaged", "7 1700000000123456789 42"));
+}
+
 TEST_F(ImageRecordTest, ADescriptionHasAStampOfTheDiskAndWhatElseIsToBeKept)
 {
     write("rootfs.ext4", "content");
