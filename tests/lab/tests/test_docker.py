@@ -7,8 +7,9 @@ BOOT_SECONDS = 240
 pytestmark = pytest.mark.limit(600)
 
 
-def test_docker_runs_an_image_that_was_made_here(alice, make_vm):
-    vm = make_vm(alice, "--image", "docker", "--memory", "768")
+def test_docker_runs_an_image_that_was_made_here(alice):
+    vm = "docked"
+    alice.banger("vm", "create", "--name", vm, "--image", "docker", "--memory", "768", "--disk-size", "1G", timeout=BOOT_SECONDS)
     assert alice.show(vm)["vmm"] == "firecracker"
     alice.exec(vm, "systemctl start docker", timeout=BOOT_SECONDS)
     assert alice.exec(vm, "docker info --format '{{.Driver}}'", timeout=120).strip() == "overlay2"

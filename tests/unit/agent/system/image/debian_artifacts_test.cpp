@@ -14,6 +14,7 @@
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/image/small_kernel.hpp"
+#include "tests/unit/agent/system/small_disk.hpp"
 
 namespace banger::agent {
 namespace {
@@ -311,6 +312,33 @@ TEST_F(DiskImagesTest, AnImageInheritsWhatTheOneBeforeSaidOfItsPrograms)
     const auto json = nlohmann::json::parse(stream);
     EXPECT_EQ(json["config"]["Entrypoint"][0], "/app");
     EXPECT_FALSE(json.contains("reference"));
+}
+
+/// The disk that fills up is where images are; the file comes from elsewhere.
+TEST_F(DiskImagesTest, AFullDiskIsSaidAndNothingOfTheImageIsLeft)
+{
+    const std::string noise(8'000'000, 'n');
+    test::write_file(folder.path / "tree/noise", test::file_bytes(noise));
+    const auto disk = make_disk("disk");
+    const auto code = test::on_small_disk(std::size_t{4} << 20U, [&](const fs::path& small) {
+        const DiskSource source{.name = "mine", .origin = "file", .disk = disk};
+        DebianArtifacts there{small / "logs", guest};
+        for (const auto way : {&DebianArtifacts::take_file, &DebianArtifacts::take_disk}) {
+            try {
+                (there.*way)(source, small / "draft", {[](const std::string&) {}, {}});
+                return 1;
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::NoSpace || fs::exists(small / "draft")) {
+                    return 2;
+                }
+            }
+        }
+        return 0;
+    });
+    if (!code) {
+        GTEST_SKIP() << "this user may have no mount namespace";
+    }
+    EXPECT_EQ(*code, 0);
 }
 
 }  // namespace
