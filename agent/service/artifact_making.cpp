@@ -27,6 +27,17 @@ std::string banger_program()
     return "banger";
 }
 
+/// One that is not as it was taken in is made again.
+bool is_unharmed(const Artifacts& catalog, const Artifact& artifact)
+{
+    try {
+        catalog.check(artifact);
+    } catch (const Error&) {
+        return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 void Agent::lock_name(const std::string& key)
@@ -115,7 +126,7 @@ Task<bool> Agent::is_there_already(const Making* making, Artifact present)
         throw Error{ErrorCode::AlreadyExists, "the " + making->what + " " + making->name + " is " + present.origin +
                                                   "; give the new one another --name, or replace it with --force"};
     }
-    co_return standing == Standing::Same;
+    co_return standing == Standing::Same && is_unharmed(*making->catalog, present);
 }
 
 Task<void> Agent::make_artifact(Making making, OperationPtr operation)

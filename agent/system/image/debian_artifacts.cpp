@@ -154,7 +154,7 @@ std::string DebianArtifacts::begin_tree(const ImageRecipe& recipe, TreeRecipe& t
     }
     tree.base = recipe.base;
     tree.base_name = recipe.base_name;
-    look_at_disk(recipe.base);
+    check_clean_disk(recipe.base);
     unpack_base(tree, progress);
     const auto found = suite_of_tree(tree.tree);
     if (!recipe.suite.empty() && recipe.suite != found) {
