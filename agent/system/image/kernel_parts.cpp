@@ -39,8 +39,8 @@ std::string depends_of(const fs::path& package)
 std::vector<std::string> versioned(const std::string& depends, const std::string& prefix)
 {
     std::vector<std::string> names;
-    const std::regex wanted{prefix + "[0-9][a-z0-9.+~-]*"};
-    for (std::sregex_iterator at{depends.begin(), depends.end(), wanted}; at != std::sregex_iterator{}; ++at) {
+    const std::regex pattern{prefix + "[0-9][a-z0-9.+~-]*"};
+    for (std::sregex_iterator at{depends.begin(), depends.end(), pattern}; at != std::sregex_iterator{}; ++at) {
         names.push_back(at->str());
     }
     return names;
@@ -48,18 +48,18 @@ std::vector<std::string> versioned(const std::string& depends, const std::string
 
 /// Fetches a kernel's package, through the one that only stands for it, and those with its modules, where they are apart (Ubuntu; Debian from
 /// Linux 6.16 on). The first has the kernel.
-std::vector<fs::path> fetch_packages(PackageSource& source, const std::string& wanted)
+std::vector<fs::path> fetch_packages(PackageSource& source, const std::string& asked)
 {
     constexpr auto image = "linux-image-";
-    auto file = source.fetch(wanted);
+    auto file = source.fetch(asked);
     auto depends = depends_of(file);
     auto needed = versioned(depends, "linux-modules-extra-");
     const auto real = versioned(depends, image);
-    const bool is_real = wanted.starts_with(image) && wanted.size() > std::string_view{image}.size() &&
-                         std::isdigit(static_cast<unsigned char>(wanted[std::string_view{image}.size()])) != 0;
+    const bool is_real = asked.starts_with(image) && asked.size() > std::string_view{image}.size() &&
+                         std::isdigit(static_cast<unsigned char>(asked[std::string_view{image}.size()])) != 0;
     if (!is_real) {
         if (real.empty()) {
-            throw Error{ErrorCode::Failed, wanted + " depends on no kernel: \"" + depends + "\""};
+            throw Error{ErrorCode::Failed, asked + " depends on no kernel: \"" + depends + "\""};
         }
         file = source.fetch(real.front());
         depends = depends_of(file);
