@@ -165,12 +165,12 @@ sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
             parse_package(recipe.package, "package");
         }
         if (is_file) {
-            const auto path = [&options](const char* key, const std::filesystem::path& usual) {
+            const auto file_of = [&options](const char* key, const std::filesystem::path& usual) {
                 return absolute_file(key, options.get<std::string>(key, usual.string()));
             };
-            recipe.vmlinuz = path("vmlinuz", {});
-            recipe.modules = path("modules", config.default_modules_dir);
-            recipe.initrd = path("initrd", config.default_initrd);
+            recipe.vmlinuz = file_of("vmlinuz", {});
+            recipe.modules = file_of("modules", config.default_modules_dir);
+            recipe.initrd = file_of("initrd", config.default_initrd);
         }
         return OperationObject::path_of(agent_->import_kernel(std::move(recipe), remake_wanted(options))->id());
     });

@@ -221,9 +221,9 @@ void DebianArtifacts::finish_image(Draft& work, const std::string& name, const s
 
 Standing DebianArtifacts::standing_of(const fs::path& image, const ImageRecipe& recipe)
 {
-    const auto wanted = inputs_of(recipe);
+    const auto inputs = inputs_of(recipe);
     const auto recorded = recorded_inputs(image);
-    return recorded.is_null() ? Standing::Foreign : recorded == wanted ? Standing::Same : Standing::Other;
+    return recorded.is_null() ? Standing::Foreign : recorded == inputs ? Standing::Same : Standing::Other;
 }
 
 namespace {
