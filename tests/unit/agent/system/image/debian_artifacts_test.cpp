@@ -153,7 +153,7 @@ TEST_F(DebianArtifactsTest, ASuiteOrAPackageThatIsNoneIsRefusedBeforeAnythingIsM
     image.packages.clear();
     image.packages_file = folder.path / "gone";
     EXPECT_EQ(code_of(), ErrorCode::NotFound);
-    image.packages_file = {};
+    image.packages_file.clear();
     image.more_packages_files = {folder.path / "gone"};
     EXPECT_EQ(code_of(), ErrorCode::NotFound);
     image.more_packages_files.clear();
