@@ -123,9 +123,10 @@ public:
             }
             return;
         }
-        if (line.starts_with("I: ") && line.ends_with("...")) {
+        const auto has = [line](std::string_view text) { return line.find(text) != std::string_view::npos; };
+        if (line.starts_with("I: ") && line.ends_with("...") && !has("skipping") && !has("received signal")) {
             progress_->stage(std::string{line.substr(3, line.size() - 6)});
-        } else if (line.starts_with("I: running --customize-hook") && line.find("install-hook") != line.npos) {
+        } else if (line.starts_with("I: running --customize-hook") && has("install-hook")) {
             progress_->stage("installing packages");
         }
         if (auto unknown = unknown_package(line)) {
