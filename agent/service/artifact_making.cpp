@@ -126,7 +126,7 @@ Task<bool> Agent::is_there_already(const Making* making, Artifact present)
         throw Error{ErrorCode::AlreadyExists, "the " + making->what + " " + making->name + " is " + present.origin +
                                                   "; give the new one another --name, or replace it with --force"};
     }
-    co_return standing == Standing::Same && is_unharmed(*making->catalog, present);
+    co_return standing == Standing::Same&& is_unharmed(*making->catalog, present);
 }
 
 Task<void> Agent::make_artifact(Making making, OperationPtr operation)
