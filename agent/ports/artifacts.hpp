@@ -55,8 +55,8 @@ public:
     /// Throws Failed.
     virtual void remove(const Digest& digest) = 0;
 
-    /// Whether the files that VMs take directly are those that were taken in, by size, time and inode, or copies that kept size and time: a stat, no more. Throws CorruptData, which
-    /// names the artifact and what mends it.
+    /// Whether the files that VMs take directly are those that were taken in, by size, time and inode, or copies that kept size and time: a
+    /// stat, no more. Throws CorruptData, which names the artifact and what mends it.
     virtual void check(const Artifact& artifact) const = 0;
     /// Takes the files as they are now for those that were taken in: somebody has read all of them. Throws NotFound, NoSpace, Failed.
     virtual void restamp(const Digest& digest) = 0;
