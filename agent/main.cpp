@@ -25,11 +25,15 @@
 #include "agent/system/mapdns_names.hpp"
 #include "agent/system/name_program.hpp"
 #include "agent/system/names_file.hpp"
+#include "agent/system/oci/layer_check_apart.hpp"
+#include "agent/system/oci/oci_puller.hpp"
 #include "agent/system/passt_network.hpp"
 #include "agent/system/private_bus.hpp"
 #include "agent/system/refused_start.hpp"
 #include "agent/system/reserve.hpp"
 #include "agent/system/resolvers.hpp"
+#include "agent/system/runtime/bundle_home.hpp"
+#include "agent/system/runtime/bundle_places.hpp"
 #include "agent/system/runtime/manifest.hpp"
 #include "agent/system/runtime/runtime_folder.hpp"
 #include "agent/system/sqlite_store.hpp"
@@ -51,6 +55,7 @@ struct Arguments {
     int ready_fd{-1};
     int idle_limit{600};
     std::string shut_down_vm{};
+    std::string check_layers{};
 };
 
 std::optional<std::string> environment(const char* name)
@@ -142,6 +147,15 @@ std::filesystem::path find_firecracker(const RuntimePrograms& programs, const st
     }
 }
 
+/// ./runtime of the checkout that this bangerd was built in, once somebody made it.
+std::optional<std::filesystem::path> checkout_runtime()
+{
+    std::error_code none;
+    static const auto checkout = checkout_of(own_program());
+    const bool is_there = checkout && std::filesystem::is_directory(*checkout / "runtime", none);
+    return is_there ? std::optional{*checkout / "runtime"} : std::nullopt;
+}
+
 /// systemd gives the VMM's pid in $MAINPID, unless it has ended already.
 int end_vm(const std::string& folder)
 {
@@ -186,18 +200,31 @@ int run(const Arguments& arguments)
     GuestSessions links{loop};
     ArtifactCatalog images{paths.images(), "image.json"};
     ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
-    RuntimeFolder programs{[&settings, usual = paths.programs()] {
-                               const auto named = settings.now()->runtime_dir;
-                               return named.empty() ? usual : named;
-                           },
-                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); }};
+    const auto runtime_folder = [&settings, usual = paths.programs()] {
+        const auto named = settings.now()->runtime_dir;
+        return !named.empty() ? named : checkout_runtime().value_or(usual);
+    };
+    BundleHome bundles{{.own = runtime_folder,
+                        .given =
+                            [&settings] {
+                                std::vector<std::filesystem::path> given;
+                                if (settings.now()->runtime_dir.empty()) {
+                                    given.push_back(installed_bundle_of(own_program()));
+                                }
+                                return given;
+                            },
+                        .stamps = paths.cache / "bundles.json"}};
+    RuntimeFolder programs{runtime_folder,
+                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); },
+                           &bundles};
     FirecrackerProgram firecracker{loop, process_lane, [&programs, &settings] {
                                        return find_firecracker(programs, settings.now()->firecracker_bin);
                                    }};
     Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
                                                             return tap.problem();
                                                         }}};
-    DebianArtifacts maker{paths.cache / "logs", find_beside("banger-guest")};
+    OciPuller puller{paths.cache / "oci", paths.state / "image-build", check_layers_apart};
+    DebianArtifacts maker{paths.state, find_beside("banger-guest")};
     SshKey key{paths.state, [&settings] { return settings.now()->ssh_key_path; }};
     FilesOfHome home{settings.host().home};
     BrokerClient broker{loop};
@@ -226,7 +253,9 @@ int run(const Arguments& arguments)
                  .kernels = kernels,
                  .ladder = ladder,
                  .maker = maker,
+                 .puller = puller,
                  .programs = programs,
+                 .bundles = bundles,
                  .key = key,
                  .host = host,
                  .settings = settings,
@@ -261,7 +290,7 @@ int refuse(const Error& failure, const Arguments& arguments)
 {
     json_log::write(json_log::Level::Error, failure.what());
     std::fprintf(stderr, "bangerd: %s\n", failure.what());
-    if (!arguments.private_bus && arguments.shut_down_vm.empty()) {
+    if (!arguments.private_bus && arguments.shut_down_vm.empty() && arguments.check_layers.empty()) {
         answer_waiting_calls(failure);
     }
     return error_info(failure.code()).exit_code;
@@ -282,11 +311,17 @@ int main(int argc, char** argv)
     app.add_option("--shut-down-vm", arguments.shut_down_vm,
                    "ends the VM in this folder in order; for its unit's ExecStop")
         ->group("");
+    app.add_option("--check-layers", arguments.check_layers,
+                   "looks through an image's layers, as this file says; for bangerd")
+        ->group("");
     CLI11_PARSE(app, argc, argv);
     ::umask(077);
     block_signals();
     try {
         leave_folder();
+        if (!arguments.check_layers.empty()) {
+            return answer_layer_check(arguments.check_layers);
+        }
         return arguments.shut_down_vm.empty() ? run(arguments) : end_vm(arguments.shut_down_vm);
     } catch (const Error& failure) {
         return refuse(failure, arguments);

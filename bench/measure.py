@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
 from harness import bus, processes, wait  # noqa: E402
 from harness.home import TESTS_CACHE, Home  # noqa: E402
+from oci import measure_oci  # noqa: E402
 
 PROGRAMS = pathlib.Path(os.environ["BANGER_BENCH_PROGRAMS"])
 MEBI = 1 << 20
@@ -371,7 +373,108 @@ def measure_wire(_, table):
         table.add(f"mux alone, {row['name']} streams", f"{row['bytes_per_second'] / MEBI:.0f} MiB/s")
 
 
-MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy, "workspace": measure_workspace,
+def many_images(home, count):
+    """Of a block each; what counts is how many there are."""
+    for number in range(count):
+        digest = hashlib.sha256(f"image {number}".encode()).hexdigest()
+        folder = home.cache / "banger" / "images" / digest
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "rootfs.ext4").write_bytes(bytes(4096))
+        (folder / "image.json").write_text(json.dumps({"name": f"many-{number}", "digest": digest, "size": 4096, "allocated": 4096}))
+        yield folder
+
+
+def measure_image_list(home, table, count=200):
+    folders = list(many_images(home, count))
+    try:
+        restart_bangerd(home)
+        times = milliseconds(lambda: quiet(home, "image", "list"), 30)
+        table.add(f"`image list` of {count}, cold CLI", shown(times), "≤ 25 ms", statistics.median(times) <= 25)
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder)
+        restart_bangerd(home)
+
+
+def in_namespace(*words):
+    return [*([] if os.geteuid() == 0 else ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--map-root-user", "--map-auto", "--"]), *map(str, words)]
+
+
+def build_by_hand(home, packages):
+    """mmdebstrap and mke2fs as banger calls them, without banger."""
+    tree, disk = home.root / "by-hand", home.root / "by-hand.ext4"
+    environment = {**home.env, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    suite = next(line.split("=")[1].strip() for line in open("/etc/os-release") if line.startswith("VERSION_CODENAME="))
+    for words in (("mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase", f"--include={','.join(packages)}", suite, tree),
+                  ("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "1", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-d", tree, disk, "16G"),
+                  ("rm", "-rf", tree, disk)):
+        subprocess.run(in_namespace(*words), env=environment, check=True, capture_output=True, timeout=1200)
+
+
+def measure_image_build(home, table, count=3):
+    packages = json.loads(next(path for path in (home.cache / "banger" / "images").glob("*/image.json") if '"debian"' in path.read_text()).read_text())["packages"]
+    hand, ours = [], []
+    for _ in range(count):  # in turn, as the mirror has its moods
+        hand += milliseconds(lambda: build_by_hand(home, packages), 1)
+        ours += milliseconds(lambda: home.banger("image", "build", "--name", "timed", "--force", check=True, timeout=1200), 1)
+    quiet(home, "image", "delete", "timed")
+    ratio = statistics.median(ours) / statistics.median(hand)
+    table.add("mmdebstrap and mke2fs by hand", shown(sorted(hand)))
+    table.add("`image build`, with its digest", shown(sorted(ours)))
+    table.add("image build / by hand", f"{ratio:.2f}", "≤ 1.10", ratio <= 1.10)
+    again = milliseconds(lambda: quiet(home, "image", "build"), 10)
+    table.add("`image build` of what is up to date", shown(again))
+
+
+def measure_image_digest(home, table):
+    """The digest's speed over data, of a disk without holes."""
+    payload = home.root / "payload"
+    with open(payload, "wb") as file:
+        for _ in range(512):
+            file.write(os.urandom(MEBI))
+    tree, disk = home.root / "tree", home.root / "dense.ext4"
+    tree.mkdir()
+    payload.rename(tree / "payload")
+    subprocess.run(["/usr/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, disk, "640M"], check=True)
+    quiet(home, "image", "register", disk, "--name", "dense")
+    data = disk.stat().st_blocks * 512
+    ours = milliseconds(lambda: quiet(home, "image", "verify", "dense"), 5)
+    theirs = milliseconds(lambda: subprocess.run(["sha256sum", tree / "payload"], check=True, capture_output=True), 5)
+    quiet(home, "image", "delete", "dense")
+    speed, other = data / statistics.median(ours) / 1000, 512 * MEBI / statistics.median(theirs) / 1000
+    table.add("`image verify` of a dense image; sha256sum", f"{speed:.0f} MB/s; {other:.0f} MB/s")
+    table.add("verify / sha256sum", f"{speed / other:.2f}", "≥ 0.9", speed / other >= 0.9)
+
+
+def measure_image_beside(home, table, count=15):
+    """What a build costs who makes a VM of another image."""
+    def create():
+        quiet(home, "vm", "create", "--no-start", "--name", "beside", "--disk-size", "64M")
+
+    def timed():
+        times = []
+        for _ in range(count):
+            times += milliseconds(create, 1)
+            quiet(home, "vm", "delete", "beside")
+        return sorted(times)
+
+    alone = timed()
+    build = home.start("image", "build", "--name", "beside", "--force", "--size", "15G")
+    time.sleep(2)  # into the midst of it
+    beside = timed()
+    build.communicate(timeout=1200)
+    quiet(home, "image", "delete", "beside")
+    more = statistics.median(beside) - statistics.median(alone)
+    table.add("`vm create --no-start` alone; while an image is built", f"{shown(alone)}; {shown(beside)}")
+    table.add("what the build adds", f"{more:.1f} ms", "≤ 5 ms", more <= 5)
+
+
+def measure_images(home, table):
+    for measure in (measure_image_list, measure_image_digest, measure_image_beside, measure_image_build):
+        measure(home, table)
+
+
+MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy, "workspace": measure_workspace, "oci": measure_oci, "images": measure_images,
                 "stats": measure_stats, "dns": measure_dns, "wire": measure_wire}
 
 

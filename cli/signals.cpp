@@ -76,6 +76,13 @@ std::optional<int> SignalInbox::take() noexcept
     return static_cast<int>(info.ssi_signo);
 }
 
+SignalsAsUsual::SignalsAsUsual(const SignalInbox& inbox) : held_{}
+{
+    ::sigprocmask(SIG_SETMASK, &inbox.before_, &held_);
+}
+
+SignalsAsUsual::~SignalsAsUsual() { ::sigprocmask(SIG_SETMASK, &held_, nullptr); }
+
 int parse_signal(std::string_view text)
 {
     auto signal = number_in(text);

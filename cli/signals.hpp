@@ -26,8 +26,21 @@ public:
     std::optional<int> take() noexcept;
 
 private:
+    friend class SignalsAsUsual;
     sigset_t before_;
     UniqueFd fd_;
+};
+
+/// Signals take their usual course while this lives, although there is an inbox: for a question, which Ctrl-C is to end.
+class SignalsAsUsual {
+public:
+    explicit SignalsAsUsual(const SignalInbox& inbox);
+    SignalsAsUsual(const SignalsAsUsual&) = delete;
+    SignalsAsUsual& operator=(const SignalsAsUsual&) = delete;
+    ~SignalsAsUsual();
+
+private:
+    sigset_t held_;
 };
 
 /// Ends with 128 + N, as a shell says it.

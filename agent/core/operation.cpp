@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <system_error>
+#include <utility>
 
 namespace banger::agent {
 namespace {
@@ -78,6 +79,9 @@ void Operation::end(std::exception_ptr failure)
         state_ = error_->code() == ErrorCode::Cancelled ? OperationState::Cancelled : OperationState::Failed;
     }
     tell(Change::State);
+    if (const auto call = std::exchange(ended_call_, nullptr)) {
+        call();
+    }
 }
 
 void Operation::tell(Change change) const

@@ -56,6 +56,8 @@ public:
     /// Ends it: done without an exception.
     void end(std::exception_ptr failure);
     void observe(Observer observer) { observer_ = std::move(observer); }
+    /// Called once it has ended, however. One call.
+    void when_ended(std::function<void()> call) { ended_call_ = std::move(call); }
 
 private:
     void tell(Change change) const;
@@ -70,6 +72,7 @@ private:
     nlohmann::json result_ = nlohmann::json::object();
     std::stop_source stop_;
     std::function<void()> cancel_call_;
+    std::function<void()> ended_call_;
     Observer observer_;
 };
 

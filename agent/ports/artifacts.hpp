@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/core/image/image_config.hpp"
 #include "common/ids.hpp"
 
 namespace banger::agent {
@@ -23,6 +24,9 @@ struct Artifact {
     std::string version;  ///< of a kernel: uname -r
     std::string origin;   ///< e.g. "debian bookworm"
     std::int64_t created;
+    std::string stamp{};     ///< of the files that VMs take directly, as they were taken in; empty: not known
+    std::string manifest{};  ///< of a pulled image: the sha256 of the manifest it was made of
+    std::optional<ImageConfig> config{};  ///< the same: what it says of how it is run
 };
 
 namespace artifact_file {
@@ -30,6 +34,8 @@ inline constexpr auto root_file_system = "rootfs.ext4";
 inline constexpr auto kernel = "vmlinux";
 inline constexpr auto initrd = "initrd";
 inline constexpr auto modules = "modules.ext4";
+inline constexpr auto boot_modules =
+    "boot-modules.cpio";  ///< those in the initrd, which it is made of anew with another banger-guest
 }  // namespace artifact_file
 
 /// The images or the kernels in the cache. Loop thread; reads small files only.
@@ -53,6 +59,14 @@ public:
     virtual Artifact adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use) = 0;
     /// Throws Failed.
     virtual void remove(const Digest& digest) = 0;
+
+    /// Whether the files that VMs take directly are those that were taken in, by size, time and inode, or copies that kept size and time:
+    /// a stat, no more. Throws CorruptData, which names the artifact and what mends it.
+    virtual void check(const Artifact& artifact) const = 0;
+    /// Takes the files as they are now for those that were taken in: somebody has read all of them. Throws NotFound, NoSpace, Failed.
+    virtual void restamp(const Digest& digest) = 0;
+    /// Takes it out of the catalog at once; its files are to be discarded from where this says. Throws Failed.
+    virtual std::filesystem::path set_aside(const Digest& digest) = 0;
 };
 
 }  // namespace banger::agent

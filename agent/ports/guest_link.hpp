@@ -36,6 +36,7 @@ struct GuestCommand {
     bool detached{false};
     std::uint16_t rows{0};
     std::uint16_t columns{0};
+    int stop_signal{0};  ///< what ends it in order where the guest shuts down; 0: the usual one
 };
 
 /// The client's ends of a running command.

@@ -10,11 +10,16 @@
 
 namespace banger::agent {
 
-enum class RuntimeState { Ok, Missing, Damaged };
+enum class RuntimeState {
+    Ok,
+    Missing,
+    Damaged,
+    Unchecked,  ///< a bundle's file of the right size that was not read yet
+};
 
-/// A program of others that banger fetched, or would.
+/// A program of others that banger fetched, or would; or a file of a bundle.
 struct RuntimeProgram {
-    std::string name;  ///< "firecracker" or "jailer"
+    std::string name;  ///< "firecracker" or "jailer"; of a bundle: as in bundle.json
     std::string version;
     std::filesystem::path path;  ///< where it is, or will be
     RuntimeState state;
@@ -49,7 +54,8 @@ public:
     /// Throws HostLacks (missing or damaged, with the command that mends it), InvalidArgument (no such program, or a bad manifest),
     /// NotFound (the manifest that BANGER_RUNTIME_BUNDLE names).
     virtual std::filesystem::path find(std::string_view name) const = 0;
-    /// All of the bundle, in its order, looked at as by find(). Throws InvalidArgument, NotFound (both of a manifest).
+    /// All parts of the bundle that is found, then the manifest's programs that aren't in it, looked at as by find(). Throws
+    /// InvalidArgument, NotFound (both of a manifest), CorruptData (bundle.json), NotAuthorized (others may write the bundle).
     virtual std::vector<RuntimeProgram> list() const = 0;
     /// As list(), but every byte is read. Worker thread. Throws also Cancelled, Failed.
     virtual std::vector<RuntimeProgram> verify(const std::stop_token& stop) const = 0;

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -126,7 +127,11 @@ VmObserver Agent::relay()
                     told(vm);
                     stale_.notice(vm);
                 },
-            .removed = tell(&VmObserver::removed),
+            .removed =
+                [this, told = tell(&VmObserver::removed)](const VmPtr& vm) {
+                    told(vm);
+                    ports_.loop.post([this] { drop_unused(); });
+                },
             .log = [](const std::string& message,
                       const VmPtr& vm) { json_log::write(json_log::Level::Warn, message, vm->name()); }};
 }
@@ -138,6 +143,9 @@ Task<void> Agent::recover()
     auto rows = co_await run_on(ports_.loop, store_lane_, std::move(load));
     co_await clear_drafts();
     co_await vms_->recover(std::move(rows));
+    recovered_ = true;
+    drop_unused();
+    spawn(take_bundle_at_start());
 }
 
 /// A draft that is there before we serve is nobody's. A new banger has a new banger-guest, which older kernels get, too.
@@ -171,8 +179,10 @@ void Agent::apply_settings()
     const auto settings = ports_.settings.now();
     json_log::set_level(settings->log_level);
     stale_.set_limit(settings->auto_stop_stale_after);
-    const auto bundle = settings->runtime_dir.empty() ? paths_.programs() : settings->runtime_dir;
-    if (const auto& key = settings->ssh_key_path; is_below(key, bundle) && std::exchange(doubted_key_, key) != key) {
+    const auto places = ports_.bundles.places();
+    const auto& key = settings->ssh_key_path;
+    const auto holds_key = [&key](const std::filesystem::path& bundle) { return is_below(key, bundle); };
+    if (std::any_of(places.begin(), places.end(), holds_key) && std::exchange(doubted_key_, key) != key) {
         json_log::write(json_log::Level::Warn, "ssh_key_path, " + key.string() +
                                                    ", is in a runtime bundle: whoever else has that bundle has the key "
                                                    "to your VMs, too; ssh-keygen makes one of your own");

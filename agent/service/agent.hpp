@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,7 +18,9 @@
 #include "agent/ports/artifact_maker.hpp"
 #include "agent/ports/home_files.hpp"
 #include "agent/ports/host_examiner.hpp"
+#include "agent/ports/image_puller.hpp"
 #include "agent/ports/runtime.hpp"
+#include "agent/ports/runtime_bundles.hpp"
 #include "agent/ports/user_key.hpp"
 #include "common/paths.hpp"
 
@@ -37,7 +40,9 @@ struct AgentPorts {
     Artifacts& kernels;
     VmmLadder& ladder;
     ArtifactMaker& maker;
+    ImagePuller& puller;
     RuntimePrograms& programs;
+    RuntimeBundles& bundles;
     UserKey& key;
     HostExaminer& host;
     Settings& settings;
@@ -59,6 +64,17 @@ struct StoreFindings {
 };
 
 enum class Remake { Never, Always };
+/// What a prune leaves in the cache of blobs.
+enum class CachedBlobs { OfImages, None };
+
+/// What `runtime package` shall make. Names that are empty: the usual ones, where they are there.
+struct PackageWish {
+    std::filesystem::path output;
+    std::string image;
+    std::string docker_image;
+    std::string kernel;
+    std::int64_t modified{0};  ///< seconds since 1970
+};
 
 /// All of bangerd but the bus: the parts, wired, and the work that needs several of them. Loop thread.
 class Agent {
@@ -98,15 +114,40 @@ public:
     std::vector<std::string> users_of_image(const Digest& digest) const;
     std::vector<std::string> users_of_kernel(const Digest& digest) const;
 
-    /// Operations: they end when the artifact is in the catalog, at once when there is one of that name already and `remake` is Never.
+    /// Operations: they end when the artifact is in the catalog, at once when it is there already and `remake` is Never. One of the same name that was
+    /// made in the same way of other things is replaced; any other fails with AlreadyExists, unless `remake` is Always.
     /// Throw InUse (one of that name is being made).
     OperationPtr build_image(ImageRecipe recipe, Remake remake);
     OperationPtr import_kernel(KernelRecipe recipe, Remake remake);
+    // image_keeping.cpp
+    OperationPtr register_image(DiskSource source, Remake remake);
+    /// Of the root disk of a VM. Throws also AlreadyExists and as VmManager::check_lendable().
+    OperationPtr promote_vm(VmPtr vm, const std::string& name, Remake remake, StopFirst stop);
+    /// Reads all of it: fails with CorruptData where it isn't what its digest says.
+    OperationPtr verify_image(const Artifact& image);
+    /// At once; the files go in the background. Throws InUse: with the names of the VMs, or as it is being made or read.
+    void delete_image(const Artifact& image);
+    void delete_kernel(const Artifact& kernel);
+    /// For as long as something reads the image: it is neither deleted nor dropped meanwhile. Call what this gives when that has ended.
+    std::function<void()> hold(const Digest& digest);
+
+    /// An operation, as build_image(). `recipe.there_already` is filled in here; a size of 0 is the usual one, or that of what is there. Who asks for
+    /// the same while it is pulled waits for that, and then has it. Throws InUse (another image of that name is being made, the cache is pruned).
+    OperationPtr pull_image(PullRecipe recipe, Remake remake);
+    /// An operation that removes blobs and drafts which nobody needs; with CachedBlobs::None also blobs of images that are there. Throws InUse (a pull runs).
+    OperationPtr prune_image_cache(CachedBlobs keep);
 
     /// An operation; `from` is empty or absolute. Throws InUse (a fetch runs).
     OperationPtr fetch_runtime(std::filesystem::path from);
     /// As RuntimePrograms::verify().
     Task<std::vector<RuntimeProgram>> verify_runtime();
+    /// An operation; what the bundle of a manifest brings. Throws InUse (a fetch runs).
+    OperationPtr fetch_bundle(std::filesystem::path manifest);
+    /// An operation. Throws NotFound (an image or a kernel), InUse (a bundle is being made).
+    OperationPtr package_runtime(PackageWish wish);
+    /// Takes the image and the kernel of the bundle that is there into the catalogs, where they have none of those names or an older
+    /// bundle's. Never throws: what goes wrong is logged. Who comes second waits for the first.
+    Task<void> take_bundle();
 
     /// ssh(1) options that reach a running VM.
     Task<std::vector<std::pair<std::string, std::string>>> ssh_options(VmPtr vm);
@@ -117,15 +158,42 @@ private:
     struct Making {
         std::string what;  ///< "image" or "kernel"
         std::string name;
-        std::string origin;  ///< that one of this name must have to count as there already; empty: any
         Artifacts* catalog;
-        std::function<bool(const Digest&)> in_use;
+        std::function<Standing(const Artifact& present)> compare;  ///< on a worker thread
         Make make;
         Remake remake;
     };
     OperationPtr start_making(const std::string& kind, Making making);
     Task<void> make_artifact(Making making, OperationPtr operation);
-    Task<void> fetch_runtime(std::filesystem::path from, OperationPtr operation);
+    Task<bool> is_there_already(const Making* making, Artifact present);
+    Task<void> make_and_adopt(Artifacts* catalog, std::string name, Make make, OperationPtr operation);
+    static void report_artifact(const OperationPtr& operation, const Artifact& artifact, bool built);
+    Task<void> promote(VmPtr vm, DiskSource source, StopFirst stop, OperationPtr operation);
+    Task<void> take_disk(DiskSource source, std::filesystem::path disk, OperationPtr operation);
+    Task<void> verify(Artifact image, OperationPtr operation);
+    void refuse_deletion(const char* what, const Artifact& artifact, const std::vector<std::string>& users) const;
+    void drop(Artifacts& catalog, const Artifact& artifact);
+    void drop_unused();
+    void discard_later(std::filesystem::path aside);
+    void lock_name(const std::string& key);
+    /// A pull at work, and who waits for it.
+    struct Pull {
+        PullRecipe recipe;
+        std::vector<Promise<Unit>> waiting{};
+    };
+    Task<void> pull_in_turn(PullRecipe recipe, Remake remake, OperationPtr operation);
+    Task<void> pull_now(PullRecipe recipe, Remake remake, OperationPtr operation);
+    void end_pull(const std::string& name) noexcept;
+    PullProgress pull_progress(const OperationPtr& operation);
+    Task<void> prune_now(PruneRequest request, OperationPtr operation);
+    Task<void> fetch_runtime(std::function<FetchOutcome(const RuntimeProgress&)> fetch, OperationPtr operation);
+    OperationPtr start_fetch(std::function<FetchOutcome(const RuntimeProgress&)> fetch);
+    Task<void> package_runtime(BundleRecipe recipe, OperationPtr operation);
+    Task<void> take_bundle_at_start();
+    Task<std::vector<std::string>> register_bundle();
+    Task<bool> take_image(FoundBundle bundle, const char* part, std::string name);
+    Task<bool> take_kernel(FoundBundle bundle);
+    BundleRecipe recipe_of(const PackageWish& wish) const;
     void probe_in_background(const Artifact& kernel);
     Task<void> clear_drafts();
     Task<std::vector<std::string>> authorized_keys();
@@ -145,14 +213,19 @@ private:
     std::filesystem::path doubted_key_;  ///< ssh_key_path that was warned of
     Lane store_lane_{1};
     Lane work_lane_{4};
-    Lane making_lane_{2};  ///< images and kernels take minutes, which no VM's disk shall wait for
+    Lane making_lane_{4};   ///< images and kernels take minutes, which no VM's disk shall wait for
+    Lane pulling_lane_{2};  ///< a registry may be slow for hours, which no build shall wait for
     Operations operations_;
     VmStatistics statistics_;
     VmObserver observer_;
     std::unique_ptr<VmManager> vms_;
     StaleWatch stale_;
     std::function<void()> artifacts_changed_;
-    std::set<std::string> being_made_;  ///< "image NAME", "kernel NAME" or "runtime"
+    std::set<std::string> being_made_;   ///< "image NAME", "kernel NAME", "runtime", "bundle" or "image cache"
+    std::map<std::string, Pull> pulls_;  ///< by the image's name
+    TaskMutex registering_;              ///< a bundle's parts
+    std::multiset<std::string> held_;    ///< digests of what is being read
+    bool recovered_{false};              ///< until then not all VMs are known, and so not who uses what
     EventLoop::Source housekeeping_;
 };
 

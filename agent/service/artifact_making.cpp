@@ -27,85 +27,161 @@ std::string banger_program()
     return "banger";
 }
 
+/// One that is not as it was taken in is made again.
+bool is_unharmed(const Artifacts& catalog, const Artifact& artifact)
+{
+    try {
+        catalog.check(artifact);
+    } catch (const Error&) {
+        return false;
+    }
+    return true;
+}
+
+/// A bundle with a base for images and none of its own is what a build starts from that names no other. Throws as RuntimeBundles::find().
+ImageRecipe on_bundle(ImageRecipe recipe, const RuntimeBundles& bundles, const std::stop_token& stop)
+{
+    const bool chosen = !recipe.base.empty() || !recipe.suite.empty();
+    if (const auto base = chosen ? std::nullopt : bundles.image_base(stop)) {
+        recipe.base = *base;
+        recipe.base_name = base->string();
+    }
+    return recipe;
+}
+
 }  // namespace
+
+void Agent::lock_name(const std::string& key)
+{
+    if (!being_made_.insert(key).second) {
+        throw Error{ErrorCode::InUse, "the " + key + " is being made already; wait for it, or cancel it"};
+    }
+}
 
 OperationPtr Agent::build_image(ImageRecipe recipe, Remake remake)
 {
-    const auto origin = recipe.suite.empty() ? "" : "debian " + recipe.suite;
-    return start_making(
-        "build-image",
-        {.what = "image",
-         .name = recipe.name,
-         .origin = origin,
-         .catalog = &ports_.images,
-         .in_use = [this](const Digest& digest) { return !users_of_image(digest).empty(); },
-         .make = [&maker = ports_.maker, recipe](const auto& draft,
-                                                 const auto& progress) { maker.build_image(recipe, draft, progress); },
-         .remake = remake});
+    auto& maker = ports_.maker;
+    const auto& bundles = ports_.bundles;
+    const auto release = recipe.base_digest.empty() ? std::function<void()>{} : hold(Digest::parse(recipe.base_digest));
+    Rollback unheld;
+    unheld.add([&release] {
+        if (release) {
+            release();
+        }
+    });
+    auto operation = start_making(
+        "build-image", {.what = "image",
+                        .name = recipe.name,
+                        .catalog = &ports_.images,
+                        .compare =
+                            [&maker, &bundles, recipe](const Artifact& present) {
+                                return maker.standing_of(present.folder, on_bundle(recipe, bundles, {}));
+                            },
+                        .make =
+                            [&maker, &bundles, recipe](const auto& draft, const auto& progress) {
+                                maker.build_image(on_bundle(recipe, bundles, progress.stop), draft, progress);
+                            },
+                        .remake = remake});
+    unheld.commit();
+    if (release && operation->state() == OperationState::Running) {
+        operation->when_ended(release);
+    } else if (release) {
+        release();
+    }
+    return operation;
 }
 
 OperationPtr Agent::import_kernel(KernelRecipe recipe, Remake remake)
 {
-    const auto origin = !recipe.vmlinuz.empty() ? "imported" : recipe.suite.empty() ? "" : "debian " + recipe.suite;
+    auto& maker = ports_.maker;
+    const auto origin = !recipe.vmlinuz.empty() ? "imported" : maker.kernel_origin(recipe);
+    const bool any = recipe.vmlinuz.empty() && recipe.suite.empty() && recipe.flavour.empty() && recipe.package.empty();
+    const bool is_file = !recipe.vmlinuz.empty();
     return start_making(
         "import-kernel",
         {.what = "kernel",
          .name = recipe.name,
-         .origin = origin,
          .catalog = &ports_.kernels,
-         .in_use = [this](const Digest& digest) { return !users_of_kernel(digest).empty(); },
-         .make = [&maker = ports_.maker, recipe](
-                     const auto& draft, const auto& progress) { maker.import_kernel(recipe, draft, progress); },
+         // A package's kernel is there or not; a file may be another than it was, and reading it costs little.
+         .compare =
+             [any, is_file, origin](const Artifact& present) {
+                 return present.origin != origin && !any ? Standing::Foreign
+                        : is_file                        ? Standing::Other
+                                                         : Standing::Same;
+             },
+         .make = [&maker, recipe](const auto& draft,
+                                  const auto& progress) { maker.import_kernel(recipe, draft, progress); },
          .remake = remake});
 }
 
 OperationPtr Agent::start_making(const std::string& kind, Making making)
 {
-    const auto key = making.what + " " + making.name;
-    if (!being_made_.insert(key).second) {
-        throw Error{ErrorCode::InUse, "the " + key + " is being made already; wait for it, or cancel it"};
-    }
+    lock_name(making.what + " " + making.name);
     auto operation = operations_.add(kind, making.name);
     operations_.run(operation, make_artifact(std::move(making), operation));
     return operation;
+}
+
+void Agent::report_artifact(const OperationPtr& operation, const Artifact& artifact, bool built)
+{
+    operation->result() = {{"name", artifact.name}, {"digest", artifact.digest.str()}, {"built", built}};
+    if (!artifact.version.empty()) {
+        operation->result()["version"] = artifact.version;
+    }
+}
+
+/// Throws AlreadyExists for one that is not to be replaced unasked.
+Task<bool> Agent::is_there_already(const Making* making, Artifact present)
+{
+    if (making->remake == Remake::Always) {
+        co_return false;
+    }
+    auto compare = [&call = making->compare, present] { return call(present); };
+    const auto standing = co_await run_on(ports_.loop, work_lane_, std::move(compare));
+    if (standing == Standing::Foreign) {
+        throw Error{ErrorCode::AlreadyExists, "the " + making->what + " " + making->name + " is " + present.origin +
+                                                  "; give the new one another --name, or replace it with --force"};
+    }
+    co_return standing == Standing::Same&& is_unharmed(*making->catalog, present);
 }
 
 Task<void> Agent::make_artifact(Making making, OperationPtr operation)
 {
     Rollback unlock;
     unlock.add([this, key = making.what + " " + making.name] { being_made_.erase(key); });
-    const auto tell = [&operation](const Artifact& artifact, bool built) {
-        operation->result() = {{"name", artifact.name}, {"digest", artifact.digest.str()}, {"built", built}};
-        if (!artifact.version.empty()) {
-            operation->result()["version"] = artifact.version;
-        }
-    };
     const auto present = making.catalog->find(making.name);
-    if (present && making.remake == Remake::Never) {
-        if (!making.origin.empty() && present->origin != making.origin) {
-            throw Error{ErrorCode::AlreadyExists, "the " + making.what + " " + making.name + " is " + present->origin +
-                                                      "; give the new one another --name, or replace it with --force"};
+    if (present && present->name == making.name) {
+        const bool is_there = co_await is_there_already(&making, *present);
+        if (is_there) {
+            report_artifact(operation, *present, false);
+            co_return;
         }
-        tell(*present, false);
-        co_return;
     }
-    const auto draft = making.catalog->draft(making.name);
+    co_await make_and_adopt(making.catalog, making.name, making.make, operation);
+    if (making.what == "kernel") {
+        probe_in_background(making.catalog->find(making.name).value());
+    }
+}
+
+/// An older one of the name loses it, and goes when nothing uses it.
+Task<void> Agent::make_and_adopt(Artifacts* catalog, std::string name, Make make, OperationPtr operation)
+{
+    const auto draft = catalog->draft(name);
     const MakingProgress progress{
         .stage = [&loop = ports_.loop, operation](
                      const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
         .stop = operation->stop_token()};
-    auto make_it = [make = making.make, draft, progress] { make(draft, progress); };
+    auto make_it = [make = std::move(make), draft, progress] { make(draft, progress); };
     co_await run_on(ports_.loop, making_lane_, std::move(make_it));
     Rollback no_leftovers;
     no_leftovers.add([&maker = ports_.maker, &draft] { maker.discard(draft); });
-    const auto artifact = making.catalog->adopt(draft, making.in_use);
+    operation->check_cancelled();
+    const auto artifact = catalog->adopt(draft, [](const Digest&) { return true; });
     no_leftovers.commit();
-    tell(artifact, true);
+    report_artifact(operation, artifact, true);
+    drop_unused();
     if (artifacts_changed_) {
         artifacts_changed_();
-    }
-    if (making.what == "kernel") {
-        probe_in_background(artifact);
     }
 }
 

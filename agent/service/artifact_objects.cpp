@@ -4,6 +4,7 @@
 #include <array>
 
 #include "agent/service/dispatch.hpp"
+#include "agent/service/operation_object.hpp"
 #include "common/text.hpp"
 
 namespace banger::agent {
@@ -28,17 +29,20 @@ VariantMap details_of(const Artifact& artifact, const std::vector<std::string>& 
             {"users", sdbus::Variant{users}}};
 }
 
-void refuse_users(const char* what, const Artifact& artifact, const std::vector<std::string>& users)
+/// Of a pulled image.
+void add_config(VariantMap& details, const Artifact& image)
 {
-    if (users.empty()) {
-        return;
-    }
-    std::string names;
-    for (const auto& user : users) {
-        names += (names.empty() ? "" : ", ") + user;
-    }
-    throw Error{ErrorCode::InUse, std::string{what} + " " + artifact.name + " is used by " + names +
-                                      "; delete those VMs first (banger vm delete)"};
+    const auto& config = *image.config;
+    const auto words = [](const std::vector<std::string>& list) { return sdbus::Variant{list}; };
+    details.emplace("manifest", sdbus::Variant{image.manifest});
+    details.emplace("entrypoint", words(config.entrypoint));
+    details.emplace("command", words(config.command));
+    details.emplace("environment", words(config.environment));
+    details.emplace("user", sdbus::Variant{config.user});
+    details.emplace("working_dir", sdbus::Variant{config.working_dir});
+    details.emplace("stop_signal", sdbus::Variant{config.stop_signal});
+    details.emplace("exposed_ports", words(config.exposed_ports));
+    details.emplace("systemd", sdbus::Variant{config.systemd});
 }
 
 }  // namespace
@@ -83,15 +87,25 @@ ImageObject::~ImageObject()
 void ImageObject::Delete()
 {
     answer("Image.Delete", [&] {
-        refuse_users("the image", image_, agent_->users_of_image(image_.digest));
-        agent_->images().remove(image_.digest);
+        agent_->delete_image(image_);
         deleted_();
     });
 }
 
+sdbus::ObjectPath ImageObject::Verify()
+{
+    return answer("Image.Verify", [&] { return OperationObject::path_of(agent_->verify_image(image_)->id()); });
+}
+
 VariantMap ImageObject::Details()
 {
-    return answer("Image.Details", [&] { return details_of(image_, agent_->users_of_image(image_.digest)); });
+    return answer("Image.Details", [&] {
+        auto details = details_of(image_, agent_->users_of_image(image_.digest));
+        if (image_.config) {
+            add_config(details, image_);
+        }
+        return details;
+    });
 }
 
 sdbus::ObjectPath KernelObject::path_of(const Artifact& kernel)
@@ -118,8 +132,7 @@ KernelObject::~KernelObject()
 void KernelObject::Delete()
 {
     answer("Kernel.Delete", [&] {
-        refuse_users("the kernel", kernel_, agent_->users_of_kernel(kernel_.digest));
-        agent_->kernels().remove(kernel_.digest);
+        agent_->delete_kernel(kernel_);
         deleted_();
     });
 }

@@ -21,6 +21,7 @@ public:
 
 private:
     void Delete() override;
+    sdbus::ObjectPath Verify() override;
     std::string Name() override { return image_.name; }
     VariantMap Details() override;
 

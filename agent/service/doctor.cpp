@@ -32,7 +32,7 @@ Finding check_runtime(const Agent& agent)
     try {
         std::string there;
         for (const auto& program : agent.programs().list()) {
-            if (program.state != RuntimeState::Ok) {
+            if (program.state != RuntimeState::Ok && program.state != RuntimeState::Unchecked) {
                 return {check, "warn", program.path.string() + " " + program.problem, mend};
             }
             there += (there.empty() ? "" : ", ") + program.name + " " + program.version;

@@ -52,45 +52,20 @@ std::filesystem::path absolute_path(const std::string& key, const std::string& t
     return text;
 }
 
-ByteSize checked_image_size(std::uint64_t bytes)
-{
-    constexpr auto least = 1 * gib;  // Debian's minimum is half of it
-    constexpr auto most = std::uint64_t{16} * 1024 * gib;
-    const ByteSize size{bytes};
-    if (size < least || size > most) {
-        throw Error{ErrorCode::InvalidArgument, "an image's size must be 1G to 16T, not " + size.to_string()};
-    }
-    return size;
-}
-
-/// Debian policy, section 5.6.1; they become words of a command line.
-std::vector<std::string> checked_packages(std::vector<std::string> packages)
-{
-    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
-    for (const auto& package : packages) {
-        const bool good = package.size() >= 2 && package.find_first_not_of(letters) == std::string::npos &&
-                          package.find_first_of("+-.") != 0;
-        if (!good) {
-            throw Error{ErrorCode::InvalidArgument, "\"" + shown(package) + "\" is no package name"};
-        }
-    }
-    return packages;
-}
-
-std::string checked_suite(std::string suite)
-{
-    if (!suite.empty() && suite != "bookworm" && suite != "trixie") {
-        throw Error{ErrorCode::InvalidArgument, "suite must be bookworm or trixie, not " + shown(suite)};
-    }
-    return suite;
-}
-
 std::string word_of(RuntimeState state)
 {
-    return state == RuntimeState::Ok ? "ok" : state == RuntimeState::Missing ? "missing" : "damaged";
+    switch (state) {
+        case RuntimeState::Ok:
+            return "ok";
+        case RuntimeState::Missing:
+            return "missing";
+        case RuntimeState::Unchecked:
+            return "unchecked";
+        case RuntimeState::Damaged:
+            break;
+    }
+    return "damaged";
 }
-
-Remake remake_of(const Options& options) { return options.get<bool>("force", false) ? Remake::Always : Remake::Never; }
 
 }  // namespace
 
@@ -219,16 +194,21 @@ sdbus::ObjectPath ManagerObject::FindVm(const std::string& name)
     return answer("FindVm", [&] { return VmObject::path_of(agent_->vms().get(name)->record.id); });
 }
 
-std::vector<
-    sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
+std::vector<sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t,
+                          std::vector<std::string>>>
 ManagerObject::ListImages()
 {
     ++calls_;
     return answer("ListImages", [&] {
+        // One walk over the VMs for all images, however many there are of both.
+        std::map<std::string, std::vector<std::string>> users;
+        for (const auto& vm : agent_->vms().list()) {
+            users[vm->record.spec.image_digest.str()].push_back(vm->name());
+        }
         decltype(ListImages()) rows;
         for (const auto& image : agent_->images().list()) {
-            rows.emplace_back(image.name, image.digest.str(), image.size, image.used, image.origin, image.created,
-                              static_cast<std::uint32_t>(agent_->users_of_image(image.digest).size()));
+            rows.emplace_back(image.name, image.digest.str(), image.size, image.used, to_utf8(image.origin),
+                              image.created, users[image.digest.str()]);
         }
         return rows;
     });
@@ -238,23 +218,6 @@ sdbus::ObjectPath ManagerObject::FindImage(const std::string& name)
 {
     ++calls_;
     return answer("FindImage", [&] { return ImageObject::path_of(found(agent_->images().find(name), "image", name)); });
-}
-
-sdbus::ObjectPath ManagerObject::BuildImage(const VariantMap& map)
-{
-    ++calls_;
-    return answer("BuildImage", [&] {
-        const Options options{map, {"name", "suite", "size_bytes", "packages", "packages_file", "force"}};
-        const auto usual = agent_->settings().for_request({}).default_packages_file.string();
-        const auto operation = agent_->build_image(
-            {.name = ArtifactName::parse(options.get<std::string>("name", "debian")).str(),
-             .suite = checked_suite(options.get<std::string>("suite", "")),
-             .size = checked_image_size(options.get<std::uint64_t>("size_bytes", (16 * gib).bytes())),
-             .packages = checked_packages(options.get<std::vector<std::string>>("packages", {})),
-             .packages_file = absolute_path("packages_file", options.get<std::string>("packages_file", usual))},
-            remake_of(options));
-        return OperationObject::path_of(operation->id());
-    });
 }
 
 std::vector<
@@ -304,25 +267,6 @@ sdbus::ObjectPath ManagerObject::FindKernel(const std::string& name)
                   [&] { return KernelObject::path_of(found(agent_->kernels().find(name), "kernel", name)); });
 }
 
-sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
-{
-    ++calls_;
-    return answer("ImportKernel", [&] {
-        const Options options{map, {"name", "vmlinuz", "modules", "suite", "force"}};
-        if (options.has("vmlinuz") != options.has("modules") || (options.has("vmlinuz") && options.has("suite"))) {
-            throw banger::Error{ErrorCode::InvalidArgument,
-                                "give vmlinuz and modules together, or suite, or none of them"};
-        }
-        const auto operation =
-            agent_->import_kernel({.name = ArtifactName::parse(options.get<std::string>("name", "debian")).str(),
-                                   .suite = checked_suite(options.get<std::string>("suite", "")),
-                                   .vmlinuz = absolute_path("vmlinuz", options.get<std::string>("vmlinuz", "")),
-                                   .modules = absolute_path("modules", options.get<std::string>("modules", ""))},
-                                  remake_of(options));
-        return OperationObject::path_of(operation->id());
-    });
-}
-
 ManagerObject::RuntimeRows ManagerObject::rows_of(const std::vector<RuntimeProgram>& programs)
 {
     RuntimeRows rows;
@@ -355,6 +299,41 @@ sdbus::ObjectPath ManagerObject::FetchRuntime(const std::string& from)
     ++calls_;
     return answer("FetchRuntime",
                   [&] { return OperationObject::path_of(agent_->fetch_runtime(absolute_path("from", from))->id()); });
+}
+
+sdbus::ObjectPath ManagerObject::FetchBundle(const std::string& manifest)
+{
+    ++calls_;
+    return answer("FetchBundle", [&] {
+        if (manifest.empty()) {
+            throw banger::Error{ErrorCode::InvalidArgument, "manifest must be an absolute path"};
+        }
+        return OperationObject::path_of(agent_->fetch_bundle(absolute_path("manifest", manifest))->id());
+    });
+}
+
+sdbus::ObjectPath ManagerObject::PackageRuntime(const VariantMap& map)
+{
+    ++calls_;
+    return answer("PackageRuntime", [&] {
+        const Options options{map, {"output", "image", "docker_image", "kernel", "modified"}};
+        const auto output = options.get<std::string>("output", "");
+        if (output.empty()) {
+            throw banger::Error{ErrorCode::InvalidArgument, "output must be an absolute path"};
+        }
+        const auto modified = options.get<std::int64_t>("modified", 0);
+        constexpr std::int64_t latest = 0xffff'ffff;  // what every reader of a tar takes
+        if (modified < 0 || modified > latest) {
+            throw banger::Error{ErrorCode::InvalidArgument,
+                                "modified must be 0 to 4294967295 seconds since 1970, not " + std::to_string(modified)};
+        }
+        const auto operation = agent_->package_runtime({.output = absolute_path("output", output),
+                                                        .image = options.get<std::string>("image", ""),
+                                                        .docker_image = options.get<std::string>("docker_image", ""),
+                                                        .kernel = options.get<std::string>("kernel", ""),
+                                                        .modified = modified});
+        return OperationObject::path_of(operation->id());
+    });
 }
 
 void ManagerObject::Doctor(sdbus::Result<DoctorRows>&& result)

@@ -39,14 +39,21 @@ private:
     void Stats(sdbus::Result<StatsRows>&& result, std::vector<std::string> names) override;
     sdbus::ObjectPath FindVm(const std::string& name) override;
     void CreateVm(sdbus::Result<sdbus::ObjectPath, sdbus::ObjectPath>&& result, VariantMap options) override;
-    std::vector<
-        sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
+    std::vector<sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::int64_t,
+                              std::vector<std::string>>>
     ListImages() override;
     std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>> GetConfig(
         const Variables& environment) override;
     void ShareEnvironment(const Variables& environment) override;
     sdbus::ObjectPath FindImage(const std::string& name) override;
+    // image_requests.cpp
     sdbus::ObjectPath BuildImage(const VariantMap& options) override;
+    sdbus::ObjectPath RegisterImage(const std::string& file, const VariantMap& options) override;
+    sdbus::ObjectPath PromoteVm(const std::string& vm, const VariantMap& options) override;
+    ImageRecipe recipe_of(const Options& options, const Config& config) const;
+    // image_pulling.cpp
+    sdbus::ObjectPath PullImage(const VariantMap& options) override;
+    sdbus::ObjectPath PruneImageCache(const VariantMap& options) override;
     std::vector<
         sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
     ListKernels() override;
@@ -55,6 +62,8 @@ private:
     RuntimeRows ListRuntime() override;
     void VerifyRuntime(sdbus::Result<RuntimeRows>&& result) override;
     sdbus::ObjectPath FetchRuntime(const std::string& from) override;
+    sdbus::ObjectPath FetchBundle(const std::string& manifest) override;
+    sdbus::ObjectPath PackageRuntime(const VariantMap& options) override;
     void Doctor(sdbus::Result<DoctorRows>&& result) override;
     void Quit() override;
     std::string Version() override { return BANGER_VERSION; }
@@ -67,6 +76,7 @@ private:
     static RuntimeRows rows_of(const std::vector<RuntimeProgram>& programs);
     static Task<std::tuple<RuntimeRows>> verified_rows(Agent* agent);
     static Task<std::tuple<StatsRows>> stats_rows(Agent* agent, std::vector<VmPtr> vms);
+    static ByteSize checked_pull_size(std::uint64_t bytes);
     // vm_creation.cpp
     using CreatedPaths = std::tuple<sdbus::ObjectPath, sdbus::ObjectPath>;
     static Task<CreatedPaths> create_vm(ManagerObject* self, VariantMap map);

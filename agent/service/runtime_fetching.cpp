@@ -18,16 +18,30 @@ std::string joined(const std::vector<std::string>& words, const char* separator)
 
 OperationPtr Agent::fetch_runtime(std::filesystem::path from)
 {
+    return start_fetch([&programs = ports_.programs, from = std::move(from)](const RuntimeProgress& progress) {
+        return programs.fetch(from, progress);
+    });
+}
+
+OperationPtr Agent::fetch_bundle(std::filesystem::path manifest)
+{
+    return start_fetch([&bundles = ports_.bundles, manifest = std::move(manifest)](const RuntimeProgress& progress) {
+        return bundles.fetch(manifest, progress);
+    });
+}
+
+OperationPtr Agent::start_fetch(std::function<FetchOutcome(const RuntimeProgress&)> fetch)
+{
     const std::string key = "runtime";
     if (!being_made_.insert(key).second) {
         throw Error{ErrorCode::InUse, "the runtime is being fetched already; wait for it, or cancel it"};
     }
     auto operation = operations_.add("fetch-runtime", key);
-    operations_.run(operation, fetch_runtime(std::move(from), operation));
+    operations_.run(operation, fetch_runtime(std::move(fetch), operation));
     return operation;
 }
 
-Task<void> Agent::fetch_runtime(std::filesystem::path from, OperationPtr operation)
+Task<void> Agent::fetch_runtime(std::function<FetchOutcome(const RuntimeProgress&)> fetch, OperationPtr operation)
 {
     Rollback unlock;
     unlock.add([this] { being_made_.erase("runtime"); });
@@ -37,11 +51,14 @@ Task<void> Agent::fetch_runtime(std::filesystem::path from, OperationPtr operati
         .fraction = [&loop = ports_.loop, operation](
                         double fraction) { loop.post([operation, fraction] { operation->set_fraction(fraction); }); },
         .stop = operation->stop_token()};
-    auto fetch = [&programs = ports_.programs, from, progress] { return programs.fetch(from, progress); };
-    const auto outcome = co_await run_on(ports_.loop, making_lane_, std::move(fetch));
+    auto do_fetch = [fetch = std::move(fetch), progress] { return fetch(progress); };
+    const auto outcome = co_await run_on(ports_.loop, making_lane_, std::move(do_fetch));
+    operation->set_stage("registering");
+    const auto registered = co_await register_bundle();
     operation->result() = {{"fetched", joined(outcome.fetched, " ")},
                            {"missing", joined(outcome.missing, " ")},
-                           {"warnings", joined(outcome.warnings, "\n")}};
+                           {"warnings", joined(outcome.warnings, "\n")},
+                           {"registered", joined(registered, ", ")}};
 }
 
 Task<std::vector<RuntimeProgram>> Agent::verify_runtime()

@@ -27,6 +27,7 @@ VmRequest ManagerObject::request_of(const Options& options, const Config& config
     request.loopback =
         options.get<bool>("allow_host_loopback", false) ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded;
     request.on_stop = options.get<bool>("remove_on_stop", false) ? StopPolicy::Remove : StopPolicy::Keep;
+    request.home = options.get<bool>("work_disk", true) ? HomePlace::WorkDisk : HomePlace::Image;
     return request;
 }
 
@@ -61,10 +62,10 @@ OperationPtr ManagerObject::plan(Agent& agent, const VmSpec& spec)
 Task<ManagerObject::CreatedPaths> ManagerObject::create_vm(ManagerObject* self, VariantMap map)
 {
     const Options options{
-        map, {"name",      "image",     "kernel",       "vcpus",   "memory_mib",      "disk_bytes",
-              "vmm",       "network",   "nat",          "storage", "overlay_bytes",   "allow_host_loopback",
-              "disk_rate", "disk_iops", "network_rate", "start",   "ready_timeout_s", "remove_on_stop",
-              "lease",     "dry_run",   "environment"}};
+        map, {"name",      "image",     "kernel",       "vcpus",    "memory_mib",      "disk_bytes",
+              "vmm",       "network",   "nat",          "storage",  "overlay_bytes",   "allow_host_loopback",
+              "disk_rate", "disk_iops", "network_rate", "start",    "ready_timeout_s", "remove_on_stop",
+              "lease",     "dry_run",   "environment",  "work_disk"}};
     constexpr std::uint32_t usual_ready_s = 120;
     const std::chrono::seconds ready_limit{options.get<std::uint32_t>("ready_timeout_s", usual_ready_s)};
     const auto after = options.get<bool>("start", true) ? AfterCreate::Start : AfterCreate::Leave;
@@ -76,6 +77,9 @@ Task<ManagerObject::CreatedPaths> ManagerObject::create_vm(ManagerObject* self, 
     co_await agent.read_home_files(config.file_sync);
     if (!request.name && !config.namegen_path.empty()) {
         request.name = co_await agent.ask_for_name(config.namegen_path);
+    }
+    if (!agent.images().find(request.image) || !agent.kernels().find(request.kernel)) {
+        co_await agent.take_bundle();
     }
     auto spec = agent.vms().check(request);
     if (is_dry) {

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "agent/core/image/image_command.hpp"
 #include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/core/vm/vm_sandboxes.hpp"
@@ -23,31 +24,39 @@ using Fd = sdbus::UnixFd;
 constexpr auto vm_interface = "dev.banger.Agent1.Vm";
 constexpr std::uint32_t flag_terminal = 1;
 constexpr std::uint32_t flag_detached = 2;
+constexpr std::uint32_t flag_image_settings = 4;
+constexpr std::uint32_t flag_entrypoint = 8;
+constexpr std::uint32_t flag_own_command = 16;
+constexpr std::uint32_t flags_known =
+    flag_terminal | flag_detached | flag_image_settings | flag_entrypoint | flag_own_command;
 
 milliseconds limit_or(std::uint32_t asked_ms, milliseconds otherwise)
 {
     return asked_ms == 0 ? otherwise : milliseconds{asked_ms};
 }
 
-GuestCommand command_of(std::vector<Bytes> argv, std::vector<Bytes> env, Bytes cwd, std::string user,
-                        std::uint32_t flags, std::uint16_t rows, std::uint16_t columns)
+GuestCommand command_of(const VmSpec& spec, std::vector<Bytes> argv, std::vector<Bytes> env, Bytes cwd,
+                        std::string user, std::uint32_t flags, std::uint16_t rows, std::uint16_t columns)
 {
-    if (argv.empty() || argv.front().empty()) {
-        throw Error{ErrorCode::InvalidArgument, "there is no command to run"};
-    }
-    if ((flags & ~(flag_terminal | flag_detached)) != 0) {
+    if ((flags & ~flags_known) != 0) {
         throw Error{ErrorCode::InvalidArgument, "Exec knows no such flags"};
     }
     constexpr std::uint16_t usual_rows = 24;
     constexpr std::uint16_t usual_columns = 80;
-    return {.argv = std::move(argv),
-            .env = std::move(env),
-            .cwd = std::move(cwd),
-            .user = std::move(user),
-            .terminal = (flags & flag_terminal) != 0,
-            .detached = (flags & flag_detached) != 0,
-            .rows = rows != 0 ? rows : usual_rows,
-            .columns = columns != 0 ? columns : usual_columns};
+    GuestCommand command{.argv = std::move(argv),
+                         .env = std::move(env),
+                         .cwd = std::move(cwd),
+                         .user = std::move(user),
+                         .terminal = (flags & flag_terminal) != 0,
+                         .detached = (flags & flag_detached) != 0,
+                         .rows = rows != 0 ? rows : usual_rows,
+                         .columns = columns != 0 ? columns : usual_columns};
+    apply_image(command, spec.image_config,
+                {.settings = (flags & flag_image_settings) != 0,
+                 .entrypoint = (flags & flag_entrypoint) != 0,
+                 .own_command = (flags & flag_own_command) != 0},
+                spec.image);
+    return command;
 }
 
 // The VM is held by the task, so that the link's owner outlives the call.
@@ -212,8 +221,8 @@ void VmObject::Exec(Result<Fd, Fd, Fd, Fd>&& result, std::vector<ByteList> argv,
                     ByteList cwd, std::string user, std::uint32_t flags, std::uint16_t rows, std::uint16_t columns)
 {
     try {
-        auto command =
-            command_of(std::move(argv), std::move(env), std::move(cwd), std::move(user), flags, rows, columns);
+        auto command = command_of(vm_->record.spec, std::move(argv), std::move(env), std::move(cwd), std::move(user),
+                                  flags, rows, columns);
         reply("Exec", std::move(result), exec(vm_, std::move(command)));
     } catch (const banger::Error& error) {
         result.returnError(bus::to_bus_error(error));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/core/vm/vm_files.hpp"
+#include "agent/system/image/image_record.hpp"
 #include "common/error.hpp"
 
 namespace banger::agent {
@@ -25,6 +26,13 @@ nlohmann::json read_json(const std::filesystem::path& path)
     return nlohmann::json::parse(file, nullptr, false);
 }
 
+/// Of those files of it that VMs take directly and that a stamp was written of. None was of the first versions.
+bool is_unchanged(const Artifact& artifact)
+{
+    return artifact.stamp.empty() ||
+           is_same_stamp(artifact.stamp, stamp_of(artifact.folder / artifact_file::root_file_system));
+}
+
 std::optional<Artifact> read_description(const std::filesystem::path& folder, const std::string& description)
 {
     const auto json = read_json(folder / description);
@@ -33,14 +41,18 @@ std::optional<Artifact> read_description(const std::filesystem::path& folder, co
     }
     try {
         const auto name = json.at("name").get<std::string>();
-        return Artifact{.name = name.empty() ? name : ArtifactName::parse(name).str(),
-                        .digest = Digest::parse(json.at("digest").get<std::string>()),
-                        .folder = folder,
-                        .size = json.value("size", std::uint64_t{0}),
-                        .used = json.value("allocated", std::uint64_t{0}),
-                        .version = json.value("version", std::string{}),
-                        .origin = json.value("origin", std::string{}),
-                        .created = json.value("created", std::int64_t{0})};
+        return Artifact{
+            .name = name.empty() ? name : ArtifactName::parse(name).str(),
+            .digest = Digest::parse(json.at("digest").get<std::string>()),
+            .folder = folder,
+            .size = json.value("size", std::uint64_t{0}),
+            .used = json.value("allocated", std::uint64_t{0}),
+            .version = json.value("version", std::string{}),
+            .origin = json.value("origin", std::string{}),
+            .created = json.value("created", std::int64_t{0}),
+            .stamp = json.value("stamp", std::string{}),
+            .manifest = json.value("manifest", std::string{}),
+            .config = json.contains("config") ? std::optional{image_config_of(json["config"])} : std::nullopt};
     } catch (const nlohmann::json::exception&) {
         return std::nullopt;
     } catch (const Error&) {
@@ -139,7 +151,8 @@ Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::f
         }
     }
     const auto place = folder_ / made->digest.str();
-    if (const auto present = read_description(place, description_)) {
+    const auto present = read_description(place, description_);
+    if (present && is_unchanged(*present)) {
         rename_artifact(*present, made->name);
         std::filesystem::remove_all(draft);  // the very same content: keep what VMs may point to
     } else {
@@ -150,17 +163,53 @@ Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::f
     return find(made->digest.str()).value();
 }
 
-void ArtifactCatalog::remove(const Digest& digest)
+std::filesystem::path ArtifactCatalog::set_aside(const Digest& digest)
 {
     std::error_code problem;
-    const auto aside = draft("removed-" + digest.brief());
+    auto aside = draft("removed-" + digest.brief());
+    std::filesystem::remove_all(aside, problem);  // of one that came and went before
     std::filesystem::rename(folder_ / digest.str(), aside, problem);
-    if (!problem) {
-        std::filesystem::remove_all(aside, problem);
-    }
     reload();
     if (problem && problem != std::errc::no_such_file_or_directory) {
         throw errno_error("can't remove it from " + folder_.string(), problem.value());
+    }
+    return aside;
+}
+
+void ArtifactCatalog::remove(const Digest& digest)
+{
+    std::error_code problem;
+    std::filesystem::remove_all(set_aside(digest), problem);
+    if (problem) {
+        throw errno_error("can't remove it from " + folder_.string(), problem.value());
+    }
+}
+
+void ArtifactCatalog::check(const Artifact& artifact) const
+{
+    if (is_unchanged(artifact)) {
+        return;
+    }
+    const auto file = artifact.folder / artifact_file::root_file_system;
+    const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
+    throw Error{ErrorCode::CorruptData, "the image " + name + " is not as it was taken in: " + file.string() +
+                                            (std::filesystem::exists(file) ? " has another size or time" : " is gone") +
+                                            "; banger image verify " + name +
+                                            " reads all of it, and where it is whole that is all that was to be done"};
+}
+
+void ArtifactCatalog::restamp(const Digest& digest)
+{
+    const auto folder = folder_ / digest.str();
+    auto json = read_json(folder / description_);
+    if (!json.is_object()) {
+        throw Error{ErrorCode::NotFound, "there is no " + digest.brief() + " any more"};
+    }
+    const auto stamp = stamp_of(folder / artifact_file::root_file_system);
+    if (json.value("stamp", std::string{}) != stamp) {
+        json["stamp"] = stamp;
+        write_whole(folder / description_, json);
+        reload();
     }
 }
 

@@ -21,6 +21,9 @@ public:
     std::vector<std::filesystem::path> drafts() const override;
     Artifact adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use) override;
     void remove(const Digest& digest) override;
+    void check(const Artifact& artifact) const override;
+    void restamp(const Digest& digest) override;
+    std::filesystem::path set_aside(const Digest& digest) override;
 
 private:
     void reload();

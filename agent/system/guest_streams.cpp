@@ -86,7 +86,8 @@ Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)
                        .directory = command.cwd.empty() ? std::nullopt : std::optional{text_of(command.cwd)},
                        .user = command.user,
                        .terminal = {},
-                       .detached = command.detached};
+                       .detached = command.detached,
+                       .stop_signal = command.stop_signal};
     auto input = make_socket_pair(SOCK_STREAM);
     auto output = make_socket_pair(SOCK_STREAM);
     auto error = make_socket_pair(SOCK_STREAM);

@@ -44,6 +44,23 @@ Finding check_program(const ProgramRow& program)
     }
 }
 
+/// Both or neither: one alone pulls nothing.
+Finding check_image_tools()
+{
+    const std::string check = "OCI images";
+    std::string missing;
+    for (const auto* name : {"skopeo", "umoci"}) {
+        try {
+            find_program(name);
+        } catch (const Error&) {
+            missing += (missing.empty() ? "" : " ") + std::string{name};
+        }
+    }
+    return missing.empty()
+               ? Finding{check, "ok", "skopeo and umoci are there", ""}
+               : Finding{check, "warn", "image pull does not work without " + missing, "apt install " + missing};
+}
+
 Finding check_subordinate_ids()
 {
     const std::string check = "subordinate ids";
@@ -145,6 +162,7 @@ std::vector<Finding> HostExamination::programs() const
     for (const auto& program : programs_used) {
         findings.push_back(check_program(program));
     }
+    findings.push_back(check_image_tools());
     findings.push_back(check_subordinate_ids());
     findings.push_back(finding_of_names("/"));
     return findings;

@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,10 +38,12 @@ constexpr std::array packages{
     PackageRow{"mke2fs", "e2fsprogs"},
     PackageRow{"e2fsck", "e2fsprogs"},
     PackageRow{"resize2fs", "e2fsprogs"},
+    PackageRow{"e2image", "e2fsprogs"},
     PackageRow{"newuidmap", "uidmap"},
     PackageRow{"ssh", "openssh-client"},
     PackageRow{"ssh-keygen", "openssh-client"},
     PackageRow{"unshare", "util-linux"},
+    PackageRow{"prlimit", "util-linux"},
     PackageRow{"nsenter", "util-linux"},
     PackageRow{"apt-get", "apt"},
     PackageRow{"dpkg-deb", "dpkg"},
@@ -80,23 +84,37 @@ struct Child {
     char** argv;
     char** environment;
     const char* directory;
+    const mode_t* mask;
     int input;
     int output;
+    int errors;
     int error_report;
     pid_t parent;
+    bool gentle;
 
     [[noreturn]] void run() const
     {
         ::setsid();
+        if (gentle) {
+            // ioprio_set(2): the least of the best-effort class; glibc has no wrapper. Neither is worth a failure.
+            constexpr int who_process = 1;
+            constexpr int least_of_best_effort = 2 << 13 | 7;
+            constexpr int niceness = 10;
+            ::setpriority(PRIO_PROCESS, 0, niceness);
+            ::syscall(SYS_ioprio_set, who_process, 0, least_of_best_effort);
+        }
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         sigset_t none;
         sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::signal(SIGPIPE, SIG_DFL);
+        if (mask != nullptr) {
+            ::umask(*mask);
+        }
         const bool moved = directory == nullptr || ::chdir(directory) == 0;
         // A parent that is gone already sent no death signal.
         if (moved && ::getppid() == parent && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0 &&
-            ::dup2(output, STDERR_FILENO) >= 0) {
+            ::dup2(errors, STDERR_FILENO) >= 0) {
             ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
             ::execve(argv[0], argv, environment);
         }
@@ -256,6 +274,8 @@ std::filesystem::path find_beside(std::string_view name)
 ProgramResult run_program(const Program& program)
 {
     const UniqueFd input = open_fd(program.input.empty() ? "/dev/null" : program.input, O_RDONLY);
+    const UniqueFd file =
+        program.output.empty() ? UniqueFd{} : open_fd(program.output, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
     Pipe output = make_pipe();
     Pipe report = make_pipe();
     OutputReader reader{program, output.read.get()};
@@ -266,10 +286,13 @@ ProgramResult run_program(const Program& program)
     const Child child{argv_pointers.data(),
                       environment_pointers.data(),
                       program.directory.empty() ? nullptr : program.directory.c_str(),
+                      program.umask ? &*program.umask : nullptr,
                       input.get(),
+                      file ? file.get() : output.write.get(),
                       output.write.get(),
                       report.write.get(),
-                      ::getpid()};
+                      ::getpid(),
+                      program.gentle};
     const pid_t pid = ::fork();
     if (pid < 0) {
         throw errno_error("can't start " + argv[0], errno);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -20,13 +22,16 @@ std::string package_of(std::string_view program);
 
 /// A program to run to its end.
 struct Program {
-    std::vector<std::string> argv;                         ///< argv[0] is a path
-    std::vector<std::string> environment{};                ///< NAME=value, added to ours
-    std::filesystem::path directory{};                     ///< empty: ours
-    std::filesystem::path input{};                         ///< empty: /dev/null
-    std::filesystem::path log{};                           ///< its output is appended here too; empty: nowhere
+    std::vector<std::string> argv;           ///< argv[0] is a path
+    std::vector<std::string> environment{};  ///< NAME=value, added to ours
+    std::filesystem::path directory{};       ///< empty: ours
+    std::optional<mode_t> umask{};           ///< none: ours
+    std::filesystem::path input{};           ///< empty: /dev/null
+    std::filesystem::path output{};          ///< a new file for its standard output; empty: as standard error
+    std::filesystem::path log{};             ///< its output is appended here too; empty: nowhere
     std::function<void(std::string_view line)> on_line{};  ///< each line of its output, on the caller's thread
     std::stop_token stop{};                                ///< ends the whole process group: SIGTERM, 5 s later SIGKILL
+    bool gentle{false};  ///< gives way to everything else: what takes minutes shall delay nothing
 };
 
 struct ProgramResult {

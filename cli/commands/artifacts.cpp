@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/commands/artifacts.hpp"
 
-#include "cli/commands/creation.hpp"
-#include "cli/commands/making.hpp"
+#include "cli/commands/image_edit.hpp"
+#include "cli/commands/image_making.hpp"
+#include "cli/commands/image_pull.hpp"
+#include "cli/commands/kernel_making.hpp"
+#include "cli/connect/agent.hpp"
+#include "cli/view/listing.hpp"
+#include "cli/view/output.hpp"
 #include "common/size.hpp"
 
-#include <filesystem>
+#include <algorithm>
 #include <memory>
-#include <optional>
 
 namespace banger::cli {
 namespace {
@@ -19,39 +23,15 @@ struct NamesCommand {
     std::vector<std::string> names;
 };
 
-struct BuildCommand {
-    MakeReport report;
-    std::string name;
-    std::string suite;
-    std::string size;
-    std::vector<std::string> packages;
-    std::string packages_file;
-    bool force{false};
-};
-
-struct ImportCommand {
-    MakeReport report;
-    std::string name;
-    std::string suite;
-    std::string vmlinuz;
-    std::string modules;
-    bool force{false};
-};
-
-/// bangerd has a working directory of its own.
-std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
-
-void put_text(VariantMap& map, const char* key, const std::string& value)
+/// The first few, as a table has little room.
+std::string first_names(const std::vector<std::string>& names)
 {
-    if (!value.empty()) {
-        map.emplace(key, sdbus::Variant{value});
+    constexpr std::size_t most = 3;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(most, names.size()); ++i) {
+        text += (i == 0 ? "" : ", ") + names[i];
     }
-}
-
-bool was_built(const VariantMap& result)
-{
-    const auto at = result.find("built");
-    return at == result.end() || !at->second.containsValueOfType<bool>() || at->second.get<bool>();
+    return names.size() > most ? text + " and " + std::to_string(names.size() - most) + " more" : text;
 }
 
 int list_images(const ListingOptions& options)
@@ -64,14 +44,16 @@ int list_images(const ListingOptions& options)
                      {"used", "USED", Align::Right},
                      {"origin", "ORIGIN"},
                      {"created", "AGE", Align::Right},
-                     {"vms", "VMS", Align::Right}}};
+                     {"users", "USED BY"},
+                     {"vms", ""}}};
     for (const auto& row : rows) {
         const auto& name = row.get<0>();
         const auto& digest = row.get<1>();
+        const auto& users = row.get<6>();
         listing.add(
             {name, digest.substr(0, brief_digest), ByteSize{row.get<2>()}.to_string(),
-             ByteSize{row.get<3>()}.to_string(), row.get<4>(), age_of(row.get<5>()), std::to_string(row.get<6>())},
-            {name, digest, row.get<2>(), row.get<3>(), row.get<4>(), row.get<5>(), row.get<6>()});
+             ByteSize{row.get<3>()}.to_string(), brief_origin(row.get<4>()), age_of(row.get<5>()), first_names(users)},
+            {name, digest, row.get<2>(), row.get<3>(), row.get<4>(), row.get<5>(), users, users.size()});
     }
     listing.print(options);
     return 0;
@@ -152,55 +134,6 @@ int remove(const NamesCommand& command)
     return for_each<Proxy>(command.names, [](Proxy& object) { object.Delete(); });
 }
 
-int build(const BuildCommand& command)
-{
-    VariantMap map;
-    put_text(map, "name", command.name);
-    put_text(map, "suite", command.suite);
-    if (!command.size.empty()) {
-        map.emplace("size_bytes", sdbus::Variant{ByteSize::parse(command.size).bytes()});
-    }
-    if (!command.packages.empty()) {
-        map.emplace("packages", sdbus::Variant{command.packages});
-    }
-    if (!command.packages_file.empty()) {
-        map.emplace("packages_file", sdbus::Variant{absolute(command.packages_file)});
-    }
-    if (command.force) {
-        map.emplace("force", sdbus::Variant{true});
-    }
-    return make_one(
-        command.report, "image " + (command.name.empty() ? "debian" : command.name),
-        [&](ManagerProxy& manager) { return manager.BuildImage(map); },
-        [](const VariantMap& result) {
-            return "image " + text_of(result, "name") + (was_built(result) ? " is made: " : " was there already: ") +
-                   text_of(result, "digest").substr(0, brief_digest);
-        });
-}
-
-int import(const ImportCommand& command)
-{
-    VariantMap map;
-    put_text(map, "name", command.name);
-    put_text(map, "suite", command.suite);
-    if (!command.vmlinuz.empty()) {
-        map.emplace("vmlinuz", sdbus::Variant{absolute(command.vmlinuz)});
-    }
-    if (!command.modules.empty()) {
-        map.emplace("modules", sdbus::Variant{absolute(command.modules)});
-    }
-    if (command.force) {
-        map.emplace("force", sdbus::Variant{true});
-    }
-    return make_one(
-        command.report, "kernel " + (command.name.empty() ? "debian" : command.name),
-        [&](ManagerProxy& manager) { return manager.ImportKernel(map); },
-        [](const VariantMap& result) {
-            return "kernel " + text_of(result, "name") + (was_built(result) ? " is made: " : " was there already: ") +
-                   text_of(result, "version");
-        });
-}
-
 Command add_names_command(Command noun, Context& context, const std::string& verb, const std::string& description,
                           int (*action)(const NamesCommand&))
 {
@@ -228,16 +161,10 @@ void add_image_commands(Command image, Context& context)
 {
     add_list_command(image, context, "List images", list_images);
     add_names_command(image, context, "show", "Tell all about images", show<ImageProxy>);
-    const auto command = std::make_shared<BuildCommand>();
-    const auto app = add_command(image, context, "build", "Make an image from Debian's packages",
-                                 [command] { return build(*command); });
-    app.option("--name", command->name, "its name (debian)").value_name("NAME");
-    app.option("--suite", command->suite, "bookworm or trixie (this host's)").value_name("SUITE");
-    app.option("--size", command->size, "of its file system (16G)").value_name("SIZE");
-    app.option("--package", command->packages, "one more package; may be given several times").value_name("PACKAGE");
-    app.option("--packages-file", command->packages_file, "a list in place of the usual packages").value_name("FILE");
-    app.flag("-f,--force", command->force, "make it again although it exists");
-    command->report.add_to(app);
+    add_image_making(image, context);
+    add_image_pull(image, context);
+    add_image_cache(image, context);
+    add_image_edit(image, context);
     add_names_command(image, context, "delete", "Delete images that no VM uses", remove<ImageProxy>).alias("rm");
 }
 
@@ -245,19 +172,7 @@ void add_kernel_commands(Command kernel, Context& context)
 {
     add_list_command(kernel, context, "List kernels", list_kernels);
     add_names_command(kernel, context, "show", "Tell all about kernels", show<KernelProxy>);
-    const auto command = std::make_shared<ImportCommand>();
-    const auto app = add_command(kernel, context, "import", "Bring a kernel in: Debian's own, or one of yours",
-                                 [command] { return import(*command); });
-    app.option("--name", command->name, "its name (debian)").value_name("NAME");
-    const auto suite = app.option("--suite", command->suite, "bookworm or trixie (this host's)").value_name("SUITE");
-    const auto vmlinuz =
-        app.option("--vmlinuz", command->vmlinuz, "a bzImage or an ELF vmlinux").value_name("FILE").excludes(suite);
-    const auto modules =
-        app.option("--modules", command->modules, "its /lib/modules/VERSION folder").value_name("FOLDER");
-    vmlinuz.needs(modules);
-    modules.needs(vmlinuz);
-    app.flag("-f,--force", command->force, "bring it in again although it exists");
-    command->report.add_to(app);
+    add_kernel_making(kernel, context);
     add_names_command(kernel, context, "delete", "Delete kernels that no VM uses", remove<KernelProxy>).alias("rm");
 }
 

@@ -54,11 +54,14 @@ Completion values_of(const std::string& option)
         {"--network", {{"auto", "user", "tap", "none"}}},
         {"--storage", {{"auto", "file", "dm-snapshot"}}},
         {"--vmm", {{"auto", "firecracker", "qemu-kvm", "qemu-tcg"}}},
-        {"--suite", {{"bookworm", "trixie"}}},
+        {"--suite", {{"bookworm", "trixie", "jammy", "noble"}}},
+        {"--flavour", {{"cloud", "generic"}}},
+        {"--base", {{}, NameSource::Images}},
         {"--which", {{"console", "vmm", "all"}}},
         {"--state", {{"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"}}},
         {"--signal", {{"KILL", "TERM", "INT", "STOP", "CONT", "QUIT"}}},
         {"--image", {{}, NameSource::Images}},
+        {"--docker-image", {{}, NameSource::Images}},
         {"--kernel", {{}, NameSource::Kernels}},
     };
     const auto at = known.find(option);
@@ -68,10 +71,11 @@ Completion values_of(const std::string& option)
 NameSource names_for(const std::string& path)
 {
     static const std::map<std::string, NameSource> known{
-        {"banger vm run", NameSource::None},           {"banger vm create", NameSource::None},
-        {"banger vm cp", NameSource::VmPaths},         {"banger image show", NameSource::Images},
-        {"banger image delete", NameSource::Images},   {"banger kernel show", NameSource::Kernels},
-        {"banger kernel delete", NameSource::Kernels},
+        {"banger vm run", NameSource::None},         {"banger vm create", NameSource::None},
+        {"banger vm cp", NameSource::VmPaths},       {"banger image show", NameSource::Images},
+        {"banger image delete", NameSource::Images}, {"banger image verify", NameSource::Images},
+        {"banger image edit", NameSource::Images},   {"banger image promote", NameSource::Vms},
+        {"banger kernel show", NameSource::Kernels}, {"banger kernel delete", NameSource::Kernels},
     };
     const auto at = known.find(path);
     return at != known.end() ? at->second : path.starts_with("banger vm ") ? NameSource::Vms : NameSource::None;

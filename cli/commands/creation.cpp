@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/commands/creation.hpp"
 
+#include "cli/connect/environment.hpp"
 #include "cli/view/output.hpp"
+
+#include <algorithm>
+#include <string>
+#include <tuple>
 
 namespace banger::cli {
 namespace {
 
-constexpr auto default_artifact = "debian";
-
-bool is_default(const std::optional<std::string>& name) { return !name || *name == default_artifact; }
+/// A key's value as bangerd has it, which is a name in quotes.
+std::string configured_name(ManagerProxy& manager, const std::string& key)
+{
+    const auto values = std::get<0>(manager.GetConfig(settings_environment()));
+    for (const auto& row : values) {
+        if (row.get<0>() == key) {
+            auto name = row.get<1>();
+            std::erase(name, '"');
+            return name;
+        }
+    }
+    return "debian";
+}
 
 /// Whether `find` knows it.
 template <typename Find>
@@ -60,10 +75,12 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
     const auto has_image = [&manager](const std::string& name) {
         return is_there([&] { return manager.FindImage(name); });
     };
-    const bool lacks_kernel = !has_kernel(options.kernel.value_or(default_artifact));
-    const bool lacks_image = !has_image(options.image.value_or(default_artifact));
-    const bool others_are_there =
-        (!lacks_kernel || is_default(options.kernel)) && (!lacks_image || is_default(options.image));
+    const auto usual_kernel = translated([&] { return configured_name(manager, "default_kernel"); });
+    const auto usual_image = translated([&] { return configured_name(manager, "default_image"); });
+    const bool lacks_kernel = !has_kernel(options.kernel.value_or(usual_kernel));
+    const bool lacks_image = !has_image(options.image.value_or(usual_image));
+    const bool others_are_there = (!lacks_kernel || options.kernel.value_or(usual_kernel) == usual_kernel) &&
+                                  (!lacks_image || options.image.value_or(usual_image) == usual_image);
     if (!others_are_there || (!lacks_kernel && !lacks_image)) {
         throw missing;
     }
@@ -74,10 +91,14 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
                                         : "image") +
            ", once for all VMs; this takes some minutes");
     if (lacks_kernel) {
-        watch("kernel debian", translated([&] { return manager.ImportKernel({}); }));
+        watch("kernel " + usual_kernel, translated([&] {
+                  return manager.ImportKernel({{"name", sdbus::Variant{usual_kernel}}});
+              }));
     }
     if (lacks_image) {
-        watch("image debian", translated([&] { return manager.BuildImage({}); }));
+        watch("image " + usual_image, translated([&] {
+                  return manager.BuildImage({{"name", sdbus::Variant{usual_image}}});
+              }));
     }
 }
 

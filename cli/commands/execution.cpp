@@ -18,6 +18,9 @@ using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::uint32_t flag_terminal = 1;
 constexpr std::uint32_t flag_detached = 2;
+constexpr std::uint32_t flag_image_settings = 4;
+constexpr std::uint32_t flag_entrypoint = 8;
+constexpr std::uint32_t flag_own_command = 16;
 
 Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -56,6 +59,12 @@ std::vector<Bytes> environment_of(const ExecutionOptions& options, TerminalMode 
     return environment;
 }
 
+std::uint32_t flags_of(const ExecutionOptions& options, bool has_words)
+{
+    const auto of_command = has_words ? flag_entrypoint : flag_own_command;
+    return flag_image_settings | (options.as_image_says ? of_command : 0U);
+}
+
 TerminalMode mode_of(const ExecutionOptions& options, Attach attach)
 {
     const bool both = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
@@ -69,8 +78,9 @@ void ExecutionOptions::add_to(Command command)
 {
     command.option("-e,--env", environment, "a variable for the command; NAME alone passes this one on")
         .value_name("NAME[=VALUE]");
-    command.option("-w,--cwd", folder, "where it runs; else the user's home").value_name("FOLDER");
-    command.option("-u,--user", user, "who runs it; else root").value_name("USER[:GROUP]");
+    command.option("-w,--cwd", folder, "where it runs; else the image's folder, or the user's home")
+        .value_name("FOLDER");
+    command.option("-u,--user", user, "who runs it; else the image's user, or root").value_name("USER[:GROUP]");
     command.ignored_flag("-i,--interactive");  // what other tools want to hear; standard input always goes through
     const auto with = command.flag("-t,--tty", terminal, "with a terminal, also where this is none");
     command.flag("-T,--no-tty", no_terminal, "without a terminal").excludes(with);
@@ -92,11 +102,14 @@ CommandEnd execute(VmProxy& vm, const std::vector<std::string>& words, const Exe
 {
     const auto mode = mode_of(options, attach);
     const auto size = mode == TerminalMode::Raw ? window_size() : WindowSize{};
-    const auto flags =
-        (mode == TerminalMode::Raw ? flag_terminal : 0U) | (attach == Attach::Nowhere ? flag_detached : 0U);
+    const auto flags = (mode == TerminalMode::Raw ? flag_terminal : 0U) |
+                       (attach == Attach::Nowhere ? flag_detached : 0U) | flags_of(options, !words.empty());
+    // A shell that nobody talks to would end at once.
+    const bool needs_none = attach == Attach::Nowhere && options.as_image_says && words.empty();
+    const auto argv = needs_none ? std::vector<Bytes>{} : argv_of(words);
     auto [input, output, error, control] = translated([&] {
-        return vm.Exec(argv_of(words), environment_of(options, mode), bytes_of(options.folder), options.user, flags,
-                       size.rows, size.columns);
+        return vm.Exec(argv, environment_of(options, mode), bytes_of(options.folder), options.user, flags, size.rows,
+                       size.columns);
     });
     CommandStreams streams{bus::take_fd(std::move(input)), bus::take_fd(std::move(output)),
                            bus::take_fd(std::move(error)), bus::take_fd(std::move(control))};

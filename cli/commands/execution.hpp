@@ -19,6 +19,8 @@ struct ExecutionOptions {
     std::string user;
     bool terminal{false};
     bool no_terminal{false};
+    /// Set by `vm run`: words are arguments of the image's entrypoint, and without any its own command runs.
+    bool as_image_says{false};
 
     void add_to(Command command);
 };
@@ -26,7 +28,8 @@ struct ExecutionOptions {
 enum class Attach { Here, Nowhere };
 
 /// Runs `words` in the VM with this program's standard streams, or, with Attach::Nowhere, leaves it running there.
-/// Empty `words`: a login shell. Throws what bangerd says.
+/// Empty `words`: a login shell; with Attach::Nowhere and `as_image_says` nothing, which is NotFound where the image has no command either. Environment,
+/// user and folder of the image hold beneath the options. Throws what bangerd says.
 CommandEnd execute(VmProxy& vm, const std::vector<std::string>& words, const ExecutionOptions& options, Attach attach,
                    SignalInbox* signals);
 

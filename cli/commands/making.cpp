@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/commands/making.hpp"
 
+#include "cli/commands/creation.hpp"
+
+#include <filesystem>
+
 namespace banger::cli {
 
 void MakeReport::add_to(Command command)
@@ -36,6 +40,31 @@ int make_one(const MakeReport& form, const std::string& target, const std::funct
         print(describe(outcome.result) + "\n");
     }
     return 0;
+}
+
+std::string absolute_path_of(const std::string& path)
+{
+    return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+void put_text(VariantMap& map, const char* key, const std::string& value)
+{
+    if (!value.empty()) {
+        map.emplace(key, sdbus::Variant{value});
+    }
+}
+
+bool was_built(const VariantMap& result)
+{
+    const auto at = result.find("built");
+    return at == result.end() || !at->second.containsValueOfType<bool>() || at->second.get<bool>();
+}
+
+std::string describe_image(const VariantMap& result)
+{
+    constexpr std::size_t brief_digest = 12;
+    return "image " + text_of(result, "name") + (was_built(result) ? " is made: " : " was there already: ") +
+           text_of(result, "digest").substr(0, brief_digest);
 }
 
 }  // namespace banger::cli

@@ -4,9 +4,15 @@
 #include "cli/commands/creation.hpp"
 #include "cli/commands/making.hpp"
 
+#include "cli/view/output.hpp"
+#include "common/error.hpp"
+
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 namespace banger::cli {
 namespace {
@@ -16,7 +22,22 @@ constexpr int exit_not_whole = 1;
 struct FetchCommand {
     MakeReport report;
     std::string from;
+    std::string manifest;
 };
+
+struct PackageCommand {
+    MakeReport report;
+    std::string output{"dist/banger-runtime.tar.gz"};
+    std::string image;
+    std::string docker_image;
+    std::string kernel;
+};
+
+/// bangerd has a working directory of its own. Nothing stays nothing.
+std::string whole_path(const std::string& path)
+{
+    return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
 
 /// The Manager's rows, printed; whether all of them are ok.
 template <typename Rows>
@@ -58,16 +79,78 @@ std::string describe(const VariantMap& result)
     }
     const auto fetched = text_of(result, "fetched");
     const auto missing = text_of(result, "missing");
+    const auto registered = text_of(result, "registered");
     return (fetched.empty() ? "nothing was to be fetched" : "fetched and checked: " + fetched) +
-           (missing.empty() ? "" : "; still missing, as it isn't there: " + missing);
+           (missing.empty() ? "" : "; still missing, as it isn't there: " + missing) +
+           (registered.empty() ? "" : "; now there: " + registered);
 }
 
 int fetch(const FetchCommand& command)
 {
-    // bangerd has a working directory of its own.
-    const auto from = command.from.empty() ? "" : std::filesystem::absolute(command.from).lexically_normal().string();
+    const auto from = whole_path(command.from);
+    const auto manifest = whole_path(command.manifest);
+    const auto begin = [&](ManagerProxy& manager) {
+        return manifest.empty() ? manager.FetchRuntime(from) : manager.FetchBundle(manifest);
+    };
+    return make_one(command.report, "runtime", begin, describe);
+}
+
+/// https://reproducible-builds.org/specs/source-date-epoch/: the time of what is built, where somebody says one.
+std::int64_t time_of_files()
+{
+    const char* text = std::getenv("SOURCE_DATE_EPOCH");
+    if (text == nullptr || *text == '\0') {
+        return 0;
+    }
+    std::int64_t seconds = 0;
+    const std::string_view digits{text};
+    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+    if (problem != std::errc{} || end != digits.data() + digits.size() || seconds < 0) {
+        throw Error{ErrorCode::InvalidArgument, "SOURCE_DATE_EPOCH must be a number of seconds since 1970"};
+    }
+    return seconds;
+}
+
+/// An archive's line is one that `sha256sum --check` reads.
+std::string describe_bundle(const VariantMap& result)
+{
+    const auto parts = text_of(result, "parts");
+    const auto sum = text_of(result, "sha256");
+    if ((" " + parts + " ").find(" firecracker ") == std::string::npos) {
+        remark("there is no Firecracker in it, as none was fetched; banger runtime fetch gets it");
+    }
+    remark("parts: " + parts);
+    return sum.empty() ? text_of(result, "path") : sum + "  " + text_of(result, "path");
+}
+
+int package(const PackageCommand& command)
+{
+    VariantMap map{{"output", sdbus::Variant{whole_path(command.output)}},
+                   {"modified", sdbus::Variant{time_of_files()}}};
+    const auto put = [&map](const char* key, const std::string& name) {
+        if (!name.empty()) {
+            map.emplace(key, sdbus::Variant{name});
+        }
+    };
+    put("image", command.image);
+    put("docker_image", command.docker_image);
+    put("kernel", command.kernel);
     return make_one(
-        command.report, "runtime", [&](ManagerProxy& manager) { return manager.FetchRuntime(from); }, describe);
+        command.report, "bundle", [&](ManagerProxy& manager) { return manager.PackageRuntime(map); }, describe_bundle);
+}
+
+void add_package_command(Command runtime, Context& context)
+{
+    const auto command = std::make_shared<PackageCommand>();
+    const auto app = add_command(runtime, context, "package", "Put Firecracker, kernel and images into one archive",
+                                 [command] { return package(*command); });
+    app.option("--output", command->output, "the archive, or a folder/ (dist/banger-runtime.tar.gz)")
+        .value_name("FILE|FOLDER/")
+        .not_empty();
+    app.option("--image", command->image, "its rootfs (the default image)").value_name("NAME");
+    app.option("--docker-image", command->docker_image, "its rootfs-docker (debian-docker)").value_name("NAME");
+    app.option("--kernel", command->kernel, "its kernel (the default one)").value_name("NAME");
+    command->report.add_to(app);
 }
 
 void add_listing_command(Command noun, Context& context, const std::string& verb, const std::string& description,
@@ -83,12 +166,18 @@ void add_listing_command(Command noun, Context& context, const std::string& verb
 void add_runtime_commands(Command runtime, Context& context)
 {
     const auto command = std::make_shared<FetchCommand>();
-    const auto app = add_command(runtime, context, "fetch", "Get Firecracker and jailer, and check them",
+    const auto app = add_command(runtime, context, "fetch", "Get Firecracker and jailer, or a bundle, and check them",
                                  [command] { return fetch(*command); });
-    app.option("--from", command->from, "a program, an archive with it, or a folder with either; not the network")
-        .value_name("FILE|FOLDER")
-        .not_empty();
+    const auto from =
+        app.option("--from", command->from, "a program, an archive with it, or a folder with either; not the network")
+            .value_name("FILE|FOLDER")
+            .not_empty();
+    app.option("--manifest", command->manifest, "a runtime-bundle.toml that names a bundle: fetch that")
+        .value_name("FILE")
+        .not_empty()
+        .excludes(from);
     command->report.add_to(app);
+    add_package_command(runtime, context);
     add_listing_command(runtime, context, "show", "Tell what is there", show);
     add_listing_command(runtime, context, "verify", "Compare each checksum; exit code 1 unless all hold", verify);
 }

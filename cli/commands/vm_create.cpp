@@ -27,6 +27,7 @@ struct RunCommand {
     ExecutionOptions execution;
     WorkspaceOptions workspace;
     std::optional<std::string> path{};
+    std::optional<std::string> entrypoint{};
     bool remove{false};
     bool detach{false};
     bool quiet{false};
@@ -129,6 +130,7 @@ private:
     }
     int go_on(const Created& created);
     CommandEnd execute_in(const Created& created);
+    CommandEnd leave_running(VmProxy& vm, const ExecutionOptions& options);
     /// With --rm: waits until nothing of it is left. Never throws: the command's own end is what counts.
     void remove(const std::optional<std::string>& path) noexcept;
 
@@ -151,11 +153,29 @@ CommandEnd Run::execute_in(const Created& created)
         }
         snapshot_->folder.reset();  // it may be as large as the work tree, and the command may go on for days
         options.folder = options.folder.empty() ? guest_repository : options.folder;
+        options.user = options.user.empty() ? "root" : options.user;  // whose /root is, whatever the image says
     }
-    if (command_->detach && words_.empty()) {
+    options.as_image_says = !command_->entrypoint;
+    if (!command_->detach) {
+        return execute(vm, words_, options, Attach::Here, &signals_);
+    }
+    return leave_running(vm, options);
+}
+
+/// Without words what the image itself runs, if it does.
+CommandEnd Run::leave_running(VmProxy& vm, const ExecutionOptions& options)
+{
+    if (words_.empty() && !options.as_image_says) {
         return {};
     }
-    return execute(vm, words_, options, command_->detach ? Attach::Nowhere : Attach::Here, &signals_);
+    try {
+        return execute(vm, words_, options, Attach::Nowhere, &signals_);
+    } catch (const Error& error) {
+        if (words_.empty() && error.code() == ErrorCode::NotFound) {
+            return {};
+        }
+        throw;
+    }
 }
 
 int Run::go_on(const Created& created)
@@ -253,18 +273,25 @@ void add_vm_run(Command vm, Context& context)
         [command, &context] {
             auto map = command->options.to_map();
             context.exit_rule = ExitRule::CommandCodes;
-            return Run{*command, context.tail, snapshot_of(*command)}.run(std::move(map));
+            auto words = context.tail;
+            if (command->entrypoint && !command->entrypoint->empty()) {
+                words.insert(words.begin(), *command->entrypoint);
+            }
+            return Run{*command, std::move(words), snapshot_of(*command)}.run(std::move(map));
         },
         Tail::Taken);
     app.option("PATH", command->path, "a git work tree: its tracked files go to /root/repo, where the command starts");
     command->options.add_to(app);
     command->workspace.add_to(app);
     command->execution.add_to(app);
+    app.option("--entrypoint", command->entrypoint, "in place of the image's own; \"\": none").value_name("PROGRAM");
     app.flag("--rm", command->remove, "delete the VM when the command has ended, or banger has, in whatever way");
     app.flag("-d,--detach", command->detach, "leave it running, print its name");
     app.flag("-q,--quiet", command->quiet, "neither progress nor a word about the VM that stays");
     app.footer(
         "Words after -- are the command: banger vm run --rm . -- make test\n"
+        "In a VM of a pulled image they follow its entrypoint; without any its own command runs, as docker run has "
+        "it.\n"
         "banger vm workspace export brings changes at /root/repo back.\n"
         "Exit codes: the command's own; 125 banger failed, 126 not runnable, 127 not found.");
 }

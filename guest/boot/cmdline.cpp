@@ -25,6 +25,8 @@ void set(BootOptions& options, std::string_view key, const std::string& value)
         options.reset_to_power_off = value == "reset";
     } else if (key == "banger.probe") {
         options.probe = value == "1";
+    } else if (key == "banger.first-boot") {
+        options.first_boot = value == "1";
     }
 }
 

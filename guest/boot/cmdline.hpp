@@ -16,6 +16,7 @@ struct BootOptions {
     std::string init{"auto"};              ///< banger.init=: auto, guest or a path
     bool reset_to_power_off{false};        ///< banger.poweroff=reset: the VMM ends on a reset alone
     bool probe{false};                     ///< banger.probe=1: say ready and power off
+    bool first_boot{false};  ///< banger.first-boot=1: of a machine, so what its image was is not what it is
 };
 
 /// Shape: words with double quotes as in the kernel's Documentation/admin-guide/kernel-parameters.rst.

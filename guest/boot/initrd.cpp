@@ -22,6 +22,7 @@
 #include "guest/boot/systemd_units.hpp"
 #include "guest/boot/work_disk.hpp"
 #include "guest/setup/hostname.hpp"
+#include "guest/setup/identity.hpp"
 
 namespace banger::guest {
 namespace {
@@ -150,6 +151,9 @@ void boot(const BootOptions& options, BlockDevices& disks, Stages& stages)
     MountPoints mounts;
     mount_modules(disks, options, image, mounts);
     mount_work(disks, options, image, mounts);
+    if (options.first_boot) {
+        reset_identity(image);
+    }
     set_hostname(options.hostname, image);
     copy_self();
     const auto init = choose_init(options, image);

@@ -85,18 +85,33 @@ void add_groups(Account& account, const std::string& etc)
     }
 }
 
-Account by_number(uid_t uid, std::optional<gid_t> gid, const std::string& etc)
+/// name:password:gid:members, group(5).
+std::optional<gid_t> group_named(std::string_view name, const std::string& etc)
 {
-    auto account = search(etc, [&](const Account& candidate) {
-                       return candidate.uid == uid;
-                   }).value_or(Account{std::to_string(uid), uid, static_cast<gid_t>(uid), {}, "/", "/bin/sh"});
-    if (gid) {
-        account.gid = *gid;
-        account.groups = {*gid};
-    } else {
-        add_groups(account, etc);
+    std::ifstream file{etc + "/group"};
+    for (std::string line; std::getline(file, line);) {
+        const auto fields = split(line, ':');
+        const auto gid = fields.size() >= 4 && fields[0] == name ? number<gid_t>(fields[2]) : std::nullopt;
+        if (gid) {
+            return gid;
+        }
     }
-    return account;
+    return std::nullopt;
+}
+
+/// Without its groups.
+Account user_of(std::string_view word, const std::string& etc)
+{
+    if (const auto uid = number<uid_t>(word)) {
+        const auto has_it = [&](const Account& candidate) { return candidate.uid == *uid; };
+        return search(etc, has_it)
+            .value_or(Account{std::to_string(*uid), *uid, static_cast<gid_t>(*uid), {}, "/", "/bin/sh"});
+    }
+    auto account = search(etc, [&](const Account& candidate) { return candidate.name == word; });
+    if (!account) {
+        throw Error{ErrorCode::NotFound, "The guest has no user named \"" + std::string{word} + "\" in /etc/passwd"};
+    }
+    return *account;
 }
 
 }  // namespace
@@ -104,28 +119,29 @@ Account by_number(uid_t uid, std::optional<gid_t> gid, const std::string& etc)
 Account find_account(std::string_view spec, const std::string& etc)
 {
     if (spec.empty() || spec == "root") {
-        auto root = by_number(0, std::nullopt, etc);
+        auto root = user_of("0", etc);
         if (root.name == "0") {
             root.name = "root";
             root.home = "/root";
         }
+        add_groups(root, etc);
         return root;
     }
     const auto colon = spec.find(':');
-    if (const auto uid = number<uid_t>(spec.substr(0, colon))) {
-        if (colon == std::string_view::npos) {
-            return by_number(*uid, std::nullopt, etc);
-        }
-        if (const auto gid = number<gid_t>(spec.substr(colon + 1))) {
-            return by_number(*uid, gid, etc);
-        }
+    auto account = user_of(spec.substr(0, colon), etc);
+    if (colon == std::string_view::npos) {
+        add_groups(account, etc);
+        return account;
     }
-    auto account = search(etc, [&](const Account& candidate) { return candidate.name == spec; });
-    if (!account) {
-        throw Error{ErrorCode::NotFound, "The guest has no user named \"" + std::string{spec} + "\" in /etc/passwd"};
+    const auto word = spec.substr(colon + 1);
+    const auto by_number = number<gid_t>(word);
+    const auto gid = by_number ? by_number : group_named(word, etc);
+    if (!gid) {
+        throw Error{ErrorCode::NotFound, "The guest has no group named \"" + std::string{word} + "\" in /etc/group"};
     }
-    add_groups(*account, etc);
-    return *account;
+    account.gid = *gid;
+    account.groups = {*gid};
+    return account;
 }
 
 }  // namespace banger::guest

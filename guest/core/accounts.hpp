@@ -20,7 +20,8 @@ struct Account {
 
 /// Reads /etc/passwd and /etc/group themselves: a static program has no NSS, so accounts of other sources are known by
 /// number only.
-/// `spec`: a name, or uid[:gid]; empty is root. A number needs no entry. Throws NotFound.
+/// `spec`: a user, or user:group, each a name or a number; empty is root. A number needs no entry, and is never taken for a name; a group
+/// that is given is the only one. Throws NotFound.
 Account find_account(std::string_view spec, const std::string& etc = "/etc");
 
 }  // namespace banger::guest

@@ -80,6 +80,7 @@ ExecSession::ExecSession(Loop& loop, wire::Mux& mux, wire::StreamId stream, cons
       link_{mux, stream},
       error_link_{mux, exec.stderr_stream},
       detached_{exec.detached},
+      stop_signal_{exec.stop_signal},
       sink_{loop, link_},
       source_{loop, link_},
       error_source_{loop, error_link_}
@@ -337,7 +338,8 @@ void ExecSession::discard_output()
 
 void ExecSession::on_shutdown()
 {
-    signal_group(terminal_ ? SIGHUP : SIGTERM);  // an interactive shell ignores SIGTERM
+    const int usual = terminal_ ? SIGHUP : SIGTERM;  // an interactive shell ignores SIGTERM
+    signal_group(stop_signal_ != 0 ? stop_signal_ : usual);
     signal_group(SIGCONT);
 }
 

@@ -49,6 +49,7 @@ private:
     Link link_;
     Link error_link_;
     bool detached_;
+    int stop_signal_;  ///< 0: the usual one
     bool terminal_{false};
     pid_t pid_{-1};
     std::optional<int> status_;

@@ -23,6 +23,7 @@ constexpr Names<RefusedCode, 8> refused_names{{{{RefusedCode::NotFound, "not-fou
                                                 {RefusedCode::Failed, "failed"}}}};
 
 constexpr std::uint16_t max_cells = 4096;
+constexpr int max_signal = 64;
 
 /// A window larger than the other side takes is told as large as it takes.
 json terminal_map(const Terminal& terminal)
@@ -48,6 +49,9 @@ json map_of(const Exec& exec)
     }
     if (exec.terminal) {
         map["tty"] = terminal_map(*exec.terminal);
+    }
+    if (exec.stop_signal != 0) {
+        map["stop-signal"] = exec.stop_signal;
     }
     return map;
 }
@@ -104,6 +108,9 @@ Exec exec_of(const Fields& fields)
     if (fields.has("tty")) {
         exec.terminal = terminal_of(fields.map("tty"));
     }
+    if (fields.has("stop-signal")) {
+        exec.stop_signal = fields.number<int>("stop-signal", 1, max_signal);
+    }
     return exec;
 }
 
@@ -151,7 +158,7 @@ Exited exited_of(const Fields& fields)
     if (fields.has("code")) {
         exited.code = fields.number<int>("code", 0, 255);
     } else {
-        exited.signal = fields.number<int>("signal", 1, 64);
+        exited.signal = fields.number<int>("signal", 1, max_signal);
     }
     return exited;
 }
@@ -233,7 +240,7 @@ StreamMessage decode_message(ByteView payload)
     const Fields fields{map};
     const auto kind = fields.text("kind");
     if (kind == "signal") {
-        return Signal{fields.number<int>("number", 1, 64)};
+        return Signal{fields.number<int>("number", 1, max_signal)};
     }
     if (kind == "window-size") {
         return WindowSize{terminal_of(fields)};

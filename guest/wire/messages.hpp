@@ -42,6 +42,7 @@ struct Exec {
     std::optional<Terminal> terminal;      ///< given: with a terminal
     bool detached{false};                  ///< outlives the connection; no stdin
     StreamId stderr_stream{0};             ///< a secondary stream; 0: stderr is merged into stdout
+    int stop_signal{0};                    ///< what a shutdown of the guest begins with; 0: the usual one
 };
 
 /// A TCP connection from inside the guest.

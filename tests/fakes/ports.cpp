@@ -368,6 +368,13 @@ std::optional<Artifact> FakeArtifacts::find(std::string_view name) const
     return found ? std::optional{artifact} : std::nullopt;
 }
 
+void FakeArtifacts::check(const Artifact&) const
+{
+    if (damaged) {
+        throw Error{ErrorCode::CorruptData, "the image " + artifact.name + " is another than it was"};
+    }
+}
+
 Artifact FakeArtifacts::adopt(const std::filesystem::path&, const std::function<bool(const Digest&)>&)
 {
     return artifact;

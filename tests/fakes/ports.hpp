@@ -193,9 +193,17 @@ public:
     std::vector<std::filesystem::path> drafts() const override { return {}; }
     Artifact adopt(const std::filesystem::path&, const std::function<bool(const Digest&)>&) override;
     void remove(const Digest&) override { missing = true; }
+    void check(const Artifact&) const override;
+    void restamp(const Digest&) override { damaged = false; }
+    std::filesystem::path set_aside(const Digest&) override
+    {
+        missing = true;
+        return artifact.folder / "aside";
+    }
 
     Artifact artifact;
     bool missing{false};
+    bool damaged{false};
 };
 
 }  // namespace banger::agent::test

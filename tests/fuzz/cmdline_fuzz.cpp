@@ -12,7 +12,8 @@ std::string cmdline_of(const guest::BootOptions& options)
     };
     return word("root", options.root) + word("modules", options.modules) + word("work", options.work) +
            word("hostname", options.hostname) + word("channel", options.channel) + word("init", options.init) +
-           word("poweroff", options.reset_to_power_off ? "reset" : "") + word("probe", options.probe ? "1" : "");
+           word("poweroff", options.reset_to_power_off ? "reset" : "") + word("probe", options.probe ? "1" : "") +
+           word("first-boot", options.first_boot ? "1" : "");
 }
 
 }  // namespace

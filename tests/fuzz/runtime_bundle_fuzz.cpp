@@ -21,10 +21,25 @@ void check(const agent::RuntimeSource& source)
     }
 }
 
+void check(const agent::BundleSource& archive)
+{
+    const auto& url = archive.url;
+    demand(!url.empty() && url.find('\n') == std::string::npos && url.find('\0') == std::string::npos, "one line");
+    if (url.find("://") != std::string::npos) {
+        demand(url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file:///"),
+               "a URL is of a kind that we know");
+    } else if (!url.starts_with('/')) {
+        demand(("/" + url + "/").find("/../") == std::string::npos, "a relative path leads nowhere else");
+    }
+}
+
 void check(const agent::RuntimeBundle& bundle)
 {
     demand(ArtifactName::parse(bundle.version).str() == bundle.version, "the version is a folder's name");
-    demand(!bundle.programs.empty(), "there is a program");
+    demand(!bundle.programs.empty() || bundle.archive, "there is a program or a bundle");
+    if (bundle.archive) {
+        check(*bundle.archive);
+    }
     for (const auto& program : bundle.programs) {
         demand(ArtifactName::parse(program.name).str() == program.name, "a program's name is a file's name");
         demand(!program.sources.empty(), "a program has a source");

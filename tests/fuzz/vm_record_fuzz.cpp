@@ -9,7 +9,7 @@ namespace banger::fuzz {
 namespace {
 
 const nlohmann::json what_older_ones_lack{
-    {"nat", false}, {"storage", "file"}, {"overlay_bytes", agent::default_overlay.bytes()}};
+    {"nat", false}, {"storage", "file"}, {"overlay_bytes", agent::default_overlay.bytes()}, {"home_in_image", false}};
 
 void check_spec(const nlohmann::json& json)
 {

@@ -81,7 +81,7 @@ class Agent:
 
 KEY_TYPES = {"vcpus": dbus.UInt32, "memory_mib": dbus.UInt32, "disk_bytes": dbus.UInt64, "ready_timeout_s": dbus.UInt32,
              "size_bytes": dbus.UInt64, "allow_host_loopback": dbus.Boolean, "start": dbus.Boolean, "remove_on_stop": dbus.Boolean,
-             "dry_run": dbus.Boolean, "force": dbus.Boolean}
+             "dry_run": dbus.Boolean, "force": dbus.Boolean, "docker": dbus.Boolean, "stop": dbus.Boolean, "work_disk": dbus.Boolean}
 
 
 def typed(options):

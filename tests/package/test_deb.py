@@ -36,7 +36,9 @@ FILES = {
     "usr/libexec/banger/banger-guest": 0o755,
     "usr/libexec/banger/banger-netguard": 0o755,
     "usr/libexec/banger/banger-tap": 0o755,
+    "usr/libexec/banger/banger-unpack": 0o755,
     "usr/libexec/banger/bangerd": 0o755,
+    "usr/share/banger/packages.apt": 0o644,
     "usr/share/bash-completion/completions/banger": 0o644,
     "usr/share/dbus-1/services/dev.banger.Agent1.service": 0o644,
     "usr/share/dbus-1/system-services/dev.banger.Broker1.service": 0o644,
@@ -52,6 +54,7 @@ FILES = {
     "usr/share/fish/vendor_completions.d/banger.fish": 0o644,
     "usr/share/lintian/overrides/banger": 0o644,
     "usr/share/man/man1/banger.1.gz": 0o644,
+    "usr/share/man/man5/banger-bundle.5.gz": 0o644,
     "usr/share/man/man5/banger.toml.5.gz": 0o644,
     "usr/share/man/man5/broker.toml.5.gz": 0o644,
     "usr/share/man/man7/banger-guest.7.gz": 0o644,
@@ -157,7 +160,7 @@ def test_depends_are_the_list_of_scripts_deps_and_libraries(deb):
 
 def test_what_only_the_broker_needs_is_recommended(deb):
     assert {"polkitd", "udev", "dmsetup", "default-dbus-system-bus"} <= {names[0] for names in relations(field(deb, "Recommends"))}
-    assert {"firewalld", "systemd-resolved"} <= {names[0] for names in relations(field(deb, "Suggests"))}
+    assert {"firewalld", "skopeo", "systemd-resolved", "umoci"} <= {names[0] for names in relations(field(deb, "Suggests"))}
 
 
 def test_settings_are_a_conffile(unpacked):

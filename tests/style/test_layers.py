@@ -28,6 +28,8 @@ RULES = [
     (r"agent/(core|ports|system|service)/", r"agent/nss/", "bangerd and libnss_banger share a file's format and nothing else"),
     (r"agent/tap/", rf"agent/(?!tap/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-tap is small: common and the kernel alone"),
     (r"agent/(core|ports|system|service)/", r"agent/tap/", "bangerd starts banger-tap and shares nothing with it"),
+    (r"agent/unpack/", rf"agent/(?!unpack/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-unpack reads what anybody made: common and its libraries alone"),
+    (r"agent/(core|ports|system|service)/", r"agent/unpack/|ext2fs/", "bangerd starts banger-unpack and reads no file system itself"),
     (r"agent/(core|ports|system|service)/", r"agent/netguard/", "bangerd starts banger-netguard and shares nothing with it"),
     (r"cli/", r"(agent|broker)/", "the CLI knows the Agent1 proxy alone"),
     (r"cli/", r"agent1_adaptor|" + STORE, "the CLI is a client"),

@@ -14,6 +14,10 @@ using ByteView = std::span<const std::uint8_t>;
 
 constexpr std::array<std::uint8_t, 4> elf_magic{0x7f, 'E', 'L', 'F'};
 constexpr std::array<std::uint8_t, 4> boot_magic{'H', 'd', 'r', 'S'};
+constexpr std::array<std::uint8_t, 4> arm_magic{'A', 'R', 'M', 0x64};
+constexpr std::array<std::uint8_t, 4> zboot_magic{'z', 'i', 'm', 'g'};
+constexpr std::size_t arm_magic_at = 0x38;
+constexpr std::size_t zboot_magic_at = 4;
 constexpr std::size_t boot_magic_at = 0x202;
 constexpr std::size_t boot_version_at = 0x206;
 constexpr std::size_t setup_sectors_at = 0x1f1;
@@ -48,6 +52,10 @@ KernelPayload find_kernel_payload(ByteView file, const std::string& name)
     if (has(file, 0, elf_magic)) {
         check_vmlinux(file, name);
         return {KernelPayload::Kind::Elf, file};
+    }
+    // Documentation/arm64/booting.rst; drivers/firmware/efi/libstub/zboot-header.S
+    if (has(file, arm_magic_at, arm_magic) || has(file, zboot_magic_at, zboot_magic)) {
+        refuse(name, "it is for another architecture");
     }
     if (file.size() < header_end || !has(file, boot_magic_at, boot_magic)) {
         refuse(name, "it has no boot header");

@@ -23,8 +23,12 @@ public:
 
     RuntimeBundle bundle(const toml::table& table) const
     {
-        only(table, {"version", "program"});
-        RuntimeBundle bundle{.version = name(table, "version"), .programs = {}, .schemes = schemes_};
+        only(table, {"version", "bundle", "program"});
+        RuntimeBundle bundle{
+            .version = name(table, "version"), .programs = {}, .schemes = schemes_, .archive = archive(table)};
+        if (bundle.archive && !table.contains("program")) {
+            return bundle;
+        }
         for (const auto& node : tables(table, "program")) {
             auto read = program(*node.as_table());
             const auto same = [&read](const BundledProgram& other) { return other.name == read.name; };
@@ -148,6 +152,51 @@ private:
             refuse(required(table, "python"), "python must be a version such as 3.12");
         }
         return value;
+    }
+
+    /// A path may have blanks and letters of any language in it; a URL may not.
+    std::string place(const toml::table& table) const
+    {
+        const auto& node = required(table, "url");
+        const auto value = node.value_exact<std::string>();
+        const auto control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
+        if (!value || value->size() > text_limit || std::any_of(value->begin(), value->end(), control)) {
+            refuse(node, "url must be a string without control characters");
+        }
+        if (value->find("://") != std::string::npos) {
+            if (!value->starts_with("https://") && !value->starts_with("http://") && !value->starts_with("file:///")) {
+                refuse(node, "url must be a path, or begin with https://, http:// or file:///");
+            }
+            return text(table, "url");
+        }
+        if (!value->starts_with('/') && ("/" + *value + "/").find("/../") != std::string::npos) {
+            refuse(node, "a relative url must not have \"..\" in it; write an absolute path");
+        }
+        return *value;
+    }
+
+    std::optional<BundleSource> archive(const toml::table& table) const
+    {
+        const auto* node = table.get("bundle");
+        if (node == nullptr) {
+            return std::nullopt;
+        }
+        if (!node->is_table()) {
+            refuse(*node, "bundle must be a table, written [bundle]");
+        }
+        const auto& bundle = *node->as_table();
+        only(bundle, {"url", "sha256"});
+        auto url = place(bundle);
+        const auto& sum = required(bundle, "sha256");
+        const bool is_bare = sum.value_exact<std::string>() == "";
+        if (url.empty() && is_bare) {
+            return std::nullopt;
+        }
+        if (url.empty() || is_bare) {
+            refuse(url.empty() ? required(bundle, "url") : sum,
+                   "url and sha256 of [bundle] go together; banger runtime package prints both");
+        }
+        return BundleSource{std::move(url), parsed(bundle, "sha256", Digest::parse)};
     }
 
     RuntimeSource source(const toml::table& table) const

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -39,15 +40,24 @@ struct BundledProgram {
 /// From where archives may be downloaded: a manifest that was given for a test may also name http and file URLs.
 enum class UrlSchemes { HttpsOnly, Any };
 
+/// Firecracker, kernel and images in one archive: [bundle].
+struct BundleSource {
+    /// Shape: http://, https:// or file:/// URL, absolute path, or a path relative to the manifest's folder, without "..".
+    std::string url;
+    Digest sha256;  ///< of the archive
+};
+
 /// What runtime-bundle.toml says.
 struct RuntimeBundle {
     std::string version;  ///< names the folder that its programs are put in. Shape: as ArtifactName
     std::vector<BundledProgram> programs;
-    UrlSchemes schemes{UrlSchemes::HttpsOnly};
+    UrlSchemes schemes{UrlSchemes::HttpsOnly};  ///< of the programs' sources
+    std::optional<BundleSource> archive{};      ///< nullopt: url and sha256 of [bundle] are empty, or there is none
 };
 
-/// Shape: `version`, then [[program]] tables of name, version, architecture (x86_64), sha256 and at least one [[program.source]], each
-/// with either url and member, or pip, python and member. Nothing else.
+/// Shape: `version`, perhaps [bundle] with url and sha256, then [[program]] tables of name, version, architecture (x86_64), sha256 and at
+/// least one [[program.source]], each with either url and member, or pip, python and member. Nothing else. With a bundle that is
+/// named, programs may be missing.
 /// Throws InvalidArgument: "FILE:LINE: what is wrong".
 RuntimeBundle parse_bundle(std::string_view text, std::string_view file, UrlSchemes schemes);
 

@@ -53,6 +53,7 @@ struct Vm {
     bool restarting{false};            ///< a stop that a start follows: no end in the sense of remove_on_stop
     bool reboot_wanted{false};         ///< the guest rebooted, and nobody has stopped it since
     bool removed{false};               ///< its row and folder are gone
+    bool first_boot{false};            ///< the start in progress is of one whose guest was never ready
     TaskMutex sandbox_turn;            ///< held while the broker works on its sandbox
     std::optional<StartedSandbox> sandbox_started;  ///< by its making, for the first start
     std::optional<SandboxRow> sandbox_seen;         ///< as the broker listed it last

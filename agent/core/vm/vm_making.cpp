@@ -47,6 +47,7 @@ VmSpec VmManager::check(const VmRequest& request) const
     const auto kernel_found =
         found(kernel, "kernel", request.kernel,
               request.kernel == "debian" ? "banger kernel import brings it" : "banger kernel list shows what there is");
+    ports_.images.check(image_found);
     return VmSpec{.name = std::move(name),
                   .image = image_found.name,
                   .image_digest = image_found.digest,
@@ -62,7 +63,9 @@ VmSpec VmManager::check(const VmRequest& request) const
                   .overlay = request.overlay,
                   .loopback = request.loopback,
                   .rates = request.rates,
-                  .on_stop = request.on_stop};
+                  .on_stop = request.on_stop,
+                  .home = request.home,
+                  .image_config = image_found.config};
 }
 
 VmPtr VmManager::reserve(VmSpec spec, UniqueFd lease)

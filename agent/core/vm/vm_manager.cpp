@@ -99,7 +99,9 @@ Task<void> VmManager::bring_up(VmPtr vm, OperationPtr operation, std::chrono::mi
     if (!co_await run_on(ports_.loop, ports_.work_lane, std::move(look))) {
         co_return;
     }
-    co_await ports_.welcome(vm, operation);
+    if (vm->record.spec.home == HomePlace::WorkDisk) {
+        co_await ports_.welcome(vm, operation);
+    }
     auto forget = [mark = vm->folder / vm_folder::fresh] { std::filesystem::remove(mark); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,6 +33,7 @@ struct VmRequest {
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
     RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
+    HomePlace home{HomePlace::WorkDisk};
 };
 
 /// What is to become different of a VM; what isn't there stays.
@@ -44,6 +47,12 @@ struct VmChange {
 
 inline constexpr std::chrono::milliseconds default_stop_limit{10'000};
 inline constexpr std::chrono::milliseconds default_ready_limit{120'000};
+
+inline constexpr std::chrono::milliseconds lend_stop_limit{60'000};
+
+/// What is done with a root disk that no VMM has open: a file, or the broker's device.
+using RootUse = std::function<Task<void>(std::filesystem::path disk)>;
+enum class StopFirst { No, Yes };
 
 enum class AfterCreate { Start, Leave };
 /// Whether a delete may end what runs.
@@ -86,6 +95,12 @@ public:
     Task<void> change(VmPtr vm, OperationPtr operation, VmChange change);
     void check_change(const VmPtr& vm, const VmChange& change) const;
 
+    /// Lends the root disk of a VM, which is stopped first where it runs and `stop` is Yes; nothing starts it meanwhile. One that is removed when it
+    /// stops goes afterwards, unless `use` failed: then it is kept, as what is in it is nowhere else, and the error says so. Gives whether the
+    /// guest went down in order. Throws WrongState (it runs, or is being made or removed); ask check_lendable() first to say so at once.
+    Task<bool> lend_root(VmPtr vm, OperationPtr operation, StopFirst stop, RootUse use);
+    static void check_lendable(const VmPtr& vm, StopFirst stop);
+
     /// As VmForwards::open() and close(), and written down: a bangerd that comes back has them again.
     Task<Forward> open_forward(VmPtr vm, Forward wish);
     Task<void> close_forward(VmPtr vm, std::string address, std::uint16_t port);
@@ -107,6 +122,10 @@ private:
     Task<void> change_sandbox(VmPtr vm, VmSpec spec);
     Task<void> bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
     Task<void> come_back(VmPtr vm);
+    // vm_lending.cpp
+    Task<bool> stop_to_lend(VmPtr vm);
+    Task<void> use_root(VmPtr vm, OperationPtr operation, RootUse use);
+    Task<void> keep_unlent(VmPtr vm);
     Task<void> recover_one(VmPtr vm);
     std::vector<VmRecord> rows_of_folders(const std::vector<VmRecord>& known) const;
     void on_ended(const VmPtr& vm, VmRunner::Hooks::End end);

@@ -68,24 +68,29 @@ StorageChoice parse_storage(std::string_view text)
 
 nlohmann::json to_json(const VmSpec& spec)
 {
-    return {{"name", spec.name.str()},
-            {"image", spec.image},
-            {"image_digest", spec.image_digest.str()},
-            {"kernel", spec.kernel},
-            {"kernel_digest", spec.kernel_digest.str()},
-            {"vcpus", spec.vcpus},
-            {"memory_mib", spec.memory_mib},
-            {"disk_bytes", spec.disk.bytes()},
-            {"vmm", to_string(spec.vmm)},
-            {"network", to_string(spec.network)},
-            {"nat", spec.nat == Nat::On},
-            {"storage", to_string(spec.storage)},
-            {"overlay_bytes", spec.overlay.bytes()},
-            {"allow_host_loopback", spec.loopback == LoopbackPolicy::Allowed},
-            {"disk_rate", spec.rates.disk.bytes()},
-            {"disk_iops", spec.rates.disk_operations},
-            {"network_rate", spec.rates.network.bytes()},
-            {"remove_on_stop", spec.on_stop == StopPolicy::Remove}};
+    nlohmann::json json{{"name", spec.name.str()},
+                        {"image", spec.image},
+                        {"image_digest", spec.image_digest.str()},
+                        {"kernel", spec.kernel},
+                        {"kernel_digest", spec.kernel_digest.str()},
+                        {"vcpus", spec.vcpus},
+                        {"memory_mib", spec.memory_mib},
+                        {"disk_bytes", spec.disk.bytes()},
+                        {"vmm", to_string(spec.vmm)},
+                        {"network", to_string(spec.network)},
+                        {"nat", spec.nat == Nat::On},
+                        {"storage", to_string(spec.storage)},
+                        {"overlay_bytes", spec.overlay.bytes()},
+                        {"allow_host_loopback", spec.loopback == LoopbackPolicy::Allowed},
+                        {"disk_rate", spec.rates.disk.bytes()},
+                        {"disk_iops", spec.rates.disk_operations},
+                        {"network_rate", spec.rates.network.bytes()},
+                        {"remove_on_stop", spec.on_stop == StopPolicy::Remove},
+                        {"home_in_image", spec.home == HomePlace::Image}};
+    if (spec.image_config) {
+        json["image_config"] = to_json(*spec.image_config);
+    }
+    return json;
 }
 
 VmSpec vm_spec_of(const nlohmann::json& json)
@@ -109,6 +114,9 @@ VmSpec vm_spec_of(const nlohmann::json& json)
             .loopback = json.at("allow_host_loopback").get<bool>() ? LoopbackPolicy::Allowed : LoopbackPolicy::Shielded,
             .rates = rates_of(json),
             .on_stop = json.at("remove_on_stop").get<bool>() ? StopPolicy::Remove : StopPolicy::Keep,
+            .home = json.value("home_in_image", false) ? HomePlace::Image : HomePlace::WorkDisk,
+            .image_config =
+                json.contains("image_config") ? std::optional{image_config_of(json.at("image_config"))} : std::nullopt,
         };
     } catch (const nlohmann::json::exception& problem) {
         throw Error{ErrorCode::CorruptData, std::string{"a VM's description is damaged: "} + problem.what()};

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/core/image/image_config.hpp"
 #include "agent/core/vm/vm_state.hpp"
 #include "common/ids.hpp"
 #include "common/size.hpp"
@@ -18,6 +20,8 @@ enum class StorageChoice { Auto, File, DmSnapshot };
 enum class Nat { Off, On };
 enum class LoopbackPolicy { Shielded, Allowed };  ///< of all addresses that the host has
 enum class StopPolicy { Keep, Remove };
+/// Where /root is: on the work disk, or in the image itself, as for a VM that is to become an image.
+enum class HomePlace { WorkDisk, Image };
 
 std::string_view to_string(VmmChoice choice) noexcept;
 std::string_view to_string(NetworkChoice choice) noexcept;
@@ -55,6 +59,8 @@ struct VmSpec {
     LoopbackPolicy loopback{LoopbackPolicy::Shielded};
     RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
+    HomePlace home{HomePlace::WorkDisk};
+    std::optional<ImageConfig> image_config{};  ///< of a pulled image: as it was when the VM was made
 };
 
 /// A process that outlives bangerd, named so that a reused pid is not mistaken for it.

@@ -129,8 +129,9 @@ Task<void> VmRunner::refresh_links(VmPtr vm)
         link(vm_folder::initrd, artifact_file::initrd);
         link(vm_folder::modules_disk, artifact_file::modules);
         rotate_log(folder / vm_folder::console_log);
+        return std::filesystem::exists(folder / vm_folder::fresh);
     };
-    co_await run_on(ports_.loop, ports_.work_lane, std::move(make_links));
+    vm->first_boot = co_await run_on(ports_.loop, ports_.work_lane, std::move(make_links));
 }
 
 Task<GuestNetwork> VmRunner::start_network(VmPtr vm, OperationPtr operation, const Vmm& vmm)
@@ -177,7 +178,9 @@ Task<void> VmRunner::launch(VmPtr vm, OperationPtr operation)
     } else {
         settings.network = co_await start_network(vm, operation, *vmm);
     }
-    settings.authorized_keys = co_await ports_.authorized_keys();
+    if (vm->record.spec.home == HomePlace::WorkDisk) {  // else they would be in an image
+        settings.authorized_keys = co_await ports_.authorized_keys();
+    }
     check_wanted(vm, operation);
 
     operation->set_stage("starting " + std::string{vmm->name()} + (lack.empty() ? "" : " (" + lack + ")"));
@@ -224,7 +227,9 @@ VmmConfig VmRunner::vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork
     return {.name = vm->name(),
             .vcpus = vm->record.spec.vcpus,
             .memory_mib = vm->record.spec.memory_mib,
-            .kernel_arguments = kernel_arguments(vm->name()) + vmm.kernel_arguments(),
+            .kernel_arguments =
+                kernel_arguments(vm->name()) + vmm.kernel_arguments() +
+                kernel_arguments_of_boot(vm->first_boot ? BootKind::First : BootKind::Later, vm->record.spec.home),
             .disks = VmmConfig::Disks::All,
             .network = network,
             .rates = vm->record.spec.rates};

@@ -92,6 +92,7 @@ SandboxBase VmSandboxes::base_of(const VmPtr& vm) const
                                              "build --name " +
                                              spec.image + " may bring it back"};
     }
+    ports_.images.check(*image);
     return {image->folder / artifact_file::root_file_system, spec.image_digest};
 }
 

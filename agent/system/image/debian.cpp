@@ -2,20 +2,16 @@
 #include "agent/system/image/debian.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <map>
 #include <sstream>
 
+#include "agent/system/image/distribution.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
-#include "common/nearest.hpp"
 
 namespace banger::agent {
 namespace {
-
-constexpr std::array<std::string_view, 2> suites{"bookworm", "trixie"};
-constexpr auto keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 std::map<std::string, std::string> os_release()
 {
@@ -35,7 +31,7 @@ std::map<std::string, std::string> os_release()
 bool host_runs(const std::string& suite)
 {
     auto release = os_release();
-    return release["ID"] == "debian" && release["VERSION_CODENAME"] == suite;
+    return release["ID"] == distribution_of(suite).name && release["VERSION_CODENAME"] == suite;
 }
 
 bool belongs_to(const std::string& release, const std::string& suite)
@@ -43,9 +39,11 @@ bool belongs_to(const std::string& release, const std::string& suite)
     return release == suite || release == suite + "-updates" || release == suite + "-security";
 }
 
-/// Debian's own mirrors as the host's apt is set up with them; empty where it has none or no lists.
+/// The distribution's own mirrors as the host's apt is set up with them; empty where it has none or no lists.
 std::vector<std::string> host_sources(const std::string& suite)
 {
+    const auto& distribution = distribution_of(suite);
+    const auto& components = distribution.components;
     std::vector<std::string> sources;
     const auto take = [&](std::string_view line) {
         std::istringstream words{std::string{line}};
@@ -53,9 +51,11 @@ std::vector<std::string> host_sources(const std::string& suite)
         std::string release;
         std::string component;
         std::string origin;
-        if (words >> uri >> release >> component >> origin && origin == "Debian" && component == "main" &&
+        if (words >> uri >> release >> component >> origin && origin == distribution.origin &&
+            std::find(components.begin(), components.end(), component) != components.end() &&
             belongs_to(release, suite)) {
-            sources.push_back(std::string{"deb [signed-by="} + keyring + "] " + uri + " " + release + " main");
+            sources.push_back("deb [signed-by=" + std::string{distribution.keyring} + "] " + uri + " " + release + " " +
+                              component);
         }
     };
     const auto listed = run_program({.argv = {find_program("apt-get").string(), "indextargets", "--format",
@@ -85,10 +85,13 @@ std::string last_lines(const std::string& text, std::size_t lines)
     return text.substr(begin, end - begin + 1);
 }
 
-void refuse_uninstalled_keys()
+void refuse_uninstalled_keys(const Distribution& distribution)
 {
-    if (!std::filesystem::exists(keyring)) {
-        throw Error{ErrorCode::HostLacks, std::string{keyring} + " is not there; apt install debian-archive-keyring"};
+    if (!std::filesystem::exists(distribution.keyring)) {
+        throw Error{ErrorCode::HostLacks, std::string{distribution.keyring} + " is not there, and without it no " +
+                                              std::string{distribution.origin} +
+                                              " package can be checked; apt install " +
+                                              std::string{distribution.keyring_package}};
     }
 }
 
@@ -96,33 +99,23 @@ void refuse_uninstalled_keys()
 
 std::string host_suite()
 {
+    const auto& suites = distributions().front().suites;
     const auto found =
         std::find_if(suites.begin(), suites.end(), [](auto suite) { return host_runs(std::string{suite}); });
     return std::string{found != suites.end() ? *found : suites.front()};
 }
 
-void check_suite(const std::string& suite)
-{
-    if (std::find(suites.begin(), suites.end(), suite) != suites.end()) {
-        return;
-    }
-    const auto near = nearest(suite, std::vector<std::string_view>{suites.begin(), suites.end()});
-    throw Error{ErrorCode::InvalidArgument, "unknown suite \"" + suite.substr(0, 64) +
-                                                "\"; there are bookworm and trixie" +
-                                                (near ? ", did you mean " + std::string{*near} + "?" : "")};
-}
+void check_suite(const std::string& suite) { distribution_of(suite); }
 
 std::vector<std::string> apt_sources(const std::string& suite)
 {
-    refuse_uninstalled_keys();
+    refuse_uninstalled_keys(distribution_of(suite));
     if (host_runs(suite)) {
         if (auto sources = host_sources(suite); !sources.empty()) {
             return sources;
         }
     }
-    const auto start = std::string{"deb [signed-by="} + keyring + "] http://deb.debian.org/";
-    return {start + "debian " + suite + " main", start + "debian " + suite + "-updates main",
-            start + "debian-security " + suite + "-security main"};
+    return public_source_lines(suite);
 }
 
 void run_step(const std::string& what, std::vector<std::string> argv, const std::filesystem::path& log,
@@ -135,7 +128,8 @@ void run_step(const std::string& what, std::vector<std::string> argv, const std:
                                      .environment = std::move(environment),
                                      .log = log,
                                      .on_line = std::move(on_line),
-                                     .stop = progress.stop});
+                                     .stop = progress.stop,
+                                     .gentle = true});
     if (result.ok()) {
         return;
     }

@@ -9,18 +9,18 @@
 
 namespace banger::agent {
 
-/// The Debian release of the host when we know it, else "bookworm".
+/// The release of a Debian host when we know it, else "bookworm"; of any other host, too.
 std::string host_suite();
 
 /// Throws InvalidArgument for a suite that we don't know, naming those that we do.
 void check_suite(const std::string& suite);
 
-/// apt source lines ("deb [...] URI RELEASE COMPONENTS") for a suite, with its updates and security: the host's own Debian mirrors where
-/// it runs that suite, else deb.debian.org. Throws HostLacks.
+/// apt source lines ("deb [...] URI RELEASE COMPONENTS") for a suite, with its updates and security: the host's own mirrors where it runs that
+/// suite, else the public ones. Throws HostLacks (the keys, with the package that has them).
 std::vector<std::string> apt_sources(const std::string& suite);
 
 /// Fetches one package file of a suite and returns its path in `folder`, where apt's working files go, too. Signatures are checked by apt
-/// against Debian's keys. Throws HostLacks, Failed (with what apt said), NoSpace, Cancelled.
+/// against the distribution's keys. Throws HostLacks, Failed (with what apt said), NoSpace, Cancelled.
 class PackageSource {
 public:
     /// `folder` exists.

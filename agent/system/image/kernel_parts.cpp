@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <regex>
 
 #include "agent/core/image/vmlinuz.hpp"
 #include "agent/system/image/debian.hpp"
+#include "agent/system/image/distribution.hpp"
+#include "agent/system/image/kernel_checks.hpp"
 #include "agent/system/image/unpack.hpp"
 #include "agent/system/image/user_namespace.hpp"
 #include "agent/system/subprocess.hpp"
@@ -22,20 +25,54 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto kernel_package = "linux-image-cloud-amd64";
 constexpr std::size_t kernel_limit = (256 * mib).bytes();
 
-/// The package that the metapackage stands for: its one dependency called linux-image-VERSION.
-std::string real_package(const fs::path& metapackage)
+std::string depends_of(const fs::path& package)
 {
     std::string depends;
-    run_program({.argv = {find_program("dpkg-deb").string(), "-f", metapackage.string(), "Depends"},
+    run_program({.argv = {find_program("dpkg-deb").string(), "-f", package.string(), "Depends"},
                  .on_line = [&depends](std::string_view line) { depends += line; }});
-    std::smatch match;
-    if (!std::regex_search(depends, match, std::regex{"linux-image-[a-z0-9.+~-]+"})) {
-        throw Error{ErrorCode::Failed, std::string{kernel_package} + " depends on no kernel: \"" + depends + "\""};
+    return depends;
+}
+
+/// The names among a Depends line's that begin with `prefix` and a digit, and so belong to one version.
+std::vector<std::string> versioned(const std::string& depends, const std::string& prefix)
+{
+    std::vector<std::string> names;
+    const std::regex pattern{prefix + "[0-9][a-z0-9.+~-]*"};
+    for (std::sregex_iterator at{depends.begin(), depends.end(), pattern}; at != std::sregex_iterator{}; ++at) {
+        names.push_back(at->str());
     }
-    return match.str();
+    return names;
+}
+
+/// Fetches a kernel's package, through the one that only stands for it, and those with its modules, where they are apart (Ubuntu; Debian from
+/// Linux 6.16 on). The first has the kernel.
+std::vector<fs::path> fetch_packages(PackageSource& source, const std::string& asked)
+{
+    constexpr auto image = "linux-image-";
+    auto file = source.fetch(asked);
+    auto depends = depends_of(file);
+    auto needed = versioned(depends, "linux-modules-extra-");
+    const auto real = versioned(depends, image);
+    const bool is_real = asked.starts_with(image) && asked.size() > std::string_view{image}.size() &&
+                         std::isdigit(static_cast<unsigned char>(asked[std::string_view{image}.size()])) != 0;
+    if (!is_real) {
+        if (real.empty()) {
+            throw Error{ErrorCode::Failed, asked + " depends on no kernel: \"" + depends + "\""};
+        }
+        file = source.fetch(real.front());
+        depends = depends_of(file);
+    }
+    std::vector<fs::path> files{file};
+    for (const auto* prefix : {"linux-modules-", "linux-binary-", "linux-base-"}) {
+        const auto more = versioned(depends, prefix);
+        needed.insert(needed.end(), more.begin(), more.end());
+    }
+    for (const auto& package : needed) {
+        files.push_back(source.fetch(package));
+    }
+    return files;
 }
 
 /// Old and new packages have lib/modules or usr/lib/modules; depmod and we look in both.
@@ -110,15 +147,21 @@ std::vector<std::uint8_t> unpack_payload(std::span<const std::uint8_t> payload, 
 
 }  // namespace
 
-KernelFiles fetch_kernel(const std::string& suite, const fs::path& scratch, const MakingProgress& progress)
+KernelFiles fetch_kernel(const KernelRecipe& recipe, const std::string& suite, const fs::path& scratch,
+                         const MakingProgress& progress)
 {
+    const auto& distribution = distribution_of(suite);
+    const bool is_generic = recipe.flavour == "generic";
+    const std::string usual{is_generic ? distribution.generic_kernel : distribution.cloud_kernel};
     PackageSource source{suite, scratch, progress};
-    const auto package = real_package(source.fetch(kernel_package));
-    const auto file = source.fetch(package);
-    progress.stage("unpacking " + package);
+    const auto packages = fetch_packages(source, recipe.package.empty() ? usual : recipe.package);
     const auto tree = scratch / "tree";
-    run_step("unpacking " + package, {find_program("dpkg-deb").string(), "-x", file.string(), tree.string()},
-             scratch / "unpack.log", progress);
+    for (const auto& package : packages) {
+        progress.stage("unpacking " + package.filename().string());
+        run_step("unpacking " + package.filename().string(),
+                 {find_program("dpkg-deb").string(), "-x", package.string(), tree.string()}, scratch / "unpack.log",
+                 progress);
+    }
     const auto modules = modules_folder(tree);
     const auto version = modules.filename().string();
     // The package leaves modules.dep to its postinst.
@@ -127,15 +170,26 @@ KernelFiles fetch_kernel(const std::string& suite, const fs::path& scratch, cons
     return {.vmlinuz = tree / ("boot/vmlinuz-" + version),
             .modules = modules,
             .version = version,
-            .origin = "debian " + suite};
+            .origin = kernel_origin(recipe, suite)};
+}
+
+std::string kernel_origin(const KernelRecipe& recipe, const std::string& suite)
+{
+    return std::string{distribution_of(suite).name} + " " + suite +
+           (!recipe.package.empty()       ? " " + recipe.package
+            : recipe.flavour == "generic" ? " generic"
+                                          : "");
 }
 
 KernelFiles local_kernel(const KernelRecipe& recipe)
 {
-    const auto modules = fs::path{recipe.modules / ""}.parent_path();  // without a slash at the end
     if (!fs::is_regular_file(recipe.vmlinuz)) {
         throw Error{ErrorCode::NotFound, "there is no kernel " + recipe.vmlinuz.string()};
     }
+    if (recipe.modules.empty()) {
+        return {.vmlinuz = recipe.vmlinuz, .modules = {}, .version = {}, .origin = "imported"};
+    }
+    const auto modules = fs::path{recipe.modules / ""}.parent_path();  // without a slash at the end
     if (!fs::is_regular_file(modules / "modules.dep")) {
         throw Error{ErrorCode::NotFound,
                     modules.string() +
@@ -145,18 +199,19 @@ KernelFiles local_kernel(const KernelRecipe& recipe)
         .vmlinuz = recipe.vmlinuz, .modules = modules, .version = modules.filename().string(), .origin = "imported"};
 }
 
-void write_vmlinux(const fs::path& vmlinuz, const fs::path& vmlinux)
+KernelSays write_vmlinux(const fs::path& vmlinuz, const fs::path& vmlinux)
 {
     const auto name = vmlinuz.string();
     const auto file = read_file(vmlinuz, kernel_limit);
     const auto payload = find_kernel_payload(file, name);
     if (payload.kind == KernelPayload::Kind::Elf) {
         write_whole(vmlinux, payload.bytes);
-        return;
+        return ask_kernel(payload.bytes);
     }
     const auto elf = unpack_payload(payload.bytes, name);
     check_vmlinux(elf, name);
     write_whole(vmlinux, elf);
+    return ask_kernel(elf);
 }
 
 void write_modules_disk(const KernelFiles& kernel, const fs::path& disk, const fs::path& log,

@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <packages.hpp>
 #include <sstream>
 
+#include "agent/system/image/build_hooks.hpp"
 #include "agent/system/image/debian.hpp"
+#include "agent/system/image/distribution.hpp"
 #include "agent/system/image/user_namespace.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
@@ -41,6 +44,14 @@ void remove_inside(const fs::path& tree, const char* folder, const char* name)
     }
 }
 
+void remove_host_keys(const fs::path& tree)
+{
+    for (const auto* kind : {"rsa", "ecdsa", "ed25519"}) {
+        remove_inside(tree, "etc/ssh", (std::string{"ssh_host_"} + kind + "_key").c_str());
+        remove_inside(tree, "etc/ssh", (std::string{"ssh_host_"} + kind + "_key.pub").c_str());
+    }
+}
+
 void put_inside(const fs::path& tree, const char* folder, const char* name, std::string_view content)
 {
     remove_inside(tree, folder, name);
@@ -52,13 +63,6 @@ void put_inside(const fs::path& tree, const char* folder, const char* name, std:
     }
 }
 
-std::string public_sources(const std::string& suite)
-{
-    const std::string keys = "Components: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n";
-    return "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: " + suite + " " + suite + "-updates\n" + keys +
-           "\nTypes: deb\nURIs: http://deb.debian.org/debian-security\nSuites: " + suite + "-security\n" + keys;
-}
-
 std::string joined(const std::vector<std::string>& words)
 {
     std::string text;
@@ -68,61 +72,177 @@ std::string joined(const std::vector<std::string>& words)
     return text;
 }
 
-/// Debian policy 5.6.1. No std::regex: it takes stack for each letter.
-bool is_package_name(std::string_view word)
+/// What a base may have that is the base's own, while the build has its own in their places.
+constexpr std::array set_aside_names{"sources.list", "resolv.conf", "hostname"};
+constexpr auto aside_suffix = ".banger-aside";
+
+const char* folder_of_name(std::string_view name) { return name == "sources.list" ? "etc/apt" : "etc"; }
+
+void rename_inside(const fs::path& tree, const char* folder, const std::string& from, const std::string& to)
 {
-    constexpr std::string_view first = "abcdefghijklmnopqrstuvwxyz0123456789";
-    constexpr std::string_view more = "abcdefghijklmnopqrstuvwxyz0123456789+.-";
-    return word.size() >= 2 && first.find(word.front()) != std::string_view::npos &&
-           word.find_first_not_of(more) == std::string_view::npos;
+    if (const auto parent = open_inside(tree, folder)) {
+        ::renameat(parent.get(), from.c_str(), parent.get(), to.c_str());
+    }
 }
+
+std::vector<std::string> tree_command(const TreeRecipe& recipe)
+{
+    std::vector<std::string> argv{find_program("mmdebstrap").string(), "--mode=root", "--format=directory",
+                                  "--architectures=amd64", "--aptopt=Acquire::Retries \"3\""};
+    if (recipe.base.empty()) {
+        argv.insert(argv.end(), {"--variant=minbase", "--include=" + joined(recipe.packages)});
+    } else {
+        // The base's other sources are its own business, and may not answer from here.
+        argv.insert(argv.end(),
+                    {"--variant=custom", "--skip=check/empty", "--aptopt=Dir::Etc::SourceParts \"/dev/null\""});
+        if (!recipe.packages.empty()) {
+            argv.push_back("--customize-hook=" + write_install_hook(recipe.scratch, recipe.packages).string());
+        }
+    }
+    if (!recipe.customize_script.empty()) {
+        argv.push_back("--customize-hook=" + write_customize_hook(recipe.scratch, recipe.customize_script).string());
+    }
+    argv.insert(argv.end(), {recipe.suite, recipe.tree.string()});
+    const auto sources = apt_sources(recipe.suite);
+    argv.insert(argv.end(), sources.begin(), sources.end());
+    return argv;
+}
+
+/// What of the output is for people, and what says why it failed.
+class BuildWatch {
+public:
+    explicit BuildWatch(const MakingProgress& progress) : progress_{&progress} {}
+
+    void see(std::string_view line)
+    {
+        const bool before = customize_.runs();
+        customize_.see(line);
+        if (customize_.runs()) {
+            if (!before) {
+                progress_->stage("running the customise script");
+            }
+            return;
+        }
+        const auto has = [line](std::string_view text) { return line.find(text) != std::string_view::npos; };
+        if (line.starts_with("I: ") && line.ends_with("...") && !has("skipping") && !has("received signal")) {
+            progress_->stage(std::string{line.substr(3, line.size() - 6)});
+        } else if (line.starts_with("I: running --customize-hook") && has("install-hook")) {
+            progress_->stage("installing packages");
+        }
+        if (auto unknown = unknown_package(line)) {
+            unknown_.push_back(std::move(*unknown));
+        }
+    }
+
+    /// Throws what is to be said in place of `failure`, where more is known.
+    void explain(const TreeRecipe& recipe, const Error& failure) const
+    {
+        if (failure.code() != ErrorCode::Failed) {
+            return;
+        }
+        if (!unknown_.empty()) {
+            throw Error{ErrorCode::NotFound, explain_unknown(unknown_, recipe.listed, recipe.suite)};
+        }
+        if (const auto said = customize_.failure()) {
+            throw Error{ErrorCode::Failed, "the customise script " + recipe.customize_script.string() +
+                                               " failed: " + *said + "\n(the log is " + recipe.log.string() + ")"};
+        }
+    }
+
+private:
+    const MakingProgress* progress_;
+    CustomizeWatch customize_;
+    std::vector<std::string> unknown_;
+};
 
 }  // namespace
 
-std::vector<std::string> parse_package_list(std::string_view text, const std::string& name)
+std::vector<ListedPackage> default_packages() { return parse_package_list(packages_apt, "packages.apt"); }
+
+/// docker.io of Debian 13 leaves the command to a package of its own; iptables is only recommended there.
+std::vector<ListedPackage> docker_packages(const std::string& suite)
 {
-    std::vector<std::string> packages;
-    std::istringstream lines{std::string{text}};
-    int number = 0;
-    for (std::string line; std::getline(lines, line);) {
-        ++number;
-        std::istringstream words{line.substr(0, line.find('#'))};
-        for (std::string word; words >> word;) {
-            if (!is_package_name(word)) {
-                throw Error{ErrorCode::InvalidArgument, name + ":" + std::to_string(number) + ": \"" +
-                                                            word.substr(0, 64) + "\" is no package name"};
-            }
-            packages.push_back(word);
-        }
+    std::vector<ListedPackage> packages;
+    for (const auto* name : {"docker.io", "iptables", "ca-certificates", "kmod"}) {
+        packages.push_back({name, "--docker"});
+    }
+    if (suite == "trixie") {
+        packages.push_back({"docker-cli", "--docker"});
     }
     return packages;
 }
 
-std::vector<std::string> default_packages() { return parse_package_list(packages_list, "packages.list"); }
-
-void make_root_tree(const std::string& suite, const std::vector<std::string>& packages, const fs::path& tree,
-                    const fs::path& log, const MakingProgress& progress)
+void unpack_base(const TreeRecipe& recipe, const MakingProgress& progress)
 {
-    const auto scratch = tree.parent_path() / "tmp";
-    fs::create_directory(scratch);
-    std::vector<std::string> argv{find_program("mmdebstrap").string(),
-                                  "--mode=root",
-                                  "--format=directory",
-                                  "--variant=minbase",
-                                  "--architectures=amd64",
-                                  "--aptopt=Acquire::Retries \"3\"",
-                                  "--include=" + joined(packages),
-                                  suite,
-                                  tree.string()};
-    const auto sources = apt_sources(suite);
-    argv.insert(argv.end(), sources.begin(), sources.end());
-    const auto tell = [&progress](std::string_view line) {
-        if (line.starts_with("I: ") && line.ends_with("...")) {
-            progress.stage(std::string{line.substr(3, line.size() - 6)});
+    progress.stage("unpacking the base");
+    const auto program = find_beside("banger-unpack");
+    if (program.empty()) {
+        throw Error{ErrorCode::HostLacks, "banger-unpack is not beside bangerd; install banger again"};
+    }
+    fs::create_directory(recipe.tree);
+    fs::permissions(recipe.tree, fs::perms{0755});
+    run_step("unpacking the base",
+             as_namespace_root({program.string(), recipe.base.string(), recipe.tree.string()}, IdMap::Subordinate),
+             recipe.log, progress);
+    if (!open_inside(recipe.tree, "var/lib/dpkg") || !open_inside(recipe.tree, "etc/apt")) {
+        throw Error{ErrorCode::InvalidArgument,
+                    "the base " + recipe.base_name +
+                        " is no Debian or Ubuntu: it has no dpkg and apt; banger image edit "
+                        "changes images of any kind"};
+    }
+    for (const auto* name : set_aside_names) {
+        rename_inside(recipe.tree, folder_of_name(name), name, std::string{name} + aside_suffix);
+    }
+}
+
+void make_root_tree(const TreeRecipe& recipe, const MakingProgress& progress)
+{
+    const auto temporary = recipe.scratch / "tmp";
+    fs::create_directory(temporary);
+    BuildWatch watch{progress};
+    auto environment = customize_environment(recipe.image, recipe.suite, recipe.docker);
+    environment.insert(environment.end(), {"TMPDIR=" + temporary.string(),
+                                           "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
+    try {
+        run_step(
+            "mmdebstrap", as_namespace_root(tree_command(recipe), IdMap::Subordinate), recipe.log, progress,
+            [&watch](std::string_view line) { watch.see(line); }, std::move(environment));
+    } catch (const Error& failure) {
+        watch.explain(recipe, failure);
+        throw;
+    }
+}
+
+std::string suite_of_tree(const fs::path& tree)
+{
+    const UniqueFd top{::open(tree.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    open_how how{};
+    how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    const UniqueFd file{static_cast<int>(::syscall(SYS_openat2, top.get(), "etc/os-release", &how, sizeof how))};
+    std::array<char, 4096> text{};
+    const auto got = file ? ::read(file.get(), text.data(), text.size()) : 0;
+    std::istringstream lines{std::string{text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))}};
+    constexpr std::string_view key = "VERSION_CODENAME=";
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with(key)) {
+            auto word = line.substr(key.size());
+            std::erase(word, '"');
+            return word;
         }
-    };
-    run_step("mmdebstrap", as_namespace_root(std::move(argv), IdMap::Subordinate), log, progress, tell,
-             {"TMPDIR=" + scratch.string(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
+    }
+    return "";
+}
+
+void finish_based_tree(const fs::path& tree)
+{
+    put_inside(tree, "etc", "machine-id", "");
+    remove_host_keys(tree);
+    remove_inside(tree, "etc/apt/apt.conf.d", "99mmdebstrap");
+    for (const auto* name : set_aside_names) {
+        remove_inside(tree, folder_of_name(name), name);
+        rename_inside(tree, folder_of_name(name), std::string{name} + aside_suffix, name);
+    }
 }
 
 void finish_root_tree(const std::string& suite, const fs::path& tree)
@@ -132,13 +252,11 @@ void finish_root_tree(const std::string& suite, const fs::path& tree)
     put_inside(tree, "etc", "resolv.conf", "");
     put_inside(tree, "etc", "fstab", "# banger-guest mounts the disks.\n");
     put_inside(tree, "etc/default", "locale", "LANG=C.UTF-8\n");
-    for (const auto* kind : {"rsa", "ecdsa", "ed25519"}) {
-        remove_inside(tree, "etc/ssh", (std::string{"ssh_host_"} + kind + "_key").c_str());
-        remove_inside(tree, "etc/ssh", (std::string{"ssh_host_"} + kind + "_key.pub").c_str());
-    }
+    remove_host_keys(tree);
     remove_inside(tree, "etc/apt/apt.conf.d", "99mmdebstrap");
     remove_inside(tree, "etc/apt", "sources.list");
-    put_inside(tree, "etc/apt/sources.list.d", "debian.sources", public_sources(suite));
+    const auto sources = std::string{distribution_of(suite).name} + ".sources";
+    put_inside(tree, "etc/apt/sources.list.d", sources.c_str(), public_sources(suite));
 }
 
 void write_root_disk(const fs::path& tree, const fs::path& disk, ByteSize size, const fs::path& log,

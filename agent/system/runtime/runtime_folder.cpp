@@ -1,42 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/runtime/runtime_folder.hpp"
 
-#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "agent/core/own_path.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/system/runtime/program_record.hpp"
 #include "agent/system/runtime/runtime_fetch.hpp"
+#include "agent/system/runtime/runtime_lock.hpp"
 #include "agent/system/sha256.hpp"
 #include "common/error.hpp"
 #include "common/rollback.hpp"
 #include "common/text.hpp"
-#include "common/unique_fd.hpp"
 
 namespace banger::agent {
 namespace {
 
 constexpr auto mend = "; `banger runtime fetch` gets it";
-
-/// Held while a fetch runs: several of a user's bangerds may share one cache. Not flock(2), which a child would hold on.
-UniqueFd lock_folder(const std::filesystem::path& folder)
-{
-    UniqueFd file{::open((folder / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
-    struct flock whole {};
-    whole.l_type = F_WRLCK;
-    whole.l_whence = SEEK_SET;
-    if (file && ::fcntl(file.get(), F_SETLK, &whole) == 0) {
-        return file;
-    }
-    if (file && (errno == EACCES || errno == EAGAIN)) {
-        throw Error{ErrorCode::InUse, "another bangerd of yours fetches into " + folder.string() + "; wait for it"};
-    }
-    throw errno_error("can't lock " + folder.string(), errno);
-}
 
 /// Why the program or its record may have come from somebody else, or may yet change; empty when neither.
 std::string doubt_about(const std::filesystem::path& folder, const std::filesystem::path& program)
@@ -86,21 +71,53 @@ RuntimeProgram RuntimeFolder::look_at(const RuntimeBundle& bundle, const Bundled
     return found;
 }
 
-std::vector<RuntimeProgram> RuntimeFolder::list() const
+/// The bundle's rows, and those of the manifest's programs that it doesn't have. With a bundle that has Firecracker nobody misses them.
+std::vector<RuntimeProgram> RuntimeFolder::with_programs_beside(
+    std::vector<RuntimeProgram> rows,
+    const std::function<RuntimeProgram(const RuntimeBundle&, const BundledProgram&)>& look) const
 {
     const auto bundle = manifest_();
-    std::vector<RuntimeProgram> programs;
+    const auto bundled = rows;
+    const auto has = [&bundled](std::string_view name) {
+        return std::any_of(bundled.begin(), bundled.end(), [name](const auto& row) { return row.name == name; });
+    };
     for (const auto& program : bundle.programs) {
-        programs.push_back(look_at(bundle, program));
+        if (has(program.name)) {
+            continue;
+        }
+        auto row = look(bundle, program);
+        if (row.state != RuntimeState::Missing || !has(bundle_part::firecracker)) {
+            rows.push_back(std::move(row));
+        }
     }
-    return programs;
+    return rows;
+}
+
+std::vector<RuntimeProgram> RuntimeFolder::list() const
+{
+    return with_programs_beside(
+        bundles_ != nullptr ? bundles_->list() : std::vector<RuntimeProgram>{},
+        [this](const RuntimeBundle& bundle, const BundledProgram& program) { return look_at(bundle, program); });
 }
 
 std::filesystem::path RuntimeFolder::find(std::string_view name) const
 {
-    for (auto& program : list()) {
-        if (program.name != name) {
+    std::optional<Error> damage;
+    try {
+        if (auto bundled = bundles_ != nullptr ? bundles_->file_of(name, {}) : std::nullopt) {
+            return std::move(*bundled);
+        }
+    } catch (const Error& error) {
+        damage = error;  // the one that was fetched by itself may do
+    }
+    const auto bundle = manifest_();
+    for (const auto& pinned : bundle.programs) {
+        if (pinned.name != name) {
             continue;
+        }
+        auto program = look_at(bundle, pinned);
+        if (program.state != RuntimeState::Ok && damage) {
+            throw Error{ErrorCode::HostLacks, damage->what()};
         }
         if (program.state != RuntimeState::Ok) {
             throw Error{ErrorCode::HostLacks, program.path.string() + " " + program.problem + mend};
@@ -112,30 +129,50 @@ std::filesystem::path RuntimeFolder::find(std::string_view name) const
 
 std::vector<RuntimeProgram> RuntimeFolder::verify(const std::stop_token& stop) const
 {
-    const auto bundle = manifest_();
-    std::vector<RuntimeProgram> programs;
-    for (const auto& program : bundle.programs) {
-        auto& found = programs.emplace_back(look_at(bundle, program));
-        if (found.state != RuntimeState::Ok) {
-            continue;
+    return with_programs_beside(
+        bundles_ != nullptr ? bundles_->verify(stop) : std::vector<RuntimeProgram>{},
+        [&](const RuntimeBundle& bundle, const BundledProgram& program) {
+            auto found = look_at(bundle, program);
+            if (found.state != RuntimeState::Ok) {
+                return found;
+            }
+            if (const auto digest = sha256_of_file(found.path, stop); digest != program.sha256) {
+                found.state = RuntimeState::Damaged;
+                found.problem = "has the sha256 " + digest.str() + " and not " + program.sha256.str();
+            }
+            return found;
+        });
+}
+
+bool RuntimeFolder::has_bundled_firecracker(const std::stop_token& stop) const
+{
+    try {
+        return bundles_->file_of(bundle_part::firecracker, stop).has_value();
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::Cancelled) {
+            throw;
         }
-        if (const auto digest = sha256_of_file(found.path, stop); digest != program.sha256) {
-            found.state = RuntimeState::Damaged;
-            found.problem = "has the sha256 " + digest.str() + " and not " + program.sha256.str();
-        }
+        return false;
     }
-    return programs;
 }
 
 FetchOutcome RuntimeFolder::fetch(const std::filesystem::path& from, const RuntimeProgress& progress)
 {
     const auto bundle = manifest_();
+    if (from.empty() && bundles_ != nullptr) {
+        if (bundle.archive) {
+            return bundles_->fetch(*bundle.archive, progress);
+        }
+        if (has_bundled_firecracker(progress.stop)) {
+            return {};
+        }
+    }
     const auto folder = folder_();
     for (const auto& place : {folder, folder / bundle.version}) {
         make_private_folder(place);
         check_is_own(place);
     }
-    const auto lock = lock_folder(folder);
+    const RuntimeLock lock{folder};
     const auto scratch = folder / ".new";
     // What a bangerd that was killed left there.
     std::filesystem::remove_all(scratch);

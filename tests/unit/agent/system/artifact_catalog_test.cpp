@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "agent/system/image/image_record.hpp"
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 
@@ -159,6 +160,85 @@ TEST_F(ArtifactCatalogTest, RemovingLeavesNothingAndIsNoErrorTwice)
     EXPECT_THAT(catalog.list(), IsEmpty());
     EXPECT_TRUE(std::filesystem::is_empty(folder));
     catalog.remove(Digest::parse(digest_of("aa")));
+}
+
+class StampTest : public ArtifactCatalogTest {
+protected:
+    Artifact take_in()
+    {
+        const auto place = draft("debian", digest_of("aa"));
+        std::ofstream{place / "rootfs.ext4"} << "content";
+        std::ofstream{place / "image.json"} << nlohmann::json{
+            {"name", "debian"}, {"digest", digest_of("aa")}, {"stamp", stamp_of(place / "rootfs.ext4")}};
+        return catalog.adopt(place, unused);
+    }
+    std::string refusal(const Artifact& artifact)
+    {
+        try {
+            catalog.check(artifact);
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::CorruptData);
+            return error.what();
+        }
+        return "";
+    }
+
+    ArtifactCatalog catalog{folder, "image.json"};
+};
+
+TEST_F(StampTest, AFileThatIsAsItWasTakenInIsFine)
+{
+    const auto image = take_in();
+    EXPECT_EQ(refusal(image), "");
+    EXPECT_EQ(refusal(ArtifactCatalog{folder, "image.json"}.find("debian").value()), "");
+}
+
+TEST_F(StampTest, AnotherSizeOrTimeIsToldWithTheImagesNameAndItsMend)
+{
+    const auto image = take_in();
+    std::ofstream{image.folder / "rootfs.ext4"} << "another content";
+    EXPECT_THAT(refusal(image), ::testing::HasSubstr("the image debian is not as it was taken in"));
+    EXPECT_THAT(refusal(image), ::testing::HasSubstr("banger image verify debian"));
+    std::filesystem::remove(image.folder / "rootfs.ext4");
+    EXPECT_THAT(refusal(image), ::testing::HasSubstr("is gone"));
+}
+
+TEST_F(StampTest, WhatSomebodyHasReadWholeIsTakenAsItIsNow)
+{
+    const auto image = take_in();
+    std::filesystem::copy_file(image.folder / "rootfs.ext4", image.folder / "copy");
+    std::filesystem::last_write_time(image.folder / "copy",
+                                     std::filesystem::file_time_type::clock::now() + std::chrono::hours{1});
+    std::filesystem::rename(image.folder / "copy", image.folder / "rootfs.ext4");
+    EXPECT_NE(refusal(image), "");
+    catalog.restamp(image.digest);
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+}
+
+TEST_F(StampTest, AnImageOfBeforeThereWereStampsIsFine)
+{
+    catalog.adopt(draft("debian", digest_of("aa")), unused);
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+}
+
+TEST_F(StampTest, TheSameContentAgainTakesThePlaceOfOneThatWasDamaged)
+{
+    const auto image = take_in();
+    std::ofstream{image.folder / "rootfs.ext4"} << "damaged";
+    const auto again = take_in();
+    EXPECT_EQ(refusal(again), "");
+    std::ifstream file{again.folder / "rootfs.ext4"};
+    EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), "content");
+}
+
+TEST_F(StampTest, OneThatIsSetAsideIsGoneFromTheCatalogAndADraftToRemove)
+{
+    const auto image = take_in();
+    const auto aside = catalog.set_aside(image.digest);
+    EXPECT_FALSE(catalog.find("debian"));
+    EXPECT_THAT(catalog.drafts(), ElementsAre(aside));
+    EXPECT_TRUE(std::filesystem::exists(aside / "rootfs.ext4"));
+    EXPECT_NO_THROW(catalog.set_aside(image.digest)) << "one that isn't there is fine";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,6 +49,28 @@ bool refuse_pidfd_open()
 }
 
 bool lives(int pid) { return ::kill(pid, 0) == 0; }
+
+TEST(SubprocessTest, StandardOutputMayGoToAFileOfItsOwn)
+{
+    const test::TemporaryFolder folder;
+    auto program = shell("echo out; echo err >&2");
+    program.output = folder.path / "out";
+    program.log = folder.path / "log";
+    EXPECT_EQ(run_program(program).tail, "err\n");
+    EXPECT_EQ(text_of(folder.path / "out"), "out\n");
+    EXPECT_EQ(text_of(folder.path / "log"), "err\n");
+    EXPECT_THROW(run_program(program), Error) << "a file that is there already is somebody's";
+}
+
+TEST(SubprocessTest, AProgramMayHaveAUmaskOfItsOwn)
+{
+    const auto ours = ::umask(0077);
+    auto program = shell("umask");
+    EXPECT_THAT(run_program(program).tail, HasSubstr("077"));
+    program.umask = 0022;
+    EXPECT_THAT(run_program(program).tail, HasSubstr("022"));
+    EXPECT_EQ(::umask(ours), 0077U);
+}
 
 TEST(SubprocessTest, ExitCodesSignalsAndOutputComeBack)
 {

@@ -11,7 +11,7 @@ TEST(CmdlineTest, EachKeyIsRead)
     const auto options = parse_cmdline(
         "console=ttyS0 quiet banger.root=serial=root banger.modules=/dev/vdb banger.work=serial=work "
         "banger.hostname=calm-otter "
-        "banger.channel=vsock:52 banger.init=/sbin/runit banger.poweroff=reset banger.probe=1\n");
+        "banger.channel=vsock:52 banger.init=/sbin/runit banger.poweroff=reset banger.probe=1 banger.first-boot=1\n");
     EXPECT_EQ(options.root, "serial=root");
     EXPECT_EQ(options.modules, "/dev/vdb");
     EXPECT_EQ(options.work, "serial=work");
@@ -20,6 +20,7 @@ TEST(CmdlineTest, EachKeyIsRead)
     EXPECT_EQ(options.init, "/sbin/runit");
     EXPECT_TRUE(options.reset_to_power_off);
     EXPECT_TRUE(options.probe);
+    EXPECT_TRUE(options.first_boot);
 }
 
 TEST(CmdlineTest, WhatIsNotGivenHasItsDefault)
@@ -30,6 +31,7 @@ TEST(CmdlineTest, WhatIsNotGivenHasItsDefault)
     EXPECT_EQ(options.init, "auto");
     EXPECT_FALSE(options.reset_to_power_off);
     EXPECT_FALSE(options.probe);
+    EXPECT_FALSE(options.first_boot);
 }
 
 TEST(CmdlineTest, KeysOfOthersAndOtherValuesAreIgnored)

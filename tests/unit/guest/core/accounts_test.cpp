@@ -77,6 +77,18 @@ TEST_F(AccountsTest, AGroupThatIsGivenIsTheOnlyOne)
     EXPECT_EQ(account.groups, std::vector<gid_t>{27});
 }
 
+TEST_F(AccountsTest, UserAndGroupMayBothBeNames)
+{
+    for (const char* spec : {"anna:docker", "anna:999", "1000:docker"}) {
+        const auto account = find(spec);
+        EXPECT_EQ(account.uid, 1000U) << spec;
+        EXPECT_EQ(account.gid, 999U) << spec;
+        EXPECT_EQ(account.groups, std::vector<gid_t>{999}) << spec;
+        EXPECT_EQ(account.home, "/home/anna") << spec;
+    }
+    EXPECT_EQ(find("5000:sudo").gid, 27U);
+}
+
 TEST_F(AccountsTest, ANumberNeedsNoEntry)
 {
     const auto account = find("5000");
@@ -98,8 +110,8 @@ TEST_F(AccountsTest, EmptyFieldsHaveTheirDefaults)
 
 TEST_F(AccountsTest, WhatIsNobodyIsNotFound)
 {
-    for (const char* spec : {"nobody-here", "ann", "anna ", "anna:1001", "1000:", "1000:sudo", ":27", "-1", "+0", " 0",
-                             "0x0", "4294967296", "1:4294967296"}) {
+    for (const char* spec : {"nobody-here", "ann", "anna ", "anna:", "anna:nobody", "1000:", "1000:anna2", ":27",
+                             "anna:x:1001", "anna:sudo:27", "-1", "+0", " 0", "0x0", "4294967296", "1:4294967296"}) {
         expect_unknown(spec);
     }
 }

@@ -268,5 +268,24 @@ TEST_F(ExecSessionTest, WindingDownEndsCommandsAndTellsTheirCodes)
     EXPECT_EQ(pair.seen(terminal).signal(), SIGHUP);
 }
 
+TEST_F(ExecSessionTest, WindingDownBeginsWithTheSignalThatWasAskedFor)
+{
+    wire::Exec exec{{"sh", "-c", "trap 'exit 7' QUIT; trap '' TERM; echo up; while :; do sleep 0.1; done"},
+                    {},
+                    "/",
+                    "",
+                    {},
+                    false,
+                    0};
+    exec.stop_signal = SIGQUIT;
+    const auto id = pair.host->exec(exec);
+    ASSERT_TRUE(pair.wait([&] { return pair.seen(id).data == "up\n"; }));
+    bool down = false;
+    pair.server->wind_down(10s, [&] { down = true; });
+    ASSERT_TRUE(pair.wait([&] { return down; }));
+    ASSERT_TRUE(pair.wait_end(id));
+    EXPECT_EQ(pair.seen(id).code(), 7);
+}
+
 }  // namespace
 }  // namespace banger::guest::test

@@ -32,6 +32,9 @@ TEST(MessagesTest, OpensComeBackAsTheyWere)
     EXPECT_EQ(back.terminal->columns, 200);
     EXPECT_EQ(back.stderr_stream, 9U);
     expect_round_trip(OpenRequest{Exec{{"true"}, {}, {}, "", {}, false, 0}}, decode_open);
+    exec.stop_signal = 3;
+    expect_round_trip(OpenRequest{exec}, decode_open);
+    EXPECT_EQ(std::get<Exec>(decode_open(encode(OpenRequest{exec}))).stop_signal, 3);
     expect_round_trip(OpenRequest{Connect{"::1", 22}}, decode_open);
     expect_round_trip(OpenRequest{CopyIn{"/root", any_bytes}}, decode_open);
     expect_round_trip(OpenRequest{CopyOut{"/" + any_bytes, true}}, decode_open);

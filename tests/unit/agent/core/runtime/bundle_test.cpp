@@ -70,6 +70,7 @@ TEST(RuntimeBundleTest, OurOwnManifestNamesFirecrackerAndJailerWithTwoSourcesEac
     std::ifstream file{BANGER_SOURCE_DIR "/agent/runtime-bundle.toml"};
     const std::string text{std::istreambuf_iterator<char>{file}, {}};
     const auto bundle = parse_bundle(text, "runtime-bundle.toml", UrlSchemes::HttpsOnly);
+    EXPECT_FALSE(bundle.archive) << "the template names no bundle";
     ASSERT_EQ(bundle.programs.size(), 2U);
     EXPECT_EQ(bundle.programs[0].name, "firecracker");
     EXPECT_EQ(bundle.programs[1].name, "jailer");
@@ -78,6 +79,58 @@ TEST(RuntimeBundleTest, OurOwnManifestNamesFirecrackerAndJailerWithTwoSourcesEac
         EXPECT_TRUE(std::holds_alternative<ArchiveSource>(program.sources[0]))
             << "Firecracker's own release comes first";
     }
+}
+
+std::string with_archive(const std::string& url, const std::string& sha256 = std::string(64, 'a'))
+{
+    return "[bundle]\nurl = \"" + url + "\"\nsha256 = \"" + sha256 + "\"\n";
+}
+
+TEST(RuntimeBundleTest, ABundleIsNamedByAPathOrAUrl)
+{
+    for (const auto* url : {"banger-runtime.tar.gz", "./dist/b.tar.gz", "a b/ü.tar.gz", "/srv/b.tar.gz",
+                            "file:///srv/b.tar.gz", "http://127.0.0.1:1/b", "https://example.org/b"}) {
+        const auto bundle = parse_bundle("version = \"1\"\n" + with_archive(url), "b.toml", UrlSchemes::HttpsOnly);
+        ASSERT_TRUE(bundle.archive) << url;
+        EXPECT_EQ(bundle.archive->url, url);
+        EXPECT_TRUE(bundle.programs.empty()) << "with a bundle there need be none";
+    }
+    const auto both = parse_bundle(with("version = \"1.12.1\"", "version = \"1.12.1\"\n" + with_archive("b")), "b.toml",
+                                   UrlSchemes::HttpsOnly);
+    EXPECT_TRUE(both.archive);
+    EXPECT_EQ(both.programs.size(), 1U);
+}
+
+TEST(RuntimeBundleTest, AnEmptyBundleIsNone)
+{
+    EXPECT_FALSE(parse_bundle(good_bundle, "b.toml", UrlSchemes::HttpsOnly).archive);
+    const auto text = with("version = \"1.12.1\"", "version = \"1.12.1\"\n" + with_archive("", ""));
+    EXPECT_FALSE(parse_bundle(text, "b.toml", UrlSchemes::HttpsOnly).archive);
+    EXPECT_THAT(bundle_refusal("version = \"1\"\n" + with_archive("", "")), HasSubstr("\"program\" is missing"));
+}
+
+TEST(RuntimeBundleTest, ABadBundleIsRefusedByName)
+{
+    const std::string version = "version = \"1\"\n";
+    for (const auto* url : {"../b.tar.gz", "a/../b", "..", "./.."}) {
+        EXPECT_THAT(bundle_refusal(version + with_archive(url)),
+                    StartsWith("/b.toml:3: a relative url must not have \"..\" in it"))
+            << url;
+    }
+    for (const auto* url : {"ftp://example.org/b", "file://host/b", "file://b", "x://", "HTTP://example.org/b"}) {
+        EXPECT_THAT(bundle_refusal(version + with_archive(url)), StartsWith("/b.toml:3: url must be a path, or begin"))
+            << url;
+    }
+    EXPECT_THAT(bundle_refusal(version + with_archive("http://example.org/a b")), StartsWith("/b.toml:3: url must be"));
+    EXPECT_THAT(bundle_refusal(version + with_archive(std::string(2000, 'a'))), StartsWith("/b.toml:3: url must be"));
+    EXPECT_THAT(bundle_refusal(version + with_archive("b", "")), StartsWith("/b.toml:4: url and sha256 of [bundle]"));
+    EXPECT_THAT(bundle_refusal(version + with_archive("")), StartsWith("/b.toml:3: url and sha256 of [bundle]"));
+    EXPECT_THAT(bundle_refusal(version + with_archive("b", "abc")), StartsWith("/b.toml:4: sha256: "));
+    EXPECT_THAT(bundle_refusal(version + with_archive("b") + "size = 99999999999999999999999\n"),
+                StartsWith("/b.toml:5: "));
+    EXPECT_THAT(bundle_refusal(version + with_archive("b") + "shq256 = \"\"\n"), HasSubstr("unknown key \"shq256\""));
+    EXPECT_THAT(bundle_refusal(version + "[bundle]\nurl = \"b\"\n"), HasSubstr("\"sha256\" is missing"));
+    EXPECT_THAT(bundle_refusal("version = \"1\"\nbundle = 7\n"), HasSubstr("bundle must be a table"));
 }
 
 TEST(RuntimeBundleTest, ARefusalNamesFileLineAndWhatIsWrong)

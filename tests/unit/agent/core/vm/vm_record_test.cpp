@@ -70,7 +70,7 @@ TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
             try {
                 vm_spec_of(json);
                 const bool newer = key == "disk_rate" || key == "disk_iops" || key == "network_rate" || key == "nat" ||
-                                   key == "storage" || key == "overlay_bytes";
+                                   key == "storage" || key == "overlay_bytes" || key == "home_in_image";
                 EXPECT_TRUE(key == "image" || key == "kernel" || (newer && bad.is_null()))
                     << key << " was taken as " << json[key].is_array();
             } catch (const Error& error) {
@@ -92,6 +92,23 @@ TEST(VmRecordTest, AVmOfBeforeThereWasAnotherStorageHasAFile)
     }
     EXPECT_EQ(vm_spec_of(json).storage, StorageChoice::File);
     EXPECT_EQ(vm_spec_of(json).nat, Nat::Off);
+}
+
+TEST(VmRecordTest, WhatItsImageSaysIsKeptWithAVm)
+{
+    auto of_pulled = spec();
+    EXPECT_FALSE(to_json(of_pulled).contains("image_config"));
+    EXPECT_FALSE(vm_spec_of(to_json(of_pulled)).image_config);
+    of_pulled.image_config = ImageConfig{.entrypoint = {"/bin/x"}, .user = "app", .systemd = true};
+    EXPECT_EQ(vm_spec_of(to_json(of_pulled)).image_config, of_pulled.image_config);
+    auto json = to_json(of_pulled);
+    json["image_config"]["entrypoint"] = 7;
+    try {
+        vm_spec_of(json);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::CorruptData);
+    }
 }
 
 TEST(VmRecordTest, ChoicesAreReadByNameAndMistakesListThem)

@@ -6,12 +6,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "agent/system/artifact_catalog.hpp"
+#include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/image/small_kernel.hpp"
+#include "tests/unit/agent/system/small_disk.hpp"
 
 namespace banger::agent {
 namespace {
@@ -150,7 +153,192 @@ TEST_F(DebianArtifactsTest, ASuiteOrAPackageThatIsNoneIsRefusedBeforeAnythingIsM
     image.packages.clear();
     image.packages_file = folder.path / "gone";
     EXPECT_EQ(code_of(), ErrorCode::NotFound);
+    image.packages_file.clear();
+    image.more_packages_files = {folder.path / "gone"};
+    EXPECT_EQ(code_of(), ErrorCode::NotFound);
+    image.more_packages_files.clear();
+    image.customize_script = folder.path / "gone";
+    EXPECT_EQ(code_of(), ErrorCode::NotFound);
     EXPECT_FALSE(fs::exists(folder.path / "draft"));
+}
+
+TEST_F(DebianArtifactsTest, AKernelWithTheModulesOfAnotherVersionIsRefused)
+{
+    test::write_file(folder.path / "vmlinuz", test::small_elf_saying("Linux version 6.1.0-y (x) #1"));
+    const auto problem = import(folder.path / "draft");
+    ASSERT_TRUE(problem);
+    EXPECT_EQ(problem->code(), ErrorCode::CorruptData);
+    EXPECT_THAT(problem->what(), HasSubstr("is Linux 6.1.0-y, and"));
+    EXPECT_THAT(problem->what(), HasSubstr("the modules of 6.1.0-x"));
+    EXPECT_FALSE(fs::exists(folder.path / "draft"));
+}
+
+TEST_F(DebianArtifactsTest, AKernelWithoutModulesHasAllBuiltInOrIsRefusedByName)
+{
+    auto wanted = recipe();
+    wanted.modules.clear();
+    const auto outcome = [&]() -> std::string {
+        try {
+            artifacts.import_kernel(wanted, folder.path / "draft", progress);
+            return "";
+        } catch (const Error& error) {
+            return error.code() == ErrorCode::CorruptData || error.code() == ErrorCode::HostLacks ? error.what()
+                                                                                                  : "another code";
+        }
+    };
+    using namespace std::string_literals;
+    const auto banner = "Linux version 6.9.0 (x) #1\0"s;
+    test::write_file(folder.path / "vmlinuz", test::small_elf_saying(banner + "virtio-mmio\0ext4\0virtio_net\0"s));
+    EXPECT_THAT(outcome(), HasSubstr("it has not built in virtio_blk, virtio_console"));
+    EXPECT_THAT(outcome(), HasSubstr("--modules /lib/modules/6.9.0"));
+    const auto all = "virtio-mmio\0virtio_blk\0ext4\0virtio_console\0virtio_net\0"s;
+    test::write_file(folder.path / "vmlinuz", test::small_elf_saying(all));
+    EXPECT_THAT(outcome(), HasSubstr("does not say which version"));
+    test::write_file(folder.path / "vmlinuz", test::small_elf_saying(banner + all));
+    const auto made = outcome();
+    if (made.find("namespace") != std::string::npos) {
+        GTEST_SKIP() << made;
+    }
+    EXPECT_EQ(made, "");
+    std::ifstream description{folder.path / "draft/kernel.json"};
+    EXPECT_EQ(nlohmann::json::parse(description)["version"], "6.9.0");
+}
+
+TEST_F(DebianArtifactsTest, AnInitrdOfTheUsersComesFirstAndStaysAtEachRefresh)
+{
+    const auto kernel = folder.path / "kernel";
+    test::write_file(kernel / "boot-modules.cpio", test::file_bytes("the kernel's part"));
+    test::write_file(kernel / "first.cpio", test::file_bytes("070701 the user's"));
+    artifacts.refresh_initrd(kernel);
+    const auto bytes = test::read_whole(kernel / "initrd");
+    const std::string text{bytes.begin(), bytes.end()};
+    EXPECT_TRUE(text.starts_with("070701 the user's"));
+    const auto own = text.find("070701", 6);
+    ASSERT_NE(own, std::string::npos);
+    EXPECT_EQ(own % 4, 0U) << "where the kernel looks for a cpio";
+    EXPECT_THAT(text, HasSubstr("the guest program"));
+    EXPECT_FALSE(fs::exists(kernel / "initrd.own"));
+}
+
+class DiskImagesTest : public DebianArtifactsTest {
+protected:
+    /// A small ext4 with one file; by mke2fs.
+    fs::path make_disk(const std::string& name)
+    {
+        test::write_file(folder.path / "tree/etc/hello", test::file_bytes("hello\n"));
+        const auto disk = folder.path / name;
+        const auto made = run_program({.argv = {find_program("mke2fs").string(), "-q", "-F", "-t", "ext4", "-d",
+                                                (folder.path / "tree").string(), disk.string(), "16M"}});
+        EXPECT_TRUE(made.ok()) << made.tail;
+        return disk;
+    }
+    std::optional<Error> take(const DiskSource& source,
+                              void (DebianArtifacts::*way)(const DiskSource&, const fs::path&, const MakingProgress&))
+    {
+        try {
+            (artifacts.*way)(source, folder.path / "draft", progress);
+            return std::nullopt;
+        } catch (const Error& error) {
+            return error;
+        }
+    }
+    static std::string hello_in(const fs::path& disk)
+    {
+        std::string said;
+        run_program({.argv = {find_program("debugfs").string(), "-R", "cat /etc/hello", disk.string()},
+                     .on_line = [&](std::string_view line) { said += line; }});
+        return said;
+    }
+};
+
+TEST_F(DiskImagesTest, AFileIsCopiedAsItIsAndKnownAgain)
+{
+    const DiskSource source{.name = "mine", .origin = "file disk", .disk = make_disk("disk")};
+    ASSERT_FALSE(take(source, &DebianArtifacts::take_file));
+    const auto image = folder.path / "draft";
+    EXPECT_EQ(test::read_whole(image / "rootfs.ext4"), test::read_whole(source.disk));
+    std::ifstream stream{image / "image.json"};
+    const auto json = nlohmann::json::parse(stream);
+    EXPECT_EQ(json["name"], "mine");
+    EXPECT_EQ(json["size"], 16U << 20U);
+    EXPECT_TRUE(artifacts.is_copy_of(image, source));
+    EXPECT_TRUE(artifacts.is_whole(image, Digest::parse(json["digest"].get<std::string>()), progress));
+    fs::last_write_time(source.disk, fs::file_time_type::clock::now());
+    EXPECT_FALSE(artifacts.is_copy_of(image, source)) << "it was written to meanwhile";
+    fs::permissions(image / "rootfs.ext4", fs::perms{0644});
+    std::fstream{image / "rootfs.ext4", std::ios::in | std::ios::out | std::ios::binary}.seekp(1'000'000) << "x";
+    EXPECT_FALSE(artifacts.is_whole(image, Digest::parse(json["digest"].get<std::string>()), progress));
+}
+
+TEST_F(DiskImagesTest, WhatIsNoCleanFileSystemIsRefusedAndLeavesNothing)
+{
+    DiskSource source{.name = "mine", .origin = "file", .disk = folder.path / "gone"};
+    EXPECT_EQ(take(source, &DebianArtifacts::take_file)->code(), ErrorCode::NotFound);
+    source.disk = folder.path;
+    EXPECT_EQ(take(source, &DebianArtifacts::take_file)->code(), ErrorCode::InvalidArgument);
+    source.disk = make_disk("disk");
+    const auto marked =
+        run_program({.argv = {find_program("debugfs").string(), "-w", "-R", "ssv state 0", source.disk.string()}});
+    ASSERT_TRUE(marked.ok());
+    const auto unclean = take(source, &DebianArtifacts::take_file);
+    ASSERT_TRUE(unclean);
+    EXPECT_EQ(unclean->code(), ErrorCode::InvalidArgument);
+    EXPECT_THAT(unclean->what(), HasSubstr("e2fsck -f -p " + source.disk.string()));
+    EXPECT_FALSE(fs::exists(folder.path / "draft"));
+}
+
+TEST_F(DiskImagesTest, ADiskOfAVmIsCopiedWithoutWhatWasDeletedAndMendedFirstWhereItMust)
+{
+    const DiskSource source{.name = "mine", .origin = "VM x", .disk = make_disk("root.img")};
+    ASSERT_TRUE(
+        run_program({.argv = {find_program("debugfs").string(), "-w", "-R", "ssv state 0", source.disk.string()}})
+            .ok());
+    const auto problem = take(source, &DebianArtifacts::take_disk);
+    ASSERT_FALSE(problem) << problem->what();
+    const auto disk = folder.path / "draft/rootfs.ext4";
+    EXPECT_THAT(hello_in(disk), HasSubstr("hello"));
+    EXPECT_EQ(fs::file_size(disk), 16U << 20U);
+    EXPECT_TRUE(run_program({.argv = {find_program("e2fsck").string(), "-fn", disk.string()}}).ok());
+}
+
+TEST_F(DiskImagesTest, AnImageInheritsWhatTheOneBeforeSaidOfItsPrograms)
+{
+    test::write_file(folder.path / "parent/image.json",
+                     test::file_bytes(R"({"name": "app", "config": {"Entrypoint": ["/app"]}, "reference": "x"})"));
+    const DiskSource source{
+        .name = "mine", .origin = "VM x", .disk = make_disk("root.img"), .parent = folder.path / "parent"};
+    ASSERT_FALSE(take(source, &DebianArtifacts::take_disk));
+    std::ifstream stream{folder.path / "draft/image.json"};
+    const auto json = nlohmann::json::parse(stream);
+    EXPECT_EQ(json["config"]["Entrypoint"][0], "/app");
+    EXPECT_FALSE(json.contains("reference"));
+}
+
+/// The disk that fills up is where images are; the file comes from elsewhere.
+TEST_F(DiskImagesTest, AFullDiskIsSaidAndNothingOfTheImageIsLeft)
+{
+    const std::string noise(8'000'000, 'n');
+    test::write_file(folder.path / "tree/noise", test::file_bytes(noise));
+    const auto disk = make_disk("disk");
+    const auto code = test::on_small_disk(std::size_t{4} << 20U, [&](const fs::path& small) {
+        const DiskSource source{.name = "mine", .origin = "file", .disk = disk};
+        DebianArtifacts there{small / "logs", guest};
+        for (const auto way : {&DebianArtifacts::take_file, &DebianArtifacts::take_disk}) {
+            try {
+                (there.*way)(source, small / "draft", {[](const std::string&) {}, {}});
+                return 1;
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::NoSpace || fs::exists(small / "draft")) {
+                    return 2;
+                }
+            }
+        }
+        return 0;
+    });
+    if (!code) {
+        GTEST_SKIP() << "this user may have no mount namespace";
+    }
+    EXPECT_EQ(*code, 0);
 }
 
 }  // namespace

@@ -30,9 +30,11 @@ TEST(DebianTest, ASuiteIsOneThatWeKnow)
 {
     EXPECT_EQ(suite_refusal("bookworm"), "");
     EXPECT_EQ(suite_refusal("trixie"), "");
+    EXPECT_EQ(suite_refusal("jammy"), "");
+    EXPECT_EQ(suite_refusal("noble"), "");
     EXPECT_EQ(suite_refusal(host_suite()), "");
     EXPECT_THAT(suite_refusal("bookwrm"), HasSubstr("did you mean bookworm?"));
-    EXPECT_THAT(suite_refusal("sid"), HasSubstr("there are bookworm and trixie"));
+    EXPECT_THAT(suite_refusal("sid"), HasSubstr("there are bookworm, trixie, jammy, noble"));
     EXPECT_NE(suite_refusal(""), "");
     EXPECT_NE(suite_refusal("../trixie"), "");
     EXPECT_LT(suite_refusal(std::string(100'000, 'x')).size(), 200U);

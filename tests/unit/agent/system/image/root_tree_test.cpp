@@ -17,30 +17,15 @@ namespace banger::agent {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
-TEST(PackageListTest, NamesStandOneOrSeveralOnALineAndCommentsEndIt)
+TEST(PackagesOfImagesTest, TheListsAreWhatTheySayTheyAre)
 {
-    EXPECT_THAT(parse_package_list("# what boots\nudev dbus  # and more\n\n\tg++\r\nlibc6.1-x+y", "list"),
-                ElementsAre("udev", "dbus", "g++", "libc6.1-x+y"));
-    EXPECT_THAT(parse_package_list("", "list"), IsEmpty());
-    EXPECT_THAT(parse_package_list("#", "list"), IsEmpty());
-    EXPECT_THAT(default_packages(), ::testing::Contains("openssh-server"));
-}
-
-TEST(PackageListTest, WhatIsNoNameIsRefusedWithItsLine)
-{
-    for (const auto* word : {"-o", "--option", "Udev", "a", "x;y", "../x", "x=1", "x,y", "$(x)", "\xff\xff"}) {
-        try {
-            parse_package_list(std::string{"udev\n\n"} + word, "list.txt");
-            ADD_FAILURE() << word;
-        } catch (const Error& error) {
-            EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
-            EXPECT_THAT(error.what(), HasSubstr("list.txt:3: "));
-        }
-    }
+    EXPECT_THAT(package_names(default_packages()), ::testing::Contains("openssh-server"));
+    EXPECT_THAT(default_packages().front().place, ::testing::StartsWith("packages.apt:"));
+    EXPECT_THAT(package_names(docker_packages("bookworm")), ::testing::Contains("docker.io"));
+    EXPECT_THAT(package_names(docker_packages("bookworm")), ::testing::Not(::testing::Contains("docker-cli")));
+    EXPECT_THAT(package_names(docker_packages("trixie")), ::testing::Contains("docker-cli"));
 }
 
 class RootTreeTest : public ::testing::Test {
@@ -107,6 +92,50 @@ TEST_F(RootTreeTest, LinksOfATreeThatLeadOutOfItAreNotFollowed)
     EXPECT_FALSE(fs::is_symlink(tree / "etc/hostname"));
     EXPECT_EQ(get(tree / "etc/hostname"), "localhost\n");
     EXPECT_EQ(get(tree / "etc/apt/locale"), "LANG=C.UTF-8\n");
+}
+
+TEST_F(RootTreeTest, AnUbuntuGetsUbuntusSources)
+{
+    finish_root_tree("noble", tree);
+    const auto sources = get(tree / "etc/apt/sources.list.d/ubuntu.sources");
+    EXPECT_THAT(
+        sources,
+        HasSubstr("URIs: http://archive.ubuntu.com/ubuntu\nSuites: noble noble-updates\nComponents: main universe\n"));
+    EXPECT_THAT(sources, HasSubstr("Signed-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg\n"));
+    EXPECT_FALSE(fs::exists(tree / "etc/apt/sources.list.d/debian.sources"));
+}
+
+TEST_F(RootTreeTest, ATreeWithABaseGetsItsOwnFilesBack)
+{
+    put("etc/machine-id", "0123456789abcdef\n");
+    put("etc/ssh/ssh_host_rsa_key", "secret");
+    put("etc/apt/sources.list", "the build's");
+    put("etc/apt/sources.list.banger-aside", "the base's");
+    put("etc/resolv.conf", "the host's");
+    put("etc/hostname", "builder\n");
+    put("etc/hostname.banger-aside", "base\n");
+    put("etc/apt/sources.list.d/debian.sources", "the base's, too");
+    finish_based_tree(tree);
+    EXPECT_EQ(get(tree / "etc/machine-id"), "");
+    EXPECT_FALSE(fs::exists(tree / "etc/ssh/ssh_host_rsa_key"));
+    EXPECT_EQ(get(tree / "etc/apt/sources.list"), "the base's");
+    EXPECT_FALSE(fs::exists(tree / "etc/resolv.conf")) << "the base had none";
+    EXPECT_EQ(get(tree / "etc/hostname"), "base\n");
+    EXPECT_EQ(get(tree / "etc/apt/sources.list.d/debian.sources"), "the base's, too");
+}
+
+TEST_F(RootTreeTest, TheSuiteOfATreeIsWhatItsOsReleaseSays)
+{
+    EXPECT_EQ(suite_of_tree(tree), "");
+    put("usr/lib/os-release", "ID=debian\nVERSION_CODENAME=trixie\n");
+    fs::create_symlink("../usr/lib/os-release", tree / "etc/os-release");
+    EXPECT_EQ(suite_of_tree(tree), "trixie");
+    put("usr/lib/os-release", "VERSION_CODENAME=\"noble\"\n");
+    EXPECT_EQ(suite_of_tree(tree), "noble");
+    fs::remove(tree / "etc/os-release");
+    test::write_file(folder.path / "outside", test::file_bytes("VERSION_CODENAME=host\n"));
+    fs::create_symlink(folder.path / "outside", tree / "etc/os-release");
+    EXPECT_EQ(suite_of_tree(tree), "") << "a link never leads out of the tree";
 }
 
 TEST_F(RootTreeTest, AFolderThatLeadsNowhereIsAnErrorThatNamesTheFile)

@@ -67,6 +67,15 @@ inline FileBytes small_elf(std::size_t size = 64)
     return bytes;
 }
 
+/// One with this text in it.
+inline FileBytes small_elf_saying(std::string_view text)
+{
+    auto bytes = small_elf();
+    bytes.insert(bytes.end(), text.begin(), text.end());
+    bytes.push_back(0);
+    return bytes;
+}
+
 /// `payload` as the kernel's build leaves it: with its unpacked size behind it, unless it is gzip, which ends with that.
 inline FileBytes with_size(FileBytes payload, std::size_t unpacked)
 {

@@ -70,7 +70,13 @@ std::string HttpServer::url(const std::string& path) const
 void HttpServer::set(const std::string& path, Reply reply)
 {
     const std::lock_guard guard{mutex_};
-    replies_[path] = std::move(reply);
+    replies_[path] = {std::move(reply)};
+}
+
+void HttpServer::set_sequence(const std::string& path, std::vector<Reply> replies)
+{
+    const std::lock_guard guard{mutex_};
+    replies_[path] = std::move(replies);
 }
 
 void HttpServer::set_file(const std::string& path, const std::string& content)
@@ -82,6 +88,12 @@ std::vector<std::string> HttpServer::asked() const
 {
     const std::lock_guard guard{mutex_};
     return asked_;
+}
+
+std::vector<std::string> HttpServer::heads() const
+{
+    const std::lock_guard guard{mutex_};
+    return heads_;
 }
 
 void HttpServer::serve()
@@ -104,8 +116,12 @@ void HttpServer::answer(int connection)
     {
         const std::lock_guard guard{mutex_};
         asked_.push_back(path);
+        heads_.push_back(head);
         if (const auto at = replies_.find(path); at != replies_.end()) {
-            reply = at->second;
+            reply = at->second.front();
+            if (at->second.size() > 1) {
+                at->second.erase(at->second.begin());
+            }
         }
     }
     send_all(connection, reply.head + "\r\nConnection: close\r\n\r\n" + reply.body);

@@ -30,10 +30,14 @@ public:
     /// `path`: as in the request; a whole URL where the server is asked as a proxy.
     void set(const std::string& path, Reply reply);
     void set_file(const std::string& path, const std::string& content);
+    /// One after the other; the last one from then on.
+    void set_sequence(const std::string& path, std::vector<Reply> replies);
     /// Called on the server's thread once a stalling reply was sent.
     void on_stall(std::function<void()> call) { on_stall_ = std::move(call); }
     /// Paths in the order in which they were asked for.
     std::vector<std::string> asked() const;
+    /// The heads of the same requests.
+    std::vector<std::string> heads() const;
 
 private:
     void serve();
@@ -42,10 +46,11 @@ private:
     UniqueFd listening_;
     UniqueFd ending_;
     int port_{0};
-    std::map<std::string, Reply> replies_;
+    std::map<std::string, std::vector<Reply>> replies_;
     std::function<void()> on_stall_;
     mutable std::mutex mutex_;
     std::vector<std::string> asked_;
+    std::vector<std::string> heads_;
     std::thread thread_;
 };
 

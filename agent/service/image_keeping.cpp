@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The part of Agent that keeps images: of files and VMs, whole, and no longer than somebody needs them.
+#include "agent/service/agent.hpp"
+#include "agent/service/json_log.hpp"
+#include "common/rollback.hpp"
+
+namespace banger::agent {
+namespace {
+
+std::string image_key(const std::string& name) { return "image " + name; }
+
+std::string comma_separated(const std::vector<std::string>& names)
+{
+    std::string text;
+    for (const auto& name : names) {
+        text += (text.empty() ? "" : ", ") + name;
+    }
+    return text;
+}
+
+}  // namespace
+
+OperationPtr Agent::register_image(DiskSource source, Remake remake)
+{
+    auto& maker = ports_.maker;
+    source.origin = "file " + source.disk.filename().string();
+    return start_making("register-image",
+                        {.what = "image",
+                         .name = source.name,
+                         .catalog = &ports_.images,
+                         .compare =
+                             [&maker, source](const Artifact& present) {
+                                 return maker.is_copy_of(present.folder, source) ? Standing::Same : Standing::Foreign;
+                             },
+                         .make = [&maker, source](const auto& draft,
+                                                  const auto& progress) { maker.take_file(source, draft, progress); },
+                         .remake = remake});
+}
+
+OperationPtr Agent::promote_vm(VmPtr vm, const std::string& name, Remake remake, StopFirst stop)
+{
+    VmManager::check_lendable(vm, stop);
+    const auto present = ports_.images.find(name);
+    if (present && present->name == name && remake == Remake::Never) {
+        throw Error{ErrorCode::AlreadyExists, "the image " + name + " is " + present->origin +
+                                                  "; give the new one another --name, or replace it with --force"};
+    }
+    lock_name(image_key(name));
+    const auto& spec = vm->record.spec;
+    DiskSource source{
+        .name = name, .origin = "VM " + vm->name() + " of " + spec.image + "@" + spec.image_digest.brief(), .disk = {}};
+    if (const auto parent = ports_.images.find(spec.image_digest.str())) {
+        source.parent = parent->folder;
+    }
+    auto operation = operations_.add("promote-vm", name);
+    operations_.run(operation, promote(std::move(vm), std::move(source), stop, operation));
+    return operation;
+}
+
+Task<void> Agent::promote(VmPtr vm, DiskSource source, StopFirst stop, OperationPtr operation)
+{
+    Rollback unlock;
+    unlock.add([this, key = image_key(source.name)] { being_made_.erase(key); });
+    RootUse use = [this, source, operation](std::filesystem::path disk) {
+        return take_disk(source, std::move(disk), operation);
+    };
+    const bool clean = co_await vms_->lend_root(vm, operation, stop, std::move(use));
+    operation->result()["clean"] = clean;
+}
+
+Task<void> Agent::take_disk(DiskSource source, std::filesystem::path disk, OperationPtr operation)
+{
+    source.disk = std::move(disk);
+    Make make = [&maker = ports_.maker, source](const auto& draft, const auto& progress) {
+        maker.take_disk(source, draft, progress);
+    };
+    co_await make_and_adopt(&ports_.images, source.name, std::move(make), operation);
+}
+
+OperationPtr Agent::verify_image(const Artifact& image)
+{
+    auto operation = operations_.add("verify-image", image.name.empty() ? image.digest.brief() : image.name);
+    operation->when_ended(hold(image.digest));
+    operations_.run(operation, verify(image, operation));
+    return operation;
+}
+
+Task<void> Agent::verify(Artifact image, OperationPtr operation)
+{
+    const MakingProgress progress{
+        .stage = [&loop = ports_.loop, operation](
+                     const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
+        .stop = operation->stop_token()};
+    auto look = [&maker = ports_.maker, image, progress] {
+        return maker.is_whole(image.folder, image.digest, progress);
+    };
+    const bool whole = co_await run_on(ports_.loop, making_lane_, std::move(look));
+    const auto name = operation->target();
+    if (!whole) {
+        throw Error{ErrorCode::CorruptData, "the image " + name +
+                                                " is damaged: its content is not what its digest says; make it again "
+                                                "as it was made, with --force, or drop it: banger image delete " +
+                                                name};
+    }
+    ports_.images.restamp(image.digest);
+    operation->result() = {{"name", name}, {"digest", image.digest.str()}};
+}
+
+std::function<void()> Agent::hold(const Digest& digest)
+{
+    held_.insert(digest.str());
+    return [this, key = digest.str()] {
+        if (const auto at = held_.find(key); at != held_.end()) {
+            held_.erase(at);
+        }
+        ports_.loop.post([this] { drop_unused(); });
+    };
+}
+
+void Agent::refuse_deletion(const char* what, const Artifact& artifact, const std::vector<std::string>& users) const
+{
+    const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
+    const auto subject = std::string{"the "} + what + " " + name;
+    if (!users.empty()) {
+        throw Error{ErrorCode::InUse,
+                    subject + " is used by " + comma_separated(users) + "; delete those VMs first (banger vm delete)"};
+    }
+    if (being_made_.contains(std::string{what} + " " + artifact.name)) {
+        throw Error{ErrorCode::InUse, subject + " is being made anew; wait for that to end, or cancel it"};
+    }
+    if (held_.contains(artifact.digest.str())) {
+        throw Error{ErrorCode::InUse, subject +
+                                          " is being read, by a build or a verification; wait for that to end, "
+                                          "or cancel it"};
+    }
+}
+
+void Agent::delete_image(const Artifact& image)
+{
+    refuse_deletion("image", image, users_of_image(image.digest));
+    drop(ports_.images, image);
+}
+
+void Agent::delete_kernel(const Artifact& kernel)
+{
+    refuse_deletion("kernel", kernel, users_of_kernel(kernel.digest));
+    drop(ports_.kernels, kernel);
+}
+
+void Agent::drop(Artifacts& catalog, const Artifact& artifact) { discard_later(catalog.set_aside(artifact.digest)); }
+
+/// Some hundred MiB take the kernel longer to free than the loop may stand still.
+void Agent::discard_later(std::filesystem::path aside)
+{
+    auto& maker = ports_.maker;
+    if (!making_lane_.submit([&maker, aside] { maker.discard(aside); })) {
+        json_log::write(json_log::Level::Warn, aside.string() + " goes with bangerd's next start");
+    }
+}
+
+/// What lost its name to a newer one is kept for those who use it, and for nobody else.
+void Agent::drop_unused()
+{
+    if (!recovered_) {
+        return;
+    }
+    bool changed = false;
+    const auto sweep = [&](Artifacts& catalog, auto&& users) {
+        for (const auto& artifact : catalog.list()) {
+            if (!artifact.name.empty() || held_.contains(artifact.digest.str()) || !users(artifact.digest).empty()) {
+                continue;
+            }
+            try {
+                drop(catalog, artifact);
+                changed = true;
+            } catch (const Error& problem) {
+                json_log::write(json_log::Level::Warn, std::string{"an unused image stays: "} + problem.what());
+            }
+        }
+    };
+    sweep(ports_.images, [this](const Digest& digest) { return users_of_image(digest); });
+    sweep(ports_.kernels, [this](const Digest& digest) { return users_of_kernel(digest); });
+    if (changed && artifacts_changed_) {
+        artifacts_changed_();
+    }
+}
+
+}  // namespace banger::agent

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/oci/oci_puller.hpp"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "agent/system/image/user_namespace.hpp"
+#include "agent/system/oci/pull_work.hpp"
+#include "common/error.hpp"
+
+namespace banger::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The blobs that an image was made of, as its description lists them.
+void add_blobs_of(const fs::path& image, std::set<std::string>& names)
+{
+    std::ifstream file{image / "image.json"};
+    const auto description = nlohmann::json::parse(file, nullptr, false);
+    if (!description.is_object() || !description.contains("blobs") || !description["blobs"].is_array()) {
+        return;
+    }
+    for (const auto& blob : description["blobs"]) {
+        if (blob.is_string()) {
+            const auto digest = blob.get<std::string>();
+            names.insert(digest.substr(digest.find(':') + 1));
+        }
+    }
+}
+
+}  // namespace
+
+fs::path OciPuller::fresh_log(const std::string& name) const
+{
+    fs::create_directories(logs_);
+    auto log = logs_ / ("pull-" + name + ".log");
+    const std::ofstream emptied{log, std::ios::trunc};
+    return log;
+}
+
+PullOutcome OciPuller::pull(const PullRecipe& recipe, const fs::path& draft, const PullProgress& progress)
+{
+    return PullWork{recipe, {draft, cache_, fresh_log(recipe.name)}, check_, limits_, progress}.run();
+}
+
+Pruned OciPuller::prune(const PruneRequest& request, const PullProgress& progress)
+{
+    Pruned pruned;
+    progress.stage("removing drafts");
+    for (const auto& draft : request.drafts) {
+        remove_tree(draft);
+        ++pruned.drafts;
+    }
+    progress.stage("removing blobs");
+    std::set<std::string> used;
+    for (const auto& image : request.images) {
+        add_blobs_of(image, used);
+    }
+    std::vector<fs::path> unused;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator{cache_ / "sha256", none}) {
+        if (!used.contains(entry.path().filename().string())) {
+            unused.push_back(entry.path());
+        }
+    }
+    for (std::size_t i = 0; i < unused.size(); ++i) {
+        if (progress.stop.stop_requested()) {
+            throw Error{ErrorCode::Cancelled, "cancelled"};
+        }
+        const auto size = fs::file_size(unused[i], none);
+        std::error_code problem;
+        if (fs::remove(unused[i], problem)) {
+            ++pruned.blobs;
+            pruned.bytes += none ? 0 : size;
+        }
+        progress.fraction(static_cast<double>(i + 1) / static_cast<double>(unused.size()));
+    }
+    return pruned;
+}
+
+}  // namespace banger::agent

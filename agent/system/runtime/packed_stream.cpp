@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/system/runtime/packed_stream.hpp"
+
+#include <archive_entry.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "common/error.hpp"
+
+namespace banger::agent {
+namespace {
+
+constexpr std::size_t stream_block = std::size_t{256} << 10U;
+constexpr double told_step = 0.01;
+
+}  // namespace
+
+PackedStream::PackedStream(int file, const UnpackLimits& limits, const RuntimeProgress& progress)
+    : file_{file}, limits_{&limits}, progress_{&progress}, packed_(stream_block), plain_(stream_block)
+{
+    struct stat status {};
+    if (::fstat(file_, &status) < 0) {
+        throw errno_error("can't read it", errno);
+    }
+    file_size_ = static_cast<std::uint64_t>(status.st_size);
+    archive_read_support_filter_gzip(reader_.get());
+    archive_read_support_format_raw(reader_.get());
+    archive_entry* entry = nullptr;
+    if (archive_read_open(reader_.get(), this, nullptr, &PackedStream::give, nullptr) != ARCHIVE_OK ||
+        archive_read_next_header(reader_.get(), &entry) != ARCHIVE_OK) {
+        fail();
+    }
+}
+
+la_ssize_t PackedStream::give(archive* reader, void* self, const void** buffer) noexcept
+{
+    auto& stream = *static_cast<PackedStream*>(self);
+    try {
+        const auto got = stream.read_packed();
+        *buffer = got.data();
+        return static_cast<la_ssize_t>(got.size());
+    } catch (...) {
+        stream.failure_ = std::current_exception();
+        archive_set_error(reader, EIO, "failed");
+        return ARCHIVE_FATAL;
+    }
+}
+
+/// By place, as others may read the same descriptor.
+std::span<const std::uint8_t> PackedStream::read_packed()
+{
+    if (progress_->stop.stop_requested()) {
+        throw Error{ErrorCode::Cancelled, "cancelled"};
+    }
+    ssize_t got = -1;
+    do {
+        got = ::pread(file_, packed_.data(), packed_.size(), static_cast<off_t>(in_));
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        throw errno_error("can't read it", errno);
+    }
+    const std::span<const std::uint8_t> bytes{packed_.data(), static_cast<std::size_t>(got)};
+    sum_.add(bytes);
+    in_ += bytes.size();
+    tell();
+    return bytes;
+}
+
+void PackedStream::tell()
+{
+    const double fraction = file_size_ > 0 ? static_cast<double>(in_) / static_cast<double>(file_size_) : 1;
+    if (fraction >= told_ + told_step) {
+        told_ = fraction;
+        progress_->fraction(fraction);
+    }
+}
+
+void PackedStream::fail()
+{
+    if (failure_) {
+        std::rethrow_exception(failure_);
+    }
+    throw Error{ErrorCode::CorruptData, "it can't be unpacked: it is damaged, cut off, or no tar.gz"};
+}
+
+std::span<const std::uint8_t> PackedStream::read()
+{
+    const auto got = archive_read_data(reader_.get(), plain_.data(), plain_.size());
+    if (got < 0) {
+        fail();
+    }
+    const auto size = static_cast<std::uint64_t>(got);
+    out_ += size;
+    if (out_ > limits_->stream.bytes() ||
+        (out_ > limits_->ratio_free.bytes() && (out_ - limits_->ratio_free.bytes()) / limits_->ratio > in_)) {
+        throw Error{ErrorCode::CorruptData, "it is a bomb: its " + ByteSize{in_}.to_string() + " come to more than " +
+                                                ByteSize{out_}.to_string()};
+    }
+    return {plain_.data(), static_cast<std::size_t>(size)};
+}
+
+Digest PackedStream::finish()
+{
+    while (!read().empty()) {
+    }
+    while (!read_packed().empty()) {
+    }
+    return sum_.finish();
+}
+
+}  // namespace banger::agent

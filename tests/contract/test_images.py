@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Images and kernels of files, through the real bangerd: no guest, no network, no namespaces but what mke2fs needs."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+
+import dbus
+import pytest
+
+from harness import bus, wait
+from harness.bus import error_of
+
+MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small, clean ext4 with a file in it."""
+    (tmp_path / "tree" / "etc").mkdir(parents=True)
+    (tmp_path / "tree" / "etc" / "hello").write_text("hello")
+    path = tmp_path / "root.ext4"
+    subprocess.run([MKE2FS, "-q", "-F", "-t", "ext4", "-d", tmp_path / "tree", path, "64M"], check=True)
+    return path
+
+
+def finish(agent, operation):
+    return agent.call(operation, "Operation", "Wait", "", (), timeout=60.0)
+
+
+def register(agent, path, **options):
+    return finish(agent, agent.manager.RegisterImage(str(path), bus.typed(options)))
+
+
+def images(agent):
+    return {str(row[0]): row for row in agent.manager.ListImages()}
+
+
+def test_a_file_becomes_an_image_and_stays_as_it_is(agent, disk):
+    before = disk.read_bytes()
+    result = register(agent, disk, name="mine")
+    assert result["built"]
+    row = images(agent)["mine"]
+    assert (row[1], row[2], list(row[6])) == (result["digest"], 64 << 20, [])
+    assert "root.ext4" in row[4]
+    assert row[3] < row[2], "holes stay holes"
+    assert disk.read_bytes() == before
+    image = agent.manager.FindImage("mine")
+    details = agent.get(image, "Image", "Details")
+    assert (pathlib.Path(details["path"]) / "rootfs.ext4").read_bytes() == before
+
+
+def test_the_same_file_is_there_already_and_another_needs_force(agent, disk):
+    first = register(agent, disk, name="mine")
+    assert not register(agent, disk, name="mine")["built"]
+    with open(disk, "r+b") as file:
+        file.seek(40 << 20)
+        file.write(b"more")
+    error, sentence = error_of(register, agent, disk, name="mine")
+    assert error == "AlreadyExists" and "--force" in sentence
+    second = register(agent, disk, name="mine", force=True)
+    assert second["digest"] != first["digest"]
+    assert list(images(agent)) == ["mine"], "the older one, which nobody uses, is gone"
+
+
+@pytest.mark.parametrize("content, words", [
+    (b"QFI\xfb" + bytes(1000), ["qcow2", "qemu-img convert -O raw"]), (b"\x1f\x8b" + bytes(1000), ["gzip", "gzip -dk"]),
+    (b"text\n" * 1000, ["no ext4"]), (b"", ["no ext4"]),
+], ids=["qcow2", "gzip", "text", "empty"])
+def test_what_is_no_ext4_is_named_with_its_mend(agent, tmp_path, content, words):
+    (tmp_path / "disk").write_bytes(content)
+    error, sentence = error_of(register, agent, tmp_path / "disk", name="mine")
+    assert error == "InvalidArgument"
+    assert all(word in sentence for word in words), sentence
+    assert images(agent) == {}
+
+
+def test_a_file_that_is_not_there_a_folder_and_a_cut_off_one(agent, disk, tmp_path):
+    assert error_of(register, agent, tmp_path / "gone", name="mine")[0] == "NotFound"
+    assert error_of(register, agent, tmp_path, name="mine")[0] == "InvalidArgument"
+    with open(disk, "r+b") as file:
+        file.truncate(10 << 20)
+    assert error_of(register, agent, disk, name="mine")[0] == "CorruptData"
+
+
+@pytest.mark.parametrize("options", [{}, {"name": "../x"}, {"name": ""}, {"name": "x", "colour": "red"}], ids=str)
+def test_register_refuses_bad_options(agent, disk, options):
+    assert error_of(agent.manager.RegisterImage, str(disk), bus.typed(options))[0] == "InvalidArgument"
+    assert error_of(agent.manager.RegisterImage, "relative", bus.typed({"name": "x"}))[0] == "InvalidArgument"
+    assert error_of(agent.manager.RegisterImage, "", bus.typed({"name": "x"}))[0] == "InvalidArgument"
+
+
+def test_promoting_what_is_not_there(agent):
+    assert error_of(agent.manager.PromoteVm, "no-such", bus.typed({"name": "x"}))[0] == "NotFound"
+
+
+def damage(agent, name):
+    path = pathlib.Path(agent.get(agent.manager.FindImage(name), "Image", "Details")["path"]) / "rootfs.ext4"
+    path.chmod(0o644)
+    with open(path, "r+b") as file:
+        file.seek(1 << 20)
+        file.write(b"damage")
+    return path
+
+
+def test_a_damaged_image_is_found_by_a_glance_and_by_a_look(agent, disk):
+    register(agent, disk, name="mine")
+    image = agent.manager.FindImage("mine")
+    finish(agent, agent.call(image, "Image", "Verify", "", ()))
+    damage(agent, "mine")
+    error, sentence = error_of(agent.create_vm, name="calm-otter", image="mine", start=False)
+    assert error in ("CorruptData", "NotFound")
+    if error == "CorruptData":  # NotFound: there is no kernel, which is looked for first
+        assert "mine" in sentence and "banger image verify mine" in sentence
+    error, sentence = error_of(lambda: finish(agent, agent.call(image, "Image", "Verify", "", ())))
+    assert error == "CorruptData" and "mine" in sentence
+
+
+def test_an_image_that_was_only_copied_is_whole_and_taken_as_it_is(agent, disk):
+    register(agent, disk, name="mine")
+    image = agent.manager.FindImage("mine")
+    path = pathlib.Path(agent.get(image, "Image", "Details")["path"]) / "rootfs.ext4"
+    shutil.copy(path, path.with_suffix(".new"))
+    path.with_suffix(".new").rename(path)
+    finish(agent, agent.call(image, "Image", "Verify", "", ()))
+    stamp = json.loads((path.parent / "image.json").read_text())["stamp"]
+    assert stamp.split()[2] == str(path.stat().st_ino)
+
+
+def test_a_deleted_image_takes_its_files_with_it(agent, disk, home):
+    register(agent, disk, name="mine")
+    folder = home.cache / "banger" / "images"
+    agent.call(agent.manager.FindImage("mine"), "Image", "Delete", "", ())
+    wait.until(lambda: list(folder.iterdir()) == [], 10, "nothing of it is left")
+    assert images(agent) == {}
+
+
+def test_what_a_killed_bangerd_left_half_made_goes_with_the_next_start(bangerd, disk):
+    agent = bangerd.start()
+    folder = bangerd.home.cache / "banger" / "images"
+    (folder / ".new-half" / "scratch").mkdir(parents=True)
+    (folder / ".new-half" / "rootfs.ext4").write_bytes(b"half")
+    register(agent, disk, name="mine")
+    bangerd.kill()
+    agent = bangerd.start()
+    assert list(images(agent)) == ["mine"]
+    wait.until(lambda: not (folder / ".new-half").exists(), 10, "the draft is gone")
+
+
+def test_a_full_disk_leaves_nothing_of_an_image(agent, tmp_path):
+    """A file system larger than any here, with nothing in it but its own size: the copy is sparse and fits. One of data doesn't."""
+    big = tmp_path / "big.ext4"
+    subprocess.run([MKE2FS, "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", big, "1T"], check=True)
+    if big.stat().st_blocks * 512 > 1 << 30:
+        pytest.skip("no sparse files here")
+    register(agent, big, name="big")
+    assert images(agent)["big"][3] < 1 << 30
+
+
+@pytest.mark.parametrize("options", [
+    {"flavour": "server"}, {"flavour": "cloud", "package": "linux-image-x"}, {"package": "-o"}, {"package": "a b"},
+    {"modules": "/lib/modules/x"}, {"initrd": "/boot/initrd"}, {"vmlinuz": "/boot/vmlinuz", "flavour": "cloud"}, {"suite": "hardy"},
+], ids=str)
+def test_import_kernel_refuses_what_does_not_go_together(agent, options):
+    assert error_of(agent.manager.ImportKernel, bus.typed(options))[0] == "InvalidArgument"
+
+
+def elf(text):
+    head = bytearray(64)
+    head[:5] = b"\x7fELF\x02"
+    head[18] = 62
+    return bytes(head) + text
+
+
+@pytest.mark.parametrize("content, words", [
+    (elf(b"Linux version 6.9.0 (x)\0ext4\0"), ["virtio_mmio", "virtio_blk", "--modules /lib/modules/6.9.0"]),
+    (bytes(56) + b"ARM\x64" + bytes(1000), ["another architecture"]), (b"text", ["no boot header"]),
+], ids=["no virtio", "arm64", "text"])
+def test_what_no_vm_could_boot_is_said_at_the_import(agent, tmp_path, content, words):
+    (tmp_path / "vmlinux").write_bytes(content)
+    error, sentence = error_of(lambda: finish(agent, agent.manager.ImportKernel(bus.typed({"name": "mine", "vmlinuz": str(tmp_path / "vmlinux")}))))
+    assert error == "CorruptData"
+    assert all(word in sentence for word in words), sentence
+    assert list(agent.manager.ListKernels()) == []
+
+
+def test_modules_of_another_version_are_refused(agent, tmp_path):
+    (tmp_path / "vmlinux").write_bytes(elf(b"Linux version 6.9.0 (x)\0"))
+    modules = tmp_path / "6.9.1"
+    modules.mkdir()
+    (modules / "modules.dep").write_text("")
+    options = bus.typed({"name": "mine", "vmlinuz": str(tmp_path / "vmlinux"), "modules": str(modules)})
+    error, sentence = error_of(lambda: finish(agent, agent.manager.ImportKernel(options)))
+    assert error == "CorruptData" and "6.9.0" in sentence and "6.9.1" in sentence
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"base": "no-such"}, ["no-such", "banger image list"]), ({"base": "relative/x"}, ["relative/x"]),
+], ids=str)
+def test_a_base_that_is_not_there(agent, options, words):
+    error, sentence = error_of(agent.manager.BuildImage, bus.typed(options))
+    assert error == "NotFound" and all(word in sentence for word in words)
+
+
+def test_a_wrong_word_in_a_list_is_named_with_its_line_before_anything_is_made(agent, tmp_path, home):
+    (tmp_path / "list").write_text("udev\n\n--option\n")
+    operation = agent.manager.BuildImage(bus.typed({"name": "x", "more_packages_files": dbus.Array([str(tmp_path / "list")], signature="s")}))
+    error, sentence = error_of(finish, agent, operation)
+    assert error == "InvalidArgument" and f"{tmp_path / 'list'}:3" in sentence
+    assert images(agent) == {}
+
+
+def test_the_command_line_registers_lists_verifies_and_deletes(home, disk):
+    home.banger("image", "register", disk, "--name", "mine", check=True)
+    row = home.json("image", "list", "--json")[0]
+    assert (row["name"], row["users"], row["vms"]) == ("mine", [], 0)
+    assert "mine is whole" in home.banger("image", "verify", check=True).stdout
+    assert home.banger("image", "register", disk, "--name", "mine").returncode == 0
+    assert home.banger("image", "verify", "no-such").returncode == 3
+    assert home.banger("image", "edit", "mine", "--", "true").returncode == 2, "without a terminal it must be said what is to become of it"
+    home.banger("image", "rm", "mine", check=True)
+    assert home.json("image", "list", "--json") == []
+    home.banger("daemon", "stop")
+
+
+def test_default_rootfs_is_the_default_image(home, disk):
+    home.write_config(f"default_rootfs = '{disk}'\ndefault_image = 'house'\n")
+    home.banger("image", "build", check=True)
+    assert home.json("image", "list", "--json")[0]["name"] == "house"
+    assert "was there already" in home.banger("image", "build", check=True).stdout
+    home.banger("daemon", "stop")
+
+
+def test_two_hundred_images_are_listed_in_no_time(home, disk):
+    home.banger("image", "register", disk, "--name", "first", check=True)
+    home.banger("daemon", "stop")
+    folder = home.cache / "banger" / "images"
+    model = next(folder.iterdir())
+    for number in range(199):
+        digest = f"{number:064x}"
+        (folder / digest).mkdir()
+        description = {**json.loads((model / "image.json").read_text()), "name": f"image-{number}", "digest": digest}
+        (folder / digest / "image.json").write_text(json.dumps(description))
+    assert len(home.json("image", "list", "--json")) == 200
+    home.banger("daemon", "stop")
