@@ -218,6 +218,9 @@ void describe(archive_entry* entry, const std::string& path, const ext2_inode_la
 
 bool is_kept(unsigned mode) { return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISFIFO(mode); }
 
+/// Whoever boots or changes the tree fills it anew, and stumbles over what is there already.
+constexpr auto own_devices = "./dev";
+
 struct Place {
     std::string path;
     ext2_ino_t inode;
@@ -268,7 +271,7 @@ void ExtImage::walk(const Visit& visit) const
         const auto bytes = S_ISREG(inode.i_mode) ? EXT2_I_SIZE(&inode) : 0;
         archive_entry_set_size(entry.get(), static_cast<la_int64_t>(bytes));
         visit(entry.get(), [&](const Write& write) { state_->read(number, bytes, path, write); });
-        if (is_folder) {
+        if (is_folder && path != own_devices) {
             for (auto& child : state_->children_of(number, path)) {
                 waiting.push_back({path + "/" + child.name, child.inode});
             }

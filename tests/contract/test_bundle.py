@@ -158,7 +158,7 @@ def hostile(world, made, change):
     path = world.root / "hostile.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         change(archive, members)
-            for name, data in members.items():
+        for name, data in members.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))

@@ -118,6 +118,17 @@ TEST_F(TreeWriterTest, ATreeComesOutAsItWentIn)
     }
 }
 
+TEST_F(TreeWriterTest, WhatIsInDevStaysBehind)
+{
+    put("dev/file", "x");
+    put("etc/dev/file", "x");
+    fs::create_symlink("/proc/self/fd", source / "dev/fd");
+    make_image();
+    ASSERT_EQ(unpack(), "");
+    EXPECT_TRUE(fs::is_empty(tree / "dev"));
+    EXPECT_TRUE(fs::exists(tree / "etc/dev/file"));
+}
+
 TEST_F(TreeWriterTest, OwnersAndCapabilitiesAreKept)
 {
     if (::geteuid() != 0) {
