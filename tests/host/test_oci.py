@@ -40,8 +40,8 @@ def small(world, registry):
     world.banger("image", "delete", "small")
 
 
-def run(world, *words, timeout=BOOT_SECONDS, **options):
-    return world.banger("vm", "run", "--rm", "--memory", "256", "--disk-size", "256M", *words, timeout=timeout, **options)
+def run(world, *words, memory="256", timeout=BOOT_SECONDS, **options):
+    return world.banger("vm", "run", "--rm", "--memory", memory, "--disk-size", "256M", *words, timeout=timeout, **options)
 
 
 @pytest.fixture
@@ -148,5 +148,5 @@ def test_an_image_with_systemd_boots_it(world, debian, make_vm):
 
 
 def test_its_own_command_is_not_run_beside_systemd(world, debian):
-    done = run(world, "--image", debian, "--memory", "512", "-T", input="echo shell:$0; exit 5\n")
+    done = run(world, "--image", debian, "-T", memory="512", input="echo shell:$0; exit 5\n")
     assert done.returncode == 5 and "shell:" in done.stdout
