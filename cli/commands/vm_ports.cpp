@@ -77,7 +77,7 @@ struct Row {
     std::vector<std::string> reached;
 };
 
-std::string text_of(const JsonValue& object, const char* key)
+std::string member_text(const JsonValue& object, const char* key)
 {
     const auto at = object.find(key);
     return at != object.end() && at->is_string() ? at->get<std::string>() : "";
@@ -98,10 +98,10 @@ std::vector<Row> rows_of(const JsonValue& answer, const std::vector<OpenForward>
         if (!one.is_object() || !one.contains("port") || !one["port"].is_number_unsigned()) {
             continue;  // a guest may say anything
         }
-        Row row{text_of(one, "protocol"),
+        Row row{member_text(one, "protocol"),
                 one["port"].get<std::uint16_t>(),
-                text_of(one, "address"),
-                text_of(one, "program"),
+                member_text(one, "address"),
+                member_text(one, "program"),
                 {}};
         const bool is_everywhere = is_one_of(row.address, {"0.0.0.0", "::"});
         if (!tap_address.empty() && (is_everywhere || row.address == tap_address)) {
