@@ -98,7 +98,7 @@ public:
     virtual std::string kernel_origin(const KernelRecipe& recipe) const = 0;
     /// Writes a kernel's initrd anew where it holds another banger-guest than this bangerd's.
     virtual void refresh_initrd(const std::filesystem::path& kernel) = 0;
-    /// Removes what a maker that was killed left behind.
+    /// Removes what a maker that was killed left behind; not what one that lives, also of another bangerd, is making.
     virtual void discard(const std::filesystem::path& draft) noexcept = 0;
 };
 

@@ -148,7 +148,7 @@ Task<void> Agent::recover()
     spawn(take_bundle_at_start());
 }
 
-/// A draft that is there before we serve is nobody's. A new banger has a new banger-guest, which older kernels get, too.
+/// A draft that nobody makes any more (discard() knows) is of a bangerd that was killed. A new banger has a new banger-guest, which older kernels get, too.
 Task<void> Agent::clear_drafts()
 {
     auto drafts = ports_.images.drafts();

@@ -2,6 +2,7 @@
 #include "agent/system/image/artifact_draft.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,9 +21,26 @@ void sync_to_disk(const std::filesystem::path& path)
     }
 }
 
+bool discard_draft(const std::filesystem::path& folder) noexcept
+{
+    const UniqueFd there{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (there && ::flock(there.get(), LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        return false;
+    }
+    remove_tree(folder);
+    return true;
+}
+
 ArtifactDraft::ArtifactDraft(const std::filesystem::path& folder) : folder_{folder}
 {
-    remove_tree(folder_);
+    const bool is_free = discard_draft(folder_);
+    if (is_free) {
+        std::filesystem::create_directories(folder_);
+        lock_ = UniqueFd{::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    }
+    if (!is_free || !lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) < 0) {
+        throw Error{ErrorCode::InUse, "another bangerd of yours makes " + folder_.string() + "; wait for it"};
+    }
     std::filesystem::create_directories(scratch());
 }
 

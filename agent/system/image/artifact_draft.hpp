@@ -3,14 +3,21 @@
 
 #include <filesystem>
 
+#include "common/unique_fd.hpp"
+
 namespace banger::agent {
 
 /// Puts a file's or folder's content on the disk. Throws NoSpace, Failed.
 void sync_to_disk(const std::filesystem::path& path);
 
+/// Removes a draft, unless a process that lives is making it: several bangerds of a user may share a cache. False: one is.
+bool discard_draft(const std::filesystem::path& folder) noexcept;
+
 /// The folder of an image or kernel that is being made, with a scratch folder in it; both are gone unless it is kept. What was there before goes.
+/// Locked (flock(2)) for as long as this lives.
 class ArtifactDraft {
 public:
+    /// Throws InUse (another bangerd makes it), NoSpace, Failed.
     explicit ArtifactDraft(const std::filesystem::path& folder);
     ArtifactDraft(const ArtifactDraft&) = delete;
     ArtifactDraft& operator=(const ArtifactDraft&) = delete;
@@ -26,6 +33,7 @@ public:
 
 private:
     std::filesystem::path folder_;
+    UniqueFd lock_;
     bool kept_{false};
 };
 

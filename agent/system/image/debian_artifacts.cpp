@@ -333,6 +333,6 @@ void DebianArtifacts::refresh_initrd(const fs::path& kernel)
     std::ofstream{mark} << wanted << "\n";
 }
 
-void DebianArtifacts::discard(const fs::path& draft) noexcept { remove_tree(draft); }
+void DebianArtifacts::discard(const fs::path& draft) noexcept { discard_draft(draft); }
 
 }  // namespace banger::agent

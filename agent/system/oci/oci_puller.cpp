@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "agent/system/image/artifact_draft.hpp"
 #include "agent/system/image/user_namespace.hpp"
 #include "agent/system/oci/pull_work.hpp"
 #include "common/error.hpp"
@@ -50,8 +51,7 @@ Pruned OciPuller::prune(const PruneRequest& request, const PullProgress& progres
     Pruned pruned;
     progress.stage("removing drafts");
     for (const auto& draft : request.drafts) {
-        remove_tree(draft);
-        ++pruned.drafts;
+        pruned.drafts += discard_draft(draft) ? 1 : 0;
     }
     progress.stage("removing blobs");
     std::set<std::string> used;
