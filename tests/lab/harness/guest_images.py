@@ -21,7 +21,7 @@ DISK = "images.raw"
 
 
 def folder():
-    """Holds DISK, a tar archive of banger/ as it is in $XDG_CACHE_HOME: the default kernel, the default image `debian`, the small one `bare`, the same with Docker in it, `docker`;
+    """Holds DISK, a tar archive of banger/ as it is in $XDG_CACHE_HOME: the default kernel, the default image `debian`, the small one `bare`;
     and firecracker. The workstation reads it as a disk: over ssh it takes two minutes."""
     key = _key()
     return cache.entry("guests", key, lambda draft, log: _make(draft, log, key))
@@ -43,7 +43,6 @@ def _make(draft, log, key):
         environment = _environment(draft, runtime)
         try:
             for words in (["kernel", "import"], ["image", "build"], ["image", "build", "--name", "bare", "--packages-file", LAB / "bare.list"],
-                          ["image", "build", "--name", "docker", "--base", "bare", "--docker"],
                           ["runtime", "fetch"]):
                 _run(log, [draft / "prefix/bin/banger", *words], environment)
         finally:
