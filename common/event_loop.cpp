@@ -131,6 +131,9 @@ void EventLoop::post(std::function<void()> task)
     {
         const std::lock_guard lock{posted_mutex_};
         posted_.push_back(std::move(task));
+        if (posted_.size() > 1) {
+            return;  // whoever posted the first has woken the loop, which takes all at once
+        }
     }
     const std::uint64_t one = 1;
     // A full counter (EAGAIN) already wakes the loop.

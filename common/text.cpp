@@ -35,6 +35,26 @@ std::size_t sequence_length(std::string_view bytes)
     return 0;
 }
 
+/// Code points that are no characters (U+FDD0 to U+FDEF and the last two of each plane; Unicode 15, section 23.7). sd-bus neither sends nor takes them
+/// (unichar_is_valid of systemd 252), so one of them in one row would cost a caller the whole answer. `sequence`: of 3 or 4 bytes.
+bool is_noncharacter(std::string_view sequence)
+{
+    constexpr unsigned tail_bits = 6;
+    constexpr std::uint32_t tail_mask = 0x3f;
+    std::uint32_t code = static_cast<unsigned char>(sequence.front()) & (0xffU >> (sequence.size() + 1));
+    for (const char tail : sequence.substr(1)) {
+        code = code << tail_bits | (static_cast<unsigned char>(tail) & tail_mask);
+    }
+    return (code & 0xfffeU) == 0xfffeU || (code >= 0xfdd0U && code <= 0xfdefU);
+}
+
+/// 0 also for what may be UTF-8, but not on the bus.
+std::size_t length_of_character(std::string_view bytes)
+{
+    const auto length = sequence_length(bytes);
+    return length > 2 && is_noncharacter(bytes.substr(0, length)) ? 0 : length;
+}
+
 }  // namespace
 
 std::string shown(std::string_view text, std::size_t limit)
@@ -50,7 +70,7 @@ std::string to_utf8(std::string_view bytes)
     std::string text;
     text.reserve(bytes.size());
     while (!bytes.empty()) {
-        const auto length = sequence_length(bytes);
+        const auto length = length_of_character(bytes);
         if (length == 0) {
             text += '?';
         } else {
@@ -59,6 +79,16 @@ std::string to_utf8(std::string_view bytes)
         bytes.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return text;
+}
+
+std::string shell_word(std::string_view text)
+{
+    std::string word = "'";
+    for (const char c : text) {
+        // Outside of the quotes both are the same to all shells; inside, fish reads a backslash before a quote or another backslash as its own.
+        word += c == '\'' || c == '\\' ? std::string{"'\\"} + c + "'" : std::string(1, c);
+    }
+    return word + "'";
 }
 
 }  // namespace banger

@@ -32,6 +32,21 @@ protected:
     UniqueFd write_end;
 };
 
+TEST_F(EventLoopTest, AllThatIsPostedBeforeItWakesRunsInOrderAndSoDoesWhatThatPosts)
+{
+    std::vector<int> order;
+    loop.post([&] {
+        order.push_back(1);
+        loop.post([&] { order.push_back(4); });
+        loop.post([&] { order.push_back(5); });
+        loop.post([&] { loop.quit(0); });
+    });
+    loop.post([&] { order.push_back(2); });
+    loop.post([&] { order.push_back(3); });
+    EXPECT_EQ(loop.run(), 0);
+    EXPECT_EQ(order, (std::vector{1, 2, 3, 4, 5}));
+}
+
 TEST_F(EventLoopTest, RunReturnsWhatQuitSays)
 {
     loop.post([this] { loop.quit(7); });

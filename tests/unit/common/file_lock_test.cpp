@@ -1,14 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "common/file_lock.hpp"
 
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdarg>
 
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
+
+namespace {
+
+bool without_locks = false;
+
+}  // namespace
+
+// As on NFS without its lock service, which no test can set up: the call comes here first.
+extern "C" int fcntl(int fd, int command, ...)
+{
+    va_list words;
+    va_start(words, command);
+    void* const argument = va_arg(words, void*);
+    va_end(words);
+    if (without_locks && command == F_SETLK) {
+        errno = ENOLCK;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_fcntl, fd, command, argument));
+}
 
 namespace banger {
 namespace {
@@ -71,6 +96,21 @@ TEST(FileLockTest, WhoWaitsHasItWhenTheOtherLeaves)
     Holder other{file};
     other.leave();
     EXPECT_TRUE(lock_file(file, seconds{30}));
+}
+
+TEST(FileLockTest, AFileSystemWithoutLocksIsNotTakenForAnotherHolder)
+{
+    const agent::test::TemporaryFolder folder;
+    without_locks = true;
+    std::string said;
+    try {
+        lock_file((folder.path / "lock").string(), seconds{1});
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::HostLacks);
+        said = error.what();
+    }
+    without_locks = false;
+    EXPECT_THAT(said, ::testing::HasSubstr("NFS"));
 }
 
 TEST(FileLockTest, AFileThatCanNotBeOpenedIsTold) { EXPECT_THROW(lock_file("/proc/no/such/lock", seconds{0}), Error); }
