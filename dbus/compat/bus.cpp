@@ -5,7 +5,10 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
-
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <utility>
 #include <vector>
 #include "common/text.hpp"
 
@@ -39,25 +42,41 @@ std::unique_ptr<sdbus::IConnection> open_bus(const std::string& address)
     return opened("the bus at " + address, [&] { return sdbus::createSessionBusConnectionWithAddress(address); });
 }
 
-#ifdef BANGER_SDBUS_2
+namespace {
 
-struct LoopAttachment::State {
-    sdbus::IConnection* connection;
+struct PollWish {
+    int fd;
+    short events;
+    std::uint64_t deadline;  ///< on CLOCK_MONOTONIC, in microseconds; UINT64_MAX: none
 };
 
-LoopAttachment::LoopAttachment(sdbus::IConnection& connection, EventLoop& loop, std::function<void()> lost)
-    : state_{std::make_unique<State>(State{&connection})}
+PollWish poll_wish(const sdbus::IConnection& connection)
 {
-    static_cast<void>(lost);  // sd-bus leaves the loop by itself there (sd_bus_set_exit_on_disconnect)
-    connection.attachSdEventLoop(loop.get(), 0);
+    const auto poll = connection.getEventLoopPollData();
+#ifdef BANGER_SDBUS_2
+    const bool endless = poll.timeout == std::chrono::microseconds::max() || poll.timeout.count() < 0;
+    return {poll.fd, poll.events, endless ? UINT64_MAX : static_cast<std::uint64_t>(poll.timeout.count())};
+#else
+    return {poll.fd, poll.events, poll.timeout_usec};
+#endif
 }
 
-LoopAttachment::~LoopAttachment() { state_->connection->detachSdEventLoop(); }
-
+bool process_one(sdbus::IConnection& connection)
+{
+#ifdef BANGER_SDBUS_2
+    return connection.processPendingEvent();
 #else
+    return connection.processPendingRequest();
+#endif
+}
 
-/// 1.2 has no sd-event support: an io and a timer source follow its poll data, refreshed before each poll.
+}  // namespace
+
+/// An io and a timer source follow the connection's poll data, refreshed before each poll. 1.2 has no sd-event support; that of 2.x
+/// leaves the loop in silence when the bus is gone. What else it polls there, an eventfd, is for calls from other threads, which we don't make.
 struct LoopAttachment::State {
+    static constexpr int messages_a_turn = 64;
+
     sdbus::IConnection* connection{nullptr};
     c_ptr<sd_event_source, sd_event_source_disable_unref> io;
     c_ptr<sd_event_source, sd_event_source_disable_unref> timer;
@@ -67,7 +86,8 @@ struct LoopAttachment::State {
     void process() noexcept
     {
         try {
-            while (connection->processPendingRequest()) {
+            // The rest is for the next turn (the timer is due at once then), so that a flood of messages stops nothing else of the loop.
+            for (int message = 0; message < messages_a_turn && process_one(*connection); ++message) {
             }
         } catch (const sdbus::Error&) {  // only a broken connection comes here: handlers answer for themselves
             end();
@@ -81,17 +101,25 @@ struct LoopAttachment::State {
             call();
         }
     }
-    void refresh()
+    /// In C's hands. A connection that can't even say what it waits for is lost.
+    void refresh() noexcept
     {
         if (!lost) {
             return;
         }
-        const auto poll = connection->getEventLoopPollData();
+        try {
+            follow(poll_wish(*connection));
+        } catch (const sdbus::Error&) {
+            end();
+        }
+    }
+    void follow(const PollWish& poll) noexcept
+    {
         // POLLIN/OUT equal EPOLLIN/OUT
         sd_event_source_set_io_events(io.get(), static_cast<std::uint32_t>(poll.events));
-        const bool endless = poll.timeout_usec == UINT64_MAX;
+        const bool endless = poll.deadline == UINT64_MAX;
         if (!endless) {
-            sd_event_source_set_time(timer.get(), poll.timeout_usec);
+            sd_event_source_set_time(timer.get(), poll.deadline);
         }
         sd_event_source_set_enabled(timer.get(), endless ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
     }
@@ -102,7 +130,7 @@ LoopAttachment::LoopAttachment(sdbus::IConnection& connection, EventLoop& loop, 
 {
     state_->lost = std::move(lost);
     state_->connection = &connection;
-    const auto poll = connection.getEventLoopPollData();
+    const auto poll = poll_wish(connection);
     sd_event_source* source = nullptr;
     int result = sd_event_add_io(
         loop.get(), &source, poll.fd, EPOLLIN,
@@ -134,8 +162,6 @@ LoopAttachment::LoopAttachment(sdbus::IConnection& connection, EventLoop& loop, 
 }
 
 LoopAttachment::~LoopAttachment() = default;
-
-#endif
 
 UniqueFd take_fd(sdbus::UnixFd&& fd)
 {
@@ -175,13 +201,17 @@ Error from_bus_error(const sdbus::Error& error)
     return Error{gone ? ErrorCode::Unavailable : ErrorCode::Failed, error.getMessage()};
 }
 
-std::string sender_of(sdbus::IObject& object)
+namespace {
+
+/// Of the message that an object or a proxy is handling.
+template <typename Handler>
+std::string current_sender(Handler& handler)
 {
 #ifdef BANGER_SDBUS_2
-    const char* const sender = object.getCurrentlyProcessedMessage().getSender();
+    const char* const sender = handler.getCurrentlyProcessedMessage().getSender();
     std::string name{sender != nullptr ? sender : ""};
 #else
-    const auto* const message = object.getCurrentlyProcessedMessage();
+    const auto* const message = handler.getCurrentlyProcessedMessage();
     std::string name{message != nullptr ? message->getSender() : std::string{}};
 #endif
     if (name.empty()) {
@@ -190,6 +220,76 @@ std::string sender_of(sdbus::IObject& object)
     return name;
 }
 
+constexpr auto daemon_name = "org.freedesktop.DBus";
+
+/// The bus itself has no unique name, so nobody else can send as it.
+bool is_of_the_bus(const sdbus::Message& message)
+{
+#ifdef BANGER_SDBUS_2
+    const char* const sender = message.getSender();
+    return sender != nullptr && std::string_view{sender} == daemon_name;
+#else
+    return message.getSender() == daemon_name;
+#endif
+}
+
+}  // namespace
+
+std::string sender_of(sdbus::IObject& object) { return current_sender(object); }
+
+std::string sender_of(sdbus::IProxy& proxy) { return current_sender(proxy); }
+
+struct NameOwner::State {
+    std::string name;
+    std::function<void(const std::string&)> changed;
+    std::string owner;
+    std::unique_ptr<sdbus::IProxy> bus;
+    sdbus::Slot match;
+
+    void set(std::string now)
+    {
+        owner = std::move(now);
+        changed(owner);
+    }
+    void on_change(sdbus::Message& message)
+    {
+        std::string which;
+        std::string before;
+        std::string after;
+        message >> which >> before >> after;
+        if (which == name && is_of_the_bus(message)) {
+            set(std::move(after));
+        }
+    }
+};
+
+NameOwner::NameOwner(sdbus::IConnection& connection, std::string name, std::function<void(const std::string&)> changed)
+    : state_{std::make_unique<State>()}
+{
+    const auto rule = std::string{"type='signal',sender='"} + daemon_name + "',interface='" + daemon_name +
+                      "',member='NameOwnerChanged',arg0='" + name + "'";
+    state_->name = std::move(name);
+    state_->changed = std::move(changed);
+    state_->match = on_messages(connection, rule, [state = state_.get()](sdbus::Message& message) {
+        try {
+            state->on_change(message);
+        } catch (const sdbus::Error&) {  // NOLINT(bugprone-empty-catch): not what the bus sends
+        }
+    });
+    // After the match, so that no change falls in between; the bus keeps the order.
+    state_->bus = sdbus::createProxy(connection, ServiceName{daemon_name}, sdbus::ObjectPath{"/org/freedesktop/DBus"});
+    state_->bus->callMethodAsync("GetNameOwner")
+        .onInterface(daemon_name)
+        .withArguments(state_->name)
+        .uponReplyInvoke([state = state_.get()](MaybeError error, const std::string& owner) {
+            state->set(error ? std::string{} : owner);  // an error says that nobody has the name
+        });
+}
+
+NameOwner::~NameOwner() = default;
+
+const std::string& NameOwner::now() const noexcept { return state_->owner; }
+
 void emit_changed(sdbus::IObject& object, const char* interface, std::initializer_list<const char*> properties)
 {
     std::vector<PropertyName> names;
@@ -197,6 +297,17 @@ void emit_changed(sdbus::IObject& object, const char* interface, std::initialize
         names.emplace_back(name);
     }
     object.emitPropertiesChangedSignal(InterfaceName{interface}, names);
+}
+
+sdbus::Slot on_messages(sdbus::IConnection& connection, const std::string& rule,
+                        std::function<void(sdbus::Message&)> arrived)
+{
+#ifdef BANGER_SDBUS_2
+    return connection.addMatch(
+        rule, [arrived = std::move(arrived)](sdbus::Message message) { arrived(message); }, sdbus::return_slot);
+#else
+    return connection.addMatch(rule, std::move(arrived));
+#endif
 }
 
 void request_name(sdbus::IConnection& connection, const std::string& name)

@@ -69,6 +69,26 @@ void emit_changed(sdbus::IObject& object, const char* interface, std::initialize
 
 /// The unique name of the connection whose message `object` is handling now. Throws Internal when there is none.
 std::string sender_of(sdbus::IObject& object);
+/// The same of the one whose signal `proxy` is handling.
+std::string sender_of(sdbus::IProxy& proxy);
+
+/// Follows who owns a well-known name. Anybody may send a connection a signal in the name of a service; whoever acts on one asks here
+/// first. Loop thread; the connection must outlive it.
+class NameOwner {
+public:
+    /// `changed` is told its unique name, or "", once that is known and at each change. From inside the bus: what it destroys, it destroys later.
+    NameOwner(sdbus::IConnection& connection, std::string name, std::function<void(const std::string& owner)> changed);
+    NameOwner(const NameOwner&) = delete;
+    NameOwner& operator=(const NameOwner&) = delete;
+    ~NameOwner();
+
+    /// As it is known now.
+    const std::string& now() const noexcept;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 /// A signal for one connection alone, named by its unique name. One that is gone gets nothing.
 template <typename... Values>
@@ -84,6 +104,11 @@ void emit_to(sdbus::IObject& object, const std::string& receiver, const char* in
     signal.setDestination(receiver);
     object.emitSignal(signal);
 }
+
+/// Calls `arrived` for each message that the rule (D-Bus specification, "Match Rules") lets through, until the slot goes. Waits for the bus to take
+/// the rule, not for who sends. `arrived` must not throw.
+[[nodiscard]] sdbus::Slot on_messages(sdbus::IConnection& connection, const std::string& rule,
+                                      std::function<void(sdbus::Message&)> arrived);
 
 /// Requests a name; export the objects first. Throws AlreadyExists when another owns it.
 void request_name(sdbus::IConnection& connection, const std::string& name);
