@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <malloc.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -13,12 +14,14 @@
 #include "broker/machine.hpp"
 #include "broker/service/broker.hpp"
 #include "broker/service/log.hpp"
+#include "broker/service/user_names.hpp"
 #include "broker/system/bus_callers.hpp"
 #include "broker/system/file_facts.hpp"
 #include "broker/system/harden.hpp"
 #include "broker/system/host_check.hpp"
 #include "broker/system/kernel_watch.hpp"
 #include "broker/system/loop_clock.hpp"
+#include "broker/system/native_journal.hpp"
 #include "broker/system/polkit_authority.hpp"
 #include "broker/system/resolved_names.hpp"
 #include "broker/system/socket_facts.hpp"
@@ -43,6 +46,9 @@ BrokerConfig load_config(const std::string& file)
 int serve(const Arguments& arguments, const BrokerConfig& config)
 {
     const auto lock = lock_state_folder(arguments.state, LockWait::AWhile);
+    if (is_journal(STDERR_FILENO, std::getenv("JOURNAL_STREAM"))) {
+        log::send_events_to(send_to_journal);
+    }
     EventLoop loop;
     const auto connection = bus::open_system_bus();
     const bus::LoopAttachment attachment{*connection, loop, [&loop] {
@@ -53,12 +59,14 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
     BusCallers callers{*connection};
     PolkitAuthority authority{*connection};
     ResolvedNames names{*connection};
+    Lane users;  // of its own: no sandbox waits for a directory service
     LoopClock clock{loop};
     std::optional<Broker> broker;
     Gate gate{{.callers = callers,
                .authority = authority,
                .clock = clock,
                .config = config,
+               .name_of = user_names(loop, users, machine.users),
                .audit = [&](const AuditLine& line) {
                    log::audit(line);
                    broker->call_ended();
@@ -84,8 +92,41 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
     return loop.run();
 }
 
+/// For who runs it by hand. Of the timer's run journald has the events of a broker that comes up, as it is who looks that day.
+class ReconcileReport {
+public:
+    explicit ReconcileReport(Task task)
+        : is_of_journal_{task != Task::PlanOnly && is_journal(STDERR_FILENO, std::getenv("JOURNAL_STREAM"))}
+    {
+        if (is_of_journal_) {
+            log::send_events_to(send_to_journal);
+        }
+    }
+
+    void repair(const std::string& text) const
+    {
+        if (is_of_journal_) {
+            log::warn(log::Event::Reconciled, "reconciled: " + text);
+        } else {
+            std::puts(text.c_str());
+        }
+    }
+    void problem(const std::string& text) const
+    {
+        if (is_of_journal_) {
+            log::error(log::Event::NotReconciled, text);
+        } else {
+            std::puts(text.c_str());
+        }
+    }
+
+private:
+    bool is_of_journal_;
+};
+
 int reconcile(const Arguments& arguments, const BrokerConfig& config)
 {
+    const ReconcileReport report{arguments.task};
     const auto lock = lock_state_folder(arguments.state, LockWait::No);
     if (!lock) {
         std::puts("a broker runs and does it itself");
@@ -93,18 +134,18 @@ int reconcile(const Arguments& arguments, const BrokerConfig& config)
     }
     Machine machine{arguments.state, arguments.runtime, config};
     for (const auto& problem : machine.journal.load()) {
-        std::printf("left alone, as it can't be read: %s\n", problem.c_str());
+        report.problem("left alone, as it can't be read: " + problem);
     }
     const auto repairs = machine.reconciler.plan();
     for (const auto& repair : repairs) {
-        std::puts(repair.to_string().c_str());
+        report.repair(repair.to_string());
     }
     if (arguments.task == Task::PlanOnly) {
         return EXIT_SUCCESS;
     }
     const auto problems = machine.reconciler.apply(repairs);
     for (const auto& problem : problems) {
-        std::printf("failed: %s\n", problem.c_str());
+        report.problem("failed: " + problem);
     }
     return problems.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,8 @@ public:
     enum class Answer { Yes, No, Challenge, Unavailable };
     enum class Interaction { Never, Allowed };
     using Ticket = std::uint64_t;
+    /// What a question's words may name as $(key), polkit(8): polkit/dev.banger.policy has the words. Rules of an administrator's see them, too.
+    using Details = std::map<std::string, std::string>;
 
     Authority() = default;
     Authority(const Authority&) = delete;
@@ -25,8 +28,8 @@ public:
 
     /// Asks whether the connection `sender` may do `action`; the subject is always its bus name (R1). `answered` is called once, later, from
     /// the loop, and not at all after forget().
-    virtual Ticket ask(const std::string& sender, const std::string& action, Interaction interaction,
-                       std::function<void(Answer)> answered) = 0;
+    virtual Ticket ask(const std::string& sender, const std::string& action, const Details& details,
+                       Interaction interaction, std::function<void(Answer)> answered) = 0;
     /// The answer isn't wanted any more: takes the question off the user's screen.
     virtual void forget(Ticket ticket) noexcept = 0;
 };

@@ -93,13 +93,17 @@ void Broker::reconcile(std::function<void(bool)> then)
         },
         [then = std::move(then)](const Report& report) {
             for (const auto& record : report.damaged) {
-                log::error("left alone, as it can't be read: " + record);
+                log::error(log::Event::NotReconciled, "left alone, as it can't be read: " + record);
             }
             for (const auto& repair : report.repairs) {
-                log::warn("reconciled: " + repair.to_string());
+                log::warn(log::Event::Reconciled, "reconciled: " + repair.to_string());
             }
             for (const auto& problem : report.problems) {
-                log::error("can't reconcile: " + problem);
+                if (report.read) {
+                    log::error(log::Event::NotReconciled, "can't reconcile: " + problem);
+                } else {
+                    log::error("can't reconcile: " + problem);  // which ends us
+                }
             }
             then(report.read);
         });
@@ -115,7 +119,7 @@ void Broker::serve()
         loop_->quit(EXIT_FAILURE);
         return;
     }
-    log::info("serving");
+    log::info(log::Event::Serving, "serving");
     watch();
     reconcile_tomorrow();
 }
@@ -186,7 +190,7 @@ void Broker::look_after()
 void Broker::after_round(const Caretaker::Round& round, const std::vector<SandboxView>& views)
 {
     for (const auto& problem : round.problems) {
-        log::warn(problem);
+        log::warn(log::Event::DiskTrouble, problem);
     }
     for (const auto& view : views) {
         object_->tell_owner(view);
@@ -210,7 +214,7 @@ void Broker::kernel_changed()
         },
         [this](const std::vector<std::string>& news) {
             for (const auto& text : news) {
-                log::warn(text);
+                log::warn(log::Event::NetworkMended, text);
             }
             give_memory_back();
         });
@@ -249,7 +253,7 @@ void Broker::end_or_stay()
         return;
     }
     if (told_to_leave_) {
-        log::info("told to leave; sandboxes stay");
+        log::info(log::Event::Leaving, "told to leave; sandboxes stay");
         loop_->quit(0);
         return;
     }
@@ -259,7 +263,7 @@ void Broker::end_or_stay()
             if (any) {
                 stay();
             } else {
-                log::info("idle; leaving");
+                log::info(log::Event::Leaving, "idle; leaving");
                 loop_->quit(0);
             }
         });
@@ -273,7 +277,7 @@ void Broker::stay()
         leaving_ = false;
         watch();
     } catch (const Error& problem) {
-        log::info(std::string{"leaving to another broker: "} + problem.what());
+        log::info(log::Event::Leaving, std::string{"leaving to another broker: "} + problem.what());
         loop_->quit(0);
     }
 }

@@ -6,6 +6,12 @@
 namespace banger::broker {
 namespace {
 
+/// Whether a person may be asked. Of what NotDenied is for he was asked already.
+bool is_interactive(const Rule& rule, std::uint32_t flags)
+{
+    return (flags & Gate::flag_interactive) != 0 && rule.need == Rule::Need::Action;
+}
+
 Error not_authorized(const Rule& rule, Authority::Answer answer)
 {
     const std::string action{rule.action};
@@ -98,11 +104,28 @@ void Gate::check_quota(uid_t uid) const
 void Gate::ask_polkit(CallId id)
 {
     auto& call = *calls_.at(id);
-    const bool interactive = (call.request.flags & flag_interactive) != 0;
+    const bool interactive = is_interactive(*call.rule, call.request.flags);
     call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit,
                                     [this, id] { guarded(id, [&] { decided(id, Authority::Answer::Unavailable); }); });
+    if (!interactive) {
+        ask_polkit_for(id, {});  // there are no words to fill in
+        return;
+    }
+    parts_.name_of(*call.uid, [this, id](const std::string& name) {
+        guarded(id, [&] { ask_polkit_for(id, {{"user", name}}); });
+    });
+}
+
+void Gate::ask_polkit_for(CallId id, const Authority::Details& details)
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) {
+        return;  // ended by its limit
+    }
+    auto& call = *found->second;
+    const bool interactive = is_interactive(*call.rule, call.request.flags);
     call.question =
-        parts_.authority.ask(call.request.sender, std::string{call.rule->action},
+        parts_.authority.ask(call.request.sender, std::string{call.rule->action}, details,
                              interactive ? Authority::Interaction::Allowed : Authority::Interaction::Never,
                              [this, id](Authority::Answer answer) { guarded(id, [&] { decided(id, answer); }); });
 }

@@ -63,6 +63,8 @@ public:
         Authority& authority;
         Clock& clock;
         const BrokerConfig& config;
+        /// A user's name for people. `told` is called once, later, from the loop: a directory service may take its time.
+        std::function<void(uid_t, std::function<void(std::string name)> told)> name_of;
         std::function<void(const AuditLine&)> audit;
     };
     explicit Gate(Parts parts) : parts_{std::move(parts)} {}
@@ -78,6 +80,7 @@ private:
 
     void identified(CallId id, std::optional<uid_t> uid);
     void ask_polkit(CallId id);
+    void ask_polkit_for(CallId id, const Authority::Details& details);
     void decided(CallId id, Authority::Answer answer);
     void recheck(CallId id);
     void run(CallId id);

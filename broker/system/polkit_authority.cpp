@@ -36,8 +36,8 @@ PolkitAuthority::PolkitAuthority(sdbus::IConnection& bus)
 
 PolkitAuthority::~PolkitAuthority() = default;
 
-Authority::Ticket PolkitAuthority::ask(const std::string& sender, const std::string& action, Interaction interaction,
-                                       std::function<void(Answer)> answered)
+Authority::Ticket PolkitAuthority::ask(const std::string& sender, const std::string& action, const Details& details,
+                                       Interaction interaction, std::function<void(Answer)> answered)
 {
     const auto ticket = ++last_;
     const Subject subject{"system-bus-name", {{"name", sdbus::Variant{sender}}}};
@@ -47,7 +47,7 @@ Authority::Ticket PolkitAuthority::ask(const std::string& sender, const std::str
         .onInterface(authority_interface)
         // Gate has the limit; polkit's own answer may take as long as a person does.
         .withTimeout(std::chrono::minutes{5})
-        .withArguments(subject, action, std::map<std::string, std::string>{}, flags, cancellation_id(ticket))
+        .withArguments(subject, action, details, flags, cancellation_id(ticket))
         .uponReplyInvoke([this, ticket, answered = std::move(answered)](bus::MaybeError error, const Result& result) {
             if (open_.erase(ticket) > 0) {
                 answered(error ? Answer::Unavailable : answer_of(result));

@@ -20,7 +20,7 @@ public:
     explicit PolkitAuthority(sdbus::IConnection& bus);
     ~PolkitAuthority() override;
 
-    Ticket ask(const std::string& sender, const std::string& action, Interaction interaction,
+    Ticket ask(const std::string& sender, const std::string& action, const Details& details, Interaction interaction,
                std::function<void(Answer)> answered) override;
     void forget(Ticket ticket) noexcept override;
 

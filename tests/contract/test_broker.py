@@ -22,7 +22,7 @@ METHODS = {name: member for name, member in interface_of_xml(NAME).items() if me
 
 
 def inputs(member):
-    return [kind for kind, direction in METHODS[member][1] if direction == "in"]
+    return [kind for kind, direction, _ in METHODS[member][1] if direction == "in"]
 
 
 def sound(kind, fd):
@@ -193,6 +193,7 @@ def test_r01_polkit_is_asked_for_the_bus_name_alone(world, base):
     asked = [arguments for _, name, arguments in calls if name == "CheckAuthorization"]
     assert [(tuple(each[0]), str(each[1]), int(each[3])) for each in asked] == [
         (("system-bus-name", {"name": client.name}), MANAGE, 0), (("system-bus-name", {"name": client.name}), MANAGE, 1)]
+    assert [dict(each[2]) for each in asked] == [{}, {"user": "tester"}], "a question that a person reads names who asks"
 
 
 def test_r26_starting_asks_for_no_password_and_obeys_a_plain_no(world, base):

@@ -55,18 +55,19 @@ public:
     struct Question {
         std::string sender;
         std::string action;
+        Details details;
         Interaction interaction;
         std::function<void(Answer)> answered;
         bool forgotten{false};
     };
 
-    Ticket ask(const std::string& sender, const std::string& action, Interaction interaction,
+    Ticket ask(const std::string& sender, const std::string& action, const Details& details, Interaction interaction,
                std::function<void(Answer)> answered) override
     {
         if (throws) {
             throw std::runtime_error{"the bus is gone"};
         }
-        questions.push_back({sender, action, interaction, std::move(answered)});
+        questions.push_back({sender, action, details, interaction, std::move(answered)});
         return questions.size();
     }
     void forget(Ticket ticket) noexcept override { questions.at(ticket - 1).forgotten = true; }

@@ -104,10 +104,15 @@ int serve(std::chrono::milliseconds idle_limit, int failing_step)
                .authority = authority,
                .clock = clock,
                .config = machine.config,
-               .audit = [&](const AuditLine& line) {
-                   log::audit(line);
-                   broker->call_ended();
-               }}};
+               .name_of =
+                   [&loop](uid_t, std::function<void(std::string)> told) {
+                       loop.post([told = std::move(told)] { told("tester"); });
+                   },
+               .audit =
+                   [&](const AuditLine& line) {
+                       log::audit(line);
+                       broker->call_ended();
+                   }}};
     Lane lane;  // also for copies: the machine in memory has one thread
     broker.emplace(Broker::Parts{.connection = *connection,
                                  .object = {.loop = loop,

@@ -91,10 +91,19 @@ protected:
     BrokerConfig config;
     std::vector<AuditLine> audit;
     std::function<void()> work;
+    std::vector<std::function<void(std::string)>> named;  ///< who waits for a user's name
+    bool slow_names{false};
     Gate gate{{.callers = callers,
                .authority = authority,
                .clock = clock,
                .config = config,
+               .name_of =
+                   [this](uid_t uid, std::function<void(std::string)> told) {
+                       named.push_back(std::move(told));
+                       if (!slow_names) {
+                           named.back()(uid == alice ? "alice" : "bob");
+                       }
+                   },
                .audit = [this](const AuditLine& line) { audit.push_back(line); }}};
 };
 
@@ -164,6 +173,29 @@ TEST_F(GateTest, R26NobodyIsPromptedWhoDidNotAllowIt)
     }
     submit_known(Method::CreateSandbox, ":1.5", 1);
     EXPECT_EQ(authority.questions.back().interaction, Authority::Interaction::Allowed);
+    submit_known(Method::StartSandbox, ":1.5", 1);
+    EXPECT_EQ(authority.questions.back().interaction, Authority::Interaction::Never) << "nobody is asked twice for one";
+}
+
+TEST_F(GateTest, AQuestionThatAPersonReadsNamesWhoAsks)
+{
+    submit_known(Method::CreateSandbox, ":1.6", 1);
+    EXPECT_EQ(authority.questions.back().details, (Authority::Details{{"user", "bob"}}));
+    submit_known(Method::CreateSandbox, ":1.6");
+    EXPECT_THAT(authority.questions.back().details, IsEmpty()) << "nobody reads that one";
+    EXPECT_THAT(named, SizeIs(1)) << "and a directory service is not asked for it";
+}
+
+TEST_F(GateTest, ANameThatIsLongInComingCountsForTheLimit)
+{
+    slow_names = true;
+    const auto call = submit_known(Method::CreateSandbox, ":1.5", 1);
+    EXPECT_THAT(authority.questions, IsEmpty());
+    clock.advance(Gate::interactive_limit);
+    expect_refused(*call, ErrorCode::NotAuthorized);
+    named.back()("alice");
+    EXPECT_THAT(authority.questions, IsEmpty()) << "it stays off the screen";
+    EXPECT_EQ(call->answers(), 1U);
 }
 
 TEST_F(GateTest, R26WhatIsOnesOwnAsksNothing)

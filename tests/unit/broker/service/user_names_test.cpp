@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/service/user_names.hpp"
+
+#include <gtest/gtest.h>
+#include <systemd/sd-event.h>
+
+#include <map>
+#include <thread>
+
+#include "common/error.hpp"
+
+namespace banger::broker::test {
+namespace {
+
+/// Alice has a name, bob's entry is empty, and the database fails for everybody else.
+class SomeUsers final : public Users {
+public:
+    std::optional<std::string> name_of(uid_t uid) override
+    {
+        asked_on = std::this_thread::get_id();
+        if (uid == 1002) {
+            return std::nullopt;
+        }
+        if (uid > 1002) {
+            throw Error{ErrorCode::Unavailable, "the user database does not answer"};
+        }
+        return uid == 1000 ? "alice" : "";
+    }
+    std::thread::id asked_on;
+};
+
+TEST(UserNamesTest, GiveAPersonsNameOrANumberAndNeverHoldTheLoopUp)
+{
+    EventLoop loop;
+    SomeUsers users;
+    Lane lane;
+    const auto name_of = user_names(loop, lane, users);
+    const std::map<uid_t, std::string> expected{{1000, "alice"},
+                                                {1001, "the user with the number 1001"},
+                                                {1002, "the user with the number 1002"},
+                                                {1003, "the user with the number 1003"}};
+    for (const auto& [uid, name] : expected) {
+        std::optional<std::string> told;
+        name_of(uid, [&told](const std::string& answer) { told = answer; });
+        EXPECT_FALSE(told) << "later, from the loop";
+        for (int i = 0; i < 1000 && !told; ++i) {
+            sd_event_run(loop.get(), 10'000);
+        }
+        EXPECT_EQ(told.value_or("no answer"), name);
+        EXPECT_NE(users.asked_on, std::this_thread::get_id());
+    }
+}
+
+}  // namespace
+}  // namespace banger::broker::test
