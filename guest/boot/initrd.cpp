@@ -18,6 +18,7 @@
 #include "guest/boot/power.hpp"
 #include "guest/boot/roles.hpp"
 #include "guest/boot/rooted.hpp"
+#include "guest/boot/run_folders.hpp"
 #include "guest/boot/say.hpp"
 #include "guest/boot/systemd_units.hpp"
 #include "guest/boot/work_disk.hpp"
@@ -159,6 +160,8 @@ void boot(const BootOptions& options, BlockDevices& disks, Stages& stages)
     const auto init = choose_init(options, image);
     if (init != own_path) {
         write_systemd_units("/run", options.reset_to_power_off, mounts);
+    } else {
+        make_run_folders(image, "/run");  // systemd has tmpfiles.d(5) for them
     }
     stages.reached("switch-root");
     stages.save();

@@ -104,8 +104,9 @@ Account user_of(std::string_view word, const std::string& etc)
 {
     if (const auto uid = number<uid_t>(word)) {
         const auto has_it = [&](const Account& candidate) { return candidate.uid == *uid; };
-        return search(etc, has_it)
-            .value_or(Account{std::to_string(*uid), *uid, static_cast<gid_t>(*uid), {}, "/", "/bin/sh"});
+        // As docker has it: images whose user is a number without an account give the group root what he must write to.
+        constexpr gid_t group_root = 0;
+        return search(etc, has_it).value_or(Account{std::to_string(*uid), *uid, group_root, {}, "/", "/bin/sh"});
     }
     auto account = search(etc, [&](const Account& candidate) { return candidate.name == word; });
     if (!account) {

@@ -2,6 +2,7 @@
 #include "guest/setup/marked_block.hpp"
 
 #include <sstream>
+#include <utility>
 
 namespace banger::guest {
 namespace {
@@ -13,17 +14,21 @@ constexpr std::string_view end_mark = "# banger: end";
 std::string with_block(const std::string& file, std::string_view begin_mark, const std::vector<std::string>& lines)
 {
     std::string result;
-    bool ours = false;
+    std::string open;  // behind a begin mark; whether it is ours its end mark says
+    bool is_open = false;
     std::istringstream present{file};
     for (std::string line; std::getline(present, line);) {
         if (line == begin_mark) {
-            ours = true;
-        } else if (ours && line == end_mark) {
-            ours = false;
-        } else if (!ours) {
-            result += line + "\n";
+            result += std::exchange(open, {});
+            is_open = true;
+        } else if (is_open && line == end_mark) {
+            open.clear();
+            is_open = false;
+        } else {
+            (is_open ? open : result) += line + "\n";
         }
     }
+    result += open;
     if (lines.empty()) {
         return result;
     }

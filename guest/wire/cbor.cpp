@@ -3,6 +3,8 @@
 
 #include "common/error.hpp"
 
+#include <algorithm>
+
 namespace banger::wire {
 namespace {
 
@@ -53,6 +55,74 @@ private:
     std::size_t values_{0};
 };
 
+/// Whether text and bytes "of unknown length" (RFC 8949, 3.2.3) hold whole pieces alone, as they have to. nlohmann/json (3.11) takes such ones
+/// as pieces of others, too, and calls itself for each, without asking the builder: 32 KiB of 0x7f exhausted the stack. No tree is needed to
+/// see that: each item is a head, what belongs to the head, and then the next one. What isn't CBOR at all is the parser's to refuse.
+class PieceCheck {
+public:
+    explicit PieceCheck(ByteView payload) : left_{payload} {}
+
+    bool holds()
+    {
+        while (!left_.empty()) {
+            const unsigned head = left_.front();
+            left_ = left_.subspan(1);
+            if (!take(head >> kind_shift, head & detail_bits)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+private:
+    static constexpr unsigned kind_shift = 5;
+    static constexpr unsigned detail_bits = 0x1f;
+    static constexpr unsigned bytes_kind = 2;
+    static constexpr unsigned text_kind = 3;
+    static constexpr unsigned other_kind = 7;
+    static constexpr unsigned one_byte = 24;  // of an argument behind the head; 25, 26, 27: two, four, eight
+    static constexpr unsigned eight_bytes = 27;
+    static constexpr unsigned unknown_length = 31;
+
+    bool take(unsigned kind, unsigned detail)
+    {
+        const bool is_string = kind == bytes_kind || kind == text_kind;
+        if (in_pieces_ && kind == other_kind && detail == unknown_length) {  // "break"
+            in_pieces_ = false;
+            return true;
+        }
+        if (in_pieces_ && (!is_string || detail == unknown_length)) {
+            return false;
+        }
+        if (is_string && detail == unknown_length) {
+            in_pieces_ = true;
+            return true;
+        }
+        const auto argument = take_argument(detail);
+        skip(is_string ? argument : 0);
+        return true;
+    }
+
+    std::uint64_t take_argument(unsigned detail)
+    {
+        if (detail < one_byte || detail > eight_bytes) {
+            return detail;
+        }
+        const std::size_t size = std::size_t{1} << (detail - one_byte);
+        std::uint64_t argument = 0;
+        for (const auto byte : left_.first(std::min(size, left_.size()))) {
+            argument = argument << 8U | byte;
+        }
+        skip(size);
+        return argument;
+    }
+
+    void skip(std::uint64_t count) { left_ = left_.subspan(std::min<std::uint64_t>(count, left_.size())); }
+
+    ByteView left_;
+    bool in_pieces_{false};
+};
+
 std::string bytes_of(const json& value, std::string_view name)
 {
     std::string result;
@@ -78,7 +148,8 @@ json decode_map(ByteView payload)
     LimitedBuilder builder{root};
     bool whole = false;
     try {
-        whole = json::sax_parse(payload.begin(), payload.end(), &builder, json::input_format_t::cbor);
+        whole = PieceCheck{payload}.holds() &&
+                json::sax_parse(payload.begin(), payload.end(), &builder, json::input_format_t::cbor);
     } catch (const json::exception&) {
         whole = false;
     }

@@ -94,8 +94,8 @@ TEST_F(AccountsTest, ANumberNeedsNoEntry)
     const auto account = find("5000");
     EXPECT_EQ(account.name, "5000");
     EXPECT_EQ(account.uid, 5000U);
-    EXPECT_EQ(account.gid, 5000U);
-    EXPECT_EQ(account.groups, std::vector<gid_t>{5000});
+    EXPECT_EQ(account.gid, 0U) << "as docker has it";
+    EXPECT_EQ(account.groups, std::vector<gid_t>{0});
     EXPECT_EQ(account.home, "/");
     EXPECT_EQ(account.shell, "/bin/sh");
 }

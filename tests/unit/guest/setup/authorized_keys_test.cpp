@@ -37,6 +37,15 @@ TEST(AuthorizedKeysTest, AKeyIsOneLine) { EXPECT_EQ(with_keys("", {"k\nssh-rsa s
 
 TEST(AuthorizedKeysTest, OurMarksAloneAreNoBlock) { EXPECT_EQ(with_keys(tail + "a\n", {}), tail + "a\n"); }
 
+TEST(AuthorizedKeysTest, BehindABeginningWithoutAnEndNothingIsLost)
+{
+    EXPECT_EQ(with_keys("ssh-rsa mine\n" + head + "ssh-rsa later\n", {"k"}),
+              "ssh-rsa mine\nssh-rsa later\n" + head + "k\n" + tail);
+    EXPECT_EQ(with_keys(head + "ssh-rsa mine\n" + head + "old\n" + tail + "ssh-rsa later\n", {"k"}),
+              "ssh-rsa mine\nssh-rsa later\n" + head + "k\n" + tail);
+    EXPECT_EQ(with_keys(head + "ssh-rsa mine\n", {}), "ssh-rsa mine\n");
+}
+
 class SetAuthorizedKeysTest : public testing::Test {
 protected:
     ino_t inode() const

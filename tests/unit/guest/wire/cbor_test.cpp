@@ -65,6 +65,32 @@ TEST(CborTest, EndlessListsEndAtTheLimit)
     expect_damaged([&] { decode_map(endless); });
 }
 
+TEST(CborTest, StringsInPiecesOfPiecesTakeNoStack)
+{
+    for (const int head : {0x5f, 0x7f}) {  // bytes, text, of unknown length
+        Bytes endless{0xa1, 0x61, 'a'};
+        endless.resize(256 * 1024, static_cast<std::uint8_t>(head));
+        expect_damaged([&] { decode_map(endless); });
+        Bytes with_pieces_between{0xa1, 0x61, 'a'};
+        for (int i = 0; i < 100'000; ++i) {
+            const auto empty = static_cast<std::uint8_t>(head & 0xe0);
+            with_pieces_between.insert(with_pieces_between.end(), {static_cast<std::uint8_t>(head), empty});
+        }
+        expect_damaged([&] { decode_map(with_pieces_between); });
+        Bytes as_key{0xa1};
+        as_key.resize(256 * 1024, static_cast<std::uint8_t>(head));
+        expect_damaged([&] { decode_map(as_key); });
+    }
+}
+
+TEST(CborTest, AStringMayComeInPieces)
+{
+    const Bytes text{0xa1, 0x61, 'a', 0x7f, 0x62, 'b', 'c', 0x78, 0x01, 'd', 0xff};
+    EXPECT_EQ(decode_map(text).at("a"), "bcd");
+    const Bytes looks_like_heads{0xa2, 0x61, 'a', 0x43, 0x7f, 0x7f, 0x7f, 0x61, 'b', 0x19, 0x5f, 0x5f};
+    EXPECT_EQ(decode_map(looks_like_heads).at("b"), 0x5f5f) << "what is inside of an item is no head";
+}
+
 TEST(CborTest, HugeClaimsTakeNoMemory)
 {
     const Bytes head{0xa1, 0x61, 'a'};
