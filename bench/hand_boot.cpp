@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// bench_hand_boot qemu|firecracker FOLDER PROGRAM ARGUMENT…
+// bench_hand_boot [--stay] qemu|firecracker FOLDER PROGRAM ARGUMENT…
 //
 // What a person would do without banger: starts a VMM in the VM's folder, configures the guest, waits until it is ready, runs /bin/true in
-// it, and kills the VMM. Prints {"reached_ms": N, "ready_ms": N, "first_command_ms": N}, from just before the VMM's start. QEMU gets the two listening
-// sockets that it expects as standard input and output; Firecracker's guest knocks when it can be reached.
+// it, and kills the VMM; with --stay once its standard input ends. Prints {"reached_ms": N, "ready_ms": N, "first_command_ms": N}, from just
+// before the VMM's start. QEMU gets the two listening sockets that it expects as standard input and output; Firecracker's guest knocks when it
+// can be reached.
 #include <fcntl.h>
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 
 #include "bench/guest_talk.hpp"
@@ -43,7 +45,9 @@ private:
     pid_t pid_;
 };
 
-void run(std::string_view kind, const char* folder, char** command)
+enum class Then { End, Stay };
+
+void run(Then then, std::string_view kind, const char* folder, char** command)
 {
     std::filesystem::current_path(folder);
     const bool knocks = kind == "firecracker";
@@ -61,17 +65,22 @@ void run(std::string_view kind, const char* folder, char** command)
     };
     std::printf("{\"reached_ms\": %ld, \"ready_ms\": %ld, \"first_command_ms\": %ld}\n", ms(reached), ms(host.ready),
                 ms(host.ended));
+    std::fflush(stdout);
+    for (char byte = 0; then == Then::Stay && ::read(STDIN_FILENO, &byte, 1) > 0;) {
+    }
 }
 
 }  // namespace
 
 int main(int argc, char** argv)
 try {
-    if (argc < 4) {
-        std::fprintf(stderr, "usage: bench_hand_boot qemu|firecracker FOLDER PROGRAM ARGUMENT...\n");
+    const int stay = argc > 1 && std::strcmp(argv[1], "--stay") == 0 ? 1 : 0;
+    if (argc < 4 + stay) {
+        std::fprintf(stderr, "usage: bench_hand_boot [--stay] qemu|firecracker FOLDER PROGRAM ARGUMENT...\n");
         return 2;
     }
-    run(argv[1], argv[2], argv + 3);
+    argv += stay;
+    run(stay == 1 ? Then::Stay : Then::End, argv[1], argv[2], argv + 3);
     return 0;
 } catch (const std::exception& problem) {
     std::fprintf(stderr, "bench_hand_boot: %s\n", problem.what());

@@ -66,6 +66,7 @@ def test_a_clean_reboot_stops_vms_and_loses_nothing(powered):
     powered.alice(CREATE)
     powered.guest("echo kept >/root/kept; echo kept >/kept")
     powered.workstation.reboot()
+    assert powered.alice("cat ~/.local/state/banger/bangerd.log* | grep -c 'the host shuts down; stopping it'") == "1", "before its unit's ExecStop"
     check_stopped_and_start(powered)
     assert powered.guest("cat /root/kept /kept") == "kept\nkept"
 
