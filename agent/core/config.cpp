@@ -2,10 +2,13 @@
 #include "agent/core/config.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <system_error>
 
 #include "agent/core/config_keys.hpp"
 #include "common/error.hpp"
@@ -14,6 +17,16 @@
 
 namespace banger::agent {
 namespace {
+
+/// The tables with keys of their own.
+struct ConfigTable {
+    std::string_view name;
+    const std::vector<ConfigKey>& (*keys)();
+};
+constexpr std::array config_tables{ConfigTable{vm_defaults_table, vm_config_keys},
+                                   ConfigTable{desktop_table, desktop_config_keys}};
+
+std::string prefix_of(const ConfigTable& table) { return std::string{table.name} + "."; }
 
 std::vector<std::string_view> names_of(const std::vector<ConfigKey>& keys)
 {
@@ -103,13 +116,18 @@ void read_table(Reading& reading, const toml::table& table, const std::vector<Co
         const auto key =
             std::find_if(keys.begin(), keys.end(), [word = name.str()](const ConfigKey& k) { return k.name == word; });
         if (key == keys.end()) {
-            if (node.is_table() && name.str() == vm_defaults_table && is_top) {
-                read_table(reading, *node.as_table(), vm_config_keys(), std::string{vm_defaults_table} + ".");
+            const auto* const inner =
+                std::find_if(config_tables.begin(), config_tables.end(),
+                             [word = name.str()](const ConfigTable& t) { return t.name == word; });
+            if (node.is_table() && is_top && inner != config_tables.end()) {
+                read_table(reading, *node.as_table(), inner->keys(), prefix_of(*inner));
                 continue;
             }
             auto known = names_of(keys);
             if (is_top) {
-                known.push_back(vm_defaults_table);
+                for (const auto& one : config_tables) {
+                    known.push_back(one.name);
+                }
             }
             refuse_unknown_key(reading, name.str(), line, std::move(known));
         } else if (key->name == file_sync_key) {
@@ -189,15 +207,33 @@ Reading read(std::string_view text, std::string_view file, const HostFacts& host
         reading.refuse(problem.source().begin.line, std::string{problem.description()});
     }
     read_variables(reading, variables, top_config_keys(), "");
-    read_variables(reading, variables, vm_config_keys(), std::string{vm_defaults_table} + ".");
+    for (const auto& one : config_tables) {
+        read_variables(reading, variables, one.keys(), prefix_of(one));
+    }
     return reading;
 }
 
-/// A file that isn't there is an empty one.
-std::string content_of(const std::filesystem::path& file)
+struct ConfigText {
+    std::string text;
+    std::string problem;
+};
+
+/// A file that isn't there is an empty one; one that can't be read is none that says nothing.
+ConfigText content_of(const std::filesystem::path& file)
 {
+    std::error_code none;
+    const auto refused = [&](int problem) {
+        return ConfigText{{}, file.string() + " can't be read: " + std::generic_category().message(problem)};
+    };
+    if (std::filesystem::is_directory(file, none)) {
+        return refused(EISDIR);
+    }
     std::ifstream stream{file, std::ios::binary};
-    return stream ? std::string{std::istreambuf_iterator<char>{stream}, {}} : std::string{};
+    if (!stream) {
+        const int problem = errno;
+        return problem == ENOENT || problem == ENOTDIR ? ConfigText{} : refused(problem);
+    }
+    return {std::string{std::istreambuf_iterator<char>{stream}, {}}, {}};
 }
 
 }  // namespace
@@ -226,14 +262,22 @@ Config parse_config(std::string_view text, std::string_view file, const HostFact
 
 Config load_config(const std::filesystem::path& file, const HostFacts& host, const Variables& variables)
 {
-    return parse_config(content_of(file), file.string(), host, variables);
+    const auto content = content_of(file);
+    if (!content.problem.empty()) {
+        throw Error{ErrorCode::InvalidArgument, content.problem};
+    }
+    return parse_config(content.text, file.string(), host, variables);
 }
 
 ConfigReport report_config(const std::filesystem::path& file, const HostFacts& host, const Variables& variables)
 {
-    const auto reading = read(content_of(file), file.string(), host, variables);
+    const auto content = content_of(file);
+    const auto reading = read(content.text, file.string(), host, variables);
     ConfigReport report;
     report.problems = reading.all_problems();
+    if (!content.problem.empty()) {
+        report.problems.insert(report.problems.begin(), content.problem);
+    }
     const auto add = [&](const std::vector<ConfigKey>& keys, const std::string& prefix) {
         for (const auto& key : keys) {
             auto name = prefix + std::string{key.name};
@@ -243,7 +287,9 @@ ConfigReport report_config(const std::filesystem::path& file, const HostFacts& h
         }
     };
     add(top_config_keys(), "");
-    add(vm_config_keys(), std::string{vm_defaults_table} + ".");
+    for (const auto& one : config_tables) {
+        add(one.keys(), prefix_of(one));
+    }
     return report;
 }
 

@@ -41,7 +41,8 @@ struct Config {
     std::string default_kernel{"debian"};
     std::chrono::seconds auto_stop_stale_after{0};  ///< 0: never
     std::vector<FileSync> file_sync{};
-    std::uint32_t vcpus;  ///< [vm_defaults] vcpu; default: a quarter of the host's CPUs, 1 to 4
+    bool notifications{true};  ///< [desktop] notifications
+    std::uint32_t vcpus;       ///< [vm_defaults] vcpu; default: a quarter of the host's CPUs, 1 to 4
     /// [vm_defaults] memory_mib; default: an eighth of the host's memory, 512 to 8192
     std::uint32_t memory_mib;
     ByteSize disk{8 * gib};                      ///< [vm_defaults] disk_size
@@ -67,7 +68,7 @@ Config default_config(const HostFacts& host);
 /// Throws InvalidArgument: "FILE:LINE: what is wrong; did you mean ...", or "VARIABLE: what is wrong", a line for each mistake.
 Config parse_config(std::string_view text, std::string_view file, const HostFacts& host,
                     const Variables& variables = {});
-/// As above; a file that isn't there is an empty one.
+/// As above; a file that isn't there is an empty one, and one that can't be read a mistake.
 Config load_config(const std::filesystem::path& file, const HostFacts& host, const Variables& variables = {});
 
 /// A key as it holds now.

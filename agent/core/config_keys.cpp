@@ -126,4 +126,16 @@ const std::vector<ConfigKey>& vm_config_keys()
     return keys;
 }
 
+const std::vector<ConfigKey>& desktop_config_keys()
+{
+    using enum VariableOf;
+    using enum VariableForm;
+    static const std::vector<ConfigKey> keys{
+        {"notifications", "BANGER_NOTIFICATIONS", Daemon, Truth,
+         [](Config& c, const toml::node& n, const HostFacts&) { c.notifications = toml_truth(n); },
+         [](const Config& c) { return std::string{c.notifications ? "true" : "false"}; }},
+    };
+    return keys;
+}
+
 }  // namespace banger::agent

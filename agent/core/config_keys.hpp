@@ -29,6 +29,7 @@ struct ConfigKey {
 };
 
 inline constexpr std::string_view vm_defaults_table = "vm_defaults";
+inline constexpr std::string_view desktop_table = "desktop";
 /// A list of tables, which no variable stands for.
 inline constexpr std::string_view file_sync_key = "file_sync";
 
@@ -36,6 +37,8 @@ inline constexpr std::string_view file_sync_key = "file_sync";
 const std::vector<ConfigKey>& top_config_keys();
 /// In [vm_defaults].
 const std::vector<ConfigKey>& vm_config_keys();
+/// In [desktop].
+const std::vector<ConfigKey>& desktop_config_keys();
 
 /// One table of [[file_sync]]. Throws InvalidArgument.
 FileSync file_sync_of(const toml::node& node, const HostFacts& host);

@@ -16,7 +16,7 @@ namespace {
 Variables variables_of(VariableOf whose, const Variables& variables)
 {
     Variables found;
-    for (const auto* keys : {&top_config_keys(), &vm_config_keys()}) {
+    for (const auto* keys : {&top_config_keys(), &vm_config_keys(), &desktop_config_keys()}) {
         for (const auto& key : *keys) {
             const auto at = variables.find(std::string{key.variable});
             if (key.whose == whose && at != variables.end() && !at->second.empty()) {
@@ -69,7 +69,7 @@ void Settings::set(Config config)
     now_ = std::move(fresh);
 }
 
-void Settings::share(const Variables& caller)
+bool Settings::share(const Variables& caller)
 {
     constexpr auto level = "BANGER_LOG_LEVEL";
     auto shared = shared_;
@@ -85,7 +85,7 @@ void Settings::share(const Variables& caller)
         }
     }
     if (shared == shared_) {
-        return;
+        return false;
     }
     // The file's own mistakes are for those who ask for VMs, not for all.
     if (const auto wrong = report_config("", host_, shared).problems; !wrong.empty()) {
@@ -93,6 +93,20 @@ void Settings::share(const Variables& caller)
     }
     shared_ = std::move(shared);
     reload();
+    return true;
+}
+
+Variables Settings::shared_variables() const
+{
+    auto all = shared_;
+    for (const auto* keys : {&top_config_keys(), &vm_config_keys(), &desktop_config_keys()}) {
+        for (const auto& key : *keys) {
+            if (key.whose == VariableOf::Daemon) {
+                all.emplace(std::string{key.variable}, "");
+            }
+        }
+    }
+    return all;
 }
 
 std::optional<std::string> Settings::refresh()

@@ -28,8 +28,10 @@ public:
     /// As bangerd itself has them: the last that had no mistake. Any thread.
     std::shared_ptr<const Config> now() const;
     /// Takes the variables of a client's that bangerd has none of yet, and a log level in any case. Throws WrongState, which names
-    /// `banger daemon stop`, where the others differ from bangerd's; InvalidArgument.
-    void share(const Variables& caller);
+    /// `banger daemon stop`, where the others differ from bangerd's; InvalidArgument. True: it took something.
+    bool share(const Variables& caller);
+    /// Each variable that share() may take, with what bangerd has; "" for none.
+    Variables shared_variables() const;
     /// Looks whether the file is another by now; gives what is wrong with it, once, and then now() stays.
     std::optional<std::string> refresh();
 

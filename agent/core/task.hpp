@@ -156,6 +156,7 @@ public:
     Promise() : state_{std::make_shared<State>()} {}
 
     bool is_set() const noexcept { return state_->outcome.index() != 0; }
+    bool is_awaited() const noexcept { return state_->waiting != nullptr; }
     void set(T value) const { settle(std::move(value)); }
     void fail(std::exception_ptr failure) const { settle(std::move(failure)); }
 
@@ -206,7 +207,8 @@ private:
             return;
         }
         const auto keep = state_;
-        keep->outcome = std::move(value);
+        keep->outcome.template emplace<V>(
+            std::move(value));  // by its type: some values are made of anything (sdbus::Variant)
         if (const auto waiting = std::exchange(keep->waiting, nullptr)) {
             waiting.resume();
         }
@@ -216,6 +218,20 @@ private:
 };
 
 struct Unit {};
+
+/// Starts a task now, to be waited for later, or never.
+inline Promise<Unit> begin_task(Task<void> task)
+{
+    Promise<Unit> outcome;
+    spawn(std::move(task), [outcome](std::exception_ptr failure) {
+        if (failure) {
+            outcome.fail(std::move(failure));
+        } else {
+            outcome.set(Unit{});
+        }
+    });
+    return outcome;
+}
 
 /// Something that happens once, for any number of tasks that wait for it.
 class Event {

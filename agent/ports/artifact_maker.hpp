@@ -98,6 +98,9 @@ public:
     virtual std::string kernel_origin(const KernelRecipe& recipe) const = 0;
     /// Writes a kernel's initrd anew where it holds another banger-guest than this bangerd's.
     virtual void refresh_initrd(const std::filesystem::path& kernel) = 0;
+    /// Of an artifact that was taken in: puts its place on the disk, so that a power cut takes nothing back of what is said to be done. Throws NoSpace,
+    /// Failed.
+    virtual void seal(const std::filesystem::path& artifact) = 0;
     /// Removes what a maker that was killed left behind; not what one that lives, also of another bangerd, is making.
     virtual void discard(const std::filesystem::path& draft) noexcept = 0;
 };

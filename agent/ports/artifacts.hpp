@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,8 +25,9 @@ struct Artifact {
     std::string version;  ///< of a kernel: uname -r
     std::string origin;   ///< e.g. "debian bookworm"
     std::int64_t created;
-    std::string stamp{};     ///< of the files that VMs take directly, as they were taken in; empty: not known
-    std::string manifest{};  ///< of a pulled image: the sha256 of the manifest it was made of
+    /// Of the files that VMs take directly, by their names, as they were taken in; empty: not known.
+    std::map<std::string, std::string> stamps{};
+    std::string manifest{};               ///< of a pulled image: the sha256 of the manifest it was made of
     std::optional<ImageConfig> config{};  ///< the same: what it says of how it is run
 };
 
@@ -36,6 +38,7 @@ inline constexpr auto initrd = "initrd";
 inline constexpr auto modules = "modules.ext4";
 inline constexpr auto boot_modules =
     "boot-modules.cpio";  ///< those in the initrd, which it is made of anew with another banger-guest
+inline constexpr auto first_initrd = "first.cpio";  ///< of the user's, which the kernel unpacks before banger's
 }  // namespace artifact_file
 
 /// The images or the kernels in the cache. Loop thread; reads small files only.
@@ -55,15 +58,16 @@ public:
     /// Drafts that are there: of a bangerd that was killed, unless one is being made.
     virtual std::vector<std::filesystem::path> drafts() const = 0;
     /// Takes a finished draft in under its digest and name; an older one of that name loses it, or is removed unless `in_use`.
-    /// Throws CorruptData, NoSpace.
+    /// A SIGKILL or a power cut at any point leaves the older one, the new one, or both. Throws CorruptData, NoSpace, AlreadyExists (the very same
+    /// content is there under another name).
     virtual Artifact adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use) = 0;
     /// Throws Failed.
     virtual void remove(const Digest& digest) = 0;
 
     /// Whether the files that VMs take directly are those that were taken in, by size, time and inode, or copies that kept size and time:
-    /// a stat, no more. Throws CorruptData, which names the artifact and what mends it.
+    /// some stats, no more. Throws CorruptData, which names the artifact and what mends it.
     virtual void check(const Artifact& artifact) const = 0;
-    /// Takes the files as they are now for those that were taken in: somebody has read all of them. Throws NotFound, NoSpace, Failed.
+    /// Of an image: takes the files as they are now for those that were taken in: somebody has read all of them. Throws NotFound, NoSpace, Failed.
     virtual void restamp(const Digest& digest) = 0;
     /// Takes it out of the catalog at once; its files are to be discarded from where this says. Throws Failed.
     virtual std::filesystem::path set_aside(const Digest& digest) = 0;

@@ -83,6 +83,8 @@ public:
     /// From now on the guest finds these machines as NAME.vm, in place of those of before, also after it was booted anew. What goes wrong
     /// is the guest's loss alone.
     virtual void tell_names(std::vector<HostName> names) = 0;
+    /// Its clock may be wrong, as this host has slept: it is told what time it is, as soon as it hears. What goes wrong is the guest's loss alone.
+    virtual void tell_time() = 0;
     /// When a stream was open last: now, while there is one. Not before the guest was ready.
     virtual std::chrono::steady_clock::time_point last_use() const noexcept = 0;
     /// Asks for a clean shutdown; comes back when the guest has heard it. Throws TimedOut.

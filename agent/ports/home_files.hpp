@@ -24,7 +24,8 @@ struct HomeFilesFound {
     std::vector<std::string> remarks;  ///< a sentence for each that isn't there
 };
 
-/// Files of the user's home for [[file_sync]]. Worker threads: all of it blocks, for 20 s at most where a guest does not go on.
+/// Files of the user's home for [[file_sync]]. Worker threads: all of it blocks, for 20 s at most where a guest does not go on, and a
+/// little longer than that where it is slow.
 class HomeFiles {
 public:
     HomeFiles() = default;

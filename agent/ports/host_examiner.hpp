@@ -28,6 +28,8 @@ public:
 
     virtual std::vector<Finding> programs() const = 0;
     virtual Task<Finding> firecracker() = 0;
+    /// Where VMs lie, what holds a VMM, what may refuse things on this host.
+    virtual Task<std::vector<Finding>> surroundings() = 0;
     virtual Task<Finding> broker() = 0;
     /// With a kernel a guest is booted, some seconds at most; without one only the device is looked at.
     virtual Task<Finding> kvm(std::optional<Artifact> kernel) = 0;

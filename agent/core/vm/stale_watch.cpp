@@ -9,7 +9,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-bool can_be_stale(const VmPtr& vm) { return vm->ready() && vm->running->link && vm->record.state == VmState::Running; }
+/// Also one that says goodbye and goes on.
+bool can_be_stale(const VmPtr& vm)
+{
+    return vm->running && vm->running->ready_once && vm->running->link && vm->record.state == VmState::Running;
+}
 
 milliseconds unused_for(const VmPtr& vm)
 {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/core/operation.hpp"
@@ -39,6 +40,10 @@ struct RunningVm {
     std::vector<std::unique_ptr<TcpPort>> ports;  ///< of the row's forwards, in their order
 };
 
+/// The reason of one whose guest a full disk of this host's has stopped.
+inline constexpr std::string_view reason_host_full =
+    "the guest stands still: this host's disk is full; it goes on by itself once there is room";
+
 /// One VM as bangerd knows it. Loop thread; lives as long as a shared_ptr does, since tasks hold it over a delete.
 struct Vm {
     VmRecord record;
@@ -52,6 +57,7 @@ struct Vm {
     std::function<void()> end_boot{};  ///< while a VMM is told what to boot: kills it
     bool restarting{false};            ///< a stop that a start follows: no end in the sense of remove_on_stop
     bool reboot_wanted{false};         ///< the guest rebooted, and nobody has stopped it since
+    bool end_unasked{false};           ///< its VMM's last end was nobody's wish: a crash, or the guest powered off
     bool removed{false};               ///< its row and folder are gone
     bool first_boot{false};            ///< the start in progress is of one whose guest was never ready
     TaskMutex sandbox_turn;            ///< held while the broker works on its sandbox

@@ -64,6 +64,10 @@ void VmManager::check_change(const VmPtr& vm, const VmChange& change) const
                                                     " and can't shrink to " + change.disk->to_string() +
                                                     "; a new VM may have a smaller one"};
     }
+    if (change.autostart == Autostart::On && spec.on_stop == StopPolicy::Remove) {
+        throw Error{ErrorCode::InvalidArgument,
+                    vm->name() + " is deleted when it stops, so there is nothing to start with the machine"};
+    }
     const auto state = vm->record.state;
     const bool needs_stopped = change.vcpus || change.memory_mib || change.disk;
     if (state == VmState::Creating || state == VmState::Deleting) {
@@ -94,6 +98,7 @@ Task<void> VmManager::change(VmPtr vm, OperationPtr operation, VmChange change)
     const auto before = vm->record.spec;
     spec.overlay = change.overlay.value_or(spec.overlay);
     spec.nat = change.nat.value_or(spec.nat);
+    spec.autostart = change.autostart.value_or(spec.autostart);
     if (change.nat == Nat::On) {
         spec.network = NetworkChoice::Tap;  // of a VM that had it left open
     }

@@ -79,8 +79,12 @@ void make_private_folder(const std::filesystem::path& folder)
 
 void write_whole(const std::filesystem::path& path, const nlohmann::json& json)
 {
-    const auto draft = path.string() + ".new";
-    const auto text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    write_text_whole(path, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void write_text_whole(const std::filesystem::path& path, std::string_view text)
+{
+    const auto draft = path.string() + ".new-" + std::to_string(::gettid());
     const UniqueFd file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
     if (!file) {
         throw errno_error("can't write " + path.string(), errno);
@@ -101,6 +105,14 @@ void write_whole(const std::filesystem::path& path, const nlohmann::json& json)
 void write_description(const std::filesystem::path& folder, const nlohmann::json& description)
 {
     write_whole(folder / vm_folder::description, description);
+}
+
+void mark_fresh(const std::filesystem::path& folder)
+{
+    const auto mark = folder / vm_folder::fresh;
+    if (const UniqueFd file{::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)}; !file) {
+        throw errno_error("can't make " + mark.string(), errno);
+    }
 }
 
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record)

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/core/vm/vm_record.hpp"
@@ -16,9 +17,14 @@ namespace banger::agent {
 void make_private_folder(const std::filesystem::path& folder);
 /// Writes a file whole or not at all, and syncs it. Throws NoSpace, Failed.
 void write_whole(const std::filesystem::path& path, const nlohmann::json& json);
+/// The same; threads may write the same file at once, and one of them is the last.
+void write_text_whole(const std::filesystem::path& path, std::string_view text);
 
 /// Writes vm.json whole or not at all, and syncs it. Throws NoSpace, Failed.
 void write_description(const std::filesystem::path& folder, const nlohmann::json& description);
+
+/// Puts the mark of a VM whose first boot is to come, when its guest gets an identity of its own. Throws NoSpace, Failed.
+void mark_fresh(const std::filesystem::path& folder);
 
 /// Writes run.json: what is about to run the VM (vmm, network, address). Throws NoSpace, Failed.
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record);

@@ -6,9 +6,10 @@ namespace banger::agent::vm_folder {
 
 inline constexpr auto root_disk = "root.img";  ///< a file, or a symlink to a device
 inline constexpr auto work_disk = "work.img";
-inline constexpr auto modules_disk = "modules.img";  ///< symlink into the cache
-inline constexpr auto kernel = "kernel";             ///< symlink into the cache
-inline constexpr auto initrd = "initrd";             ///< symlink into the cache
+inline constexpr auto larger_work_disk = "work.img.new";  ///< while it grows
+inline constexpr auto modules_disk = "modules.img";       ///< symlink into the cache
+inline constexpr auto kernel = "kernel";                  ///< symlink into the cache
+inline constexpr auto initrd = "initrd";                  ///< symlink into the cache
 inline constexpr auto console_log = "console.log";
 inline constexpr auto qemu_log = "qemu.log";                        ///< what QEMU says itself
 inline constexpr auto firecracker_log = "firecracker.log";          ///< what Firecracker says itself

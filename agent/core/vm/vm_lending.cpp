@@ -54,7 +54,7 @@ Task<bool> VmManager::lend_root(VmPtr vm, OperationPtr operation, StopFirst stop
                                   " drops it"};
 }
 
-/// As for a restart: an end that is not the VM's own.
+/// As for a restart: an end that is not the VM's own. But no start follows.
 Task<bool> VmManager::stop_to_lend(VmPtr vm)
 {
     vm->reboot_wanted = false;
@@ -70,6 +70,7 @@ Task<bool> VmManager::stop_to_lend(VmPtr vm)
     if (failure) {
         std::rethrow_exception(failure);
     }
+    co_await drop_forwards(vm);
     co_await VmSandboxes::settled(vm);
     co_return clean;
 }

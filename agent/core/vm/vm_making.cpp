@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The half of VmManager that makes VMs and takes them away.
-#include <fstream>
-
 #include "agent/core/vm/name_maker.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
@@ -48,6 +46,7 @@ VmSpec VmManager::check(const VmRequest& request) const
         found(kernel, "kernel", request.kernel,
               request.kernel == "debian" ? "banger kernel import brings it" : "banger kernel list shows what there is");
     ports_.images.check(image_found);
+    ports_.kernels.check(kernel_found);
     return VmSpec{.name = std::move(name),
                   .image = image_found.name,
                   .image_digest = image_found.digest,
@@ -115,7 +114,7 @@ Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate a
             std::filesystem::create_symlink(node, folder / vm_folder::root_disk);
         }
         disks.make_work(folder, size);
-        std::ofstream{folder / vm_folder::fresh};
+        mark_fresh(folder);
         if (sync_now) {
             disks.sync(folder);
         }
@@ -139,18 +138,7 @@ Task<void> VmManager::sync_disks(VmPtr vm)
 }
 
 /// While the guest boots, which takes longer; "done" is said after it.
-Promise<Unit> VmManager::begin_sync(const VmPtr& vm)
-{
-    Promise<Unit> synced;
-    spawn(sync_disks(vm), [synced](std::exception_ptr failure) {
-        if (failure) {
-            synced.fail(failure);
-        } else {
-            synced.set(Unit{});
-        }
-    });
-    return synced;
-}
+Promise<Unit> VmManager::begin_sync(const VmPtr& vm) { return begin_task(sync_disks(vm)); }
 
 Task<void> VmManager::make(VmPtr vm, OperationPtr operation, AfterCreate after, std::chrono::milliseconds ready_limit)
 {

@@ -123,8 +123,18 @@ Task<void> VmManager::stop(VmPtr vm, OperationPtr operation, std::chrono::millis
     vm->reboot_wanted = false;
     operation->set_stage("shutting down");
     const bool clean = co_await runner_.stop(vm, limit);
+    co_await drop_forwards(vm);
     co_await VmSandboxes::settled(vm);
     operation->result()["clean"] = clean;
+}
+
+/// An end that a start was to follow left them in the row.
+Task<void> VmManager::drop_forwards(VmPtr vm)
+{
+    if (!vm->running && !vm->removed && !vm->record.forwards.empty()) {
+        vm->record.forwards.clear();
+        co_await runner_.note(vm);
+    }
 }
 
 Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit)
@@ -187,6 +197,15 @@ GuestLink& VmManager::link(const VmPtr& vm)
                                                ", not running; banger vm start " + vm->name() + " starts it"};
     }
     return *vm->running->link;
+}
+
+void VmManager::tell_time() const
+{
+    for (const auto& [name, vm] : by_name_) {
+        if (vm->running && vm->running->link) {
+            vm->running->link->tell_time();
+        }
+    }
 }
 
 Task<Forward> VmManager::open_forward(VmPtr vm, Forward wish)
@@ -293,16 +312,17 @@ void VmManager::housekeep()
 void VmManager::look_after(const VmPtr& vm)
 {
     constexpr auto room = 64 * mib;  // less, and it would stop again at once
-    const std::string stuck =
-        "the guest stands still: this host's disk is full; it goes on by itself once there is room";
     auto& control = *vm->running->control;
     const bool is_stuck = control.is_stuck();
     if (is_stuck && ports_.disks.free_bytes(vm->folder) >= room.bytes()) {
         control.go_on();
+        if (vm->running->link) {
+            vm->running->link->tell_time();  // its clock stood still as well
+        }
         vm->record.reason.clear();
-    } else if (is_stuck && vm->record.reason != stuck) {
-        vm->record.reason = stuck;
-        observer_.log(stuck, vm);
+    } else if (is_stuck && vm->record.reason != reason_host_full) {
+        vm->record.reason = reason_host_full;
+        observer_.log(vm->record.reason, vm);
     } else {
         return;
     }

@@ -40,12 +40,23 @@ struct VmRequest {
 struct VmChange {
     std::optional<std::uint32_t> vcpus{};
     std::optional<std::uint32_t> memory_mib{};
-    std::optional<ByteSize> disk{};     ///< the work disk; it grows only
-    std::optional<Nat> nat{};           ///< of a running one, too
-    std::optional<ByteSize> overlay{};  ///< of a running one, too; it grows only
+    std::optional<ByteSize> disk{};        ///< the work disk; it grows only
+    std::optional<Nat> nat{};              ///< of a running one, too
+    std::optional<ByteSize> overlay{};     ///< of a running one, too; it grows only
+    std::optional<Autostart> autostart{};  ///< of a running one, too
+};
+
+/// What a VM of an archive is to be here.
+struct ImportRequest {
+    std::optional<std::string> name{};    ///< nullopt: its own
+    std::optional<std::string> kernel{};  ///< nullopt: the very one that it had, else the usual one
+    std::string usual_kernel;
+    LoopbackPolicy loopback{LoopbackPolicy::Shielded};
 };
 
 inline constexpr std::chrono::milliseconds default_stop_limit{10'000};
+/// Where its session or the host ends, which should not feel longer than that.
+inline constexpr std::chrono::milliseconds session_end_limit{8'000};
 inline constexpr std::chrono::milliseconds default_ready_limit{120'000};
 
 inline constexpr std::chrono::milliseconds lend_stop_limit{60'000};
@@ -53,6 +64,8 @@ inline constexpr std::chrono::milliseconds lend_stop_limit{60'000};
 /// What is done with a root disk that no VMM has open: a file, or the broker's device.
 using RootUse = std::function<Task<void>(std::filesystem::path disk)>;
 enum class StopFirst { No, Yes };
+/// Puts root.img and work.img into a new VM's folder.
+using FillFolder = std::function<Task<void>(std::filesystem::path folder)>;
 
 enum class AfterCreate { Start, Leave };
 /// Whether a delete may end what runs.
@@ -82,6 +95,12 @@ public:
     VmPtr reserve(VmSpec spec, UniqueFd lease);
     Task<void> make(VmPtr vm, OperationPtr operation, AfterCreate after, std::chrono::milliseconds ready_limit);
 
+    // vm_importing.cpp
+    /// The spec of a VM that comes in by an archive: what depends on its old host is chosen anew, what opens this host is shut. Throws as check().
+    VmSpec check_import(VmSpec described, const ImportRequest& request) const;
+    /// As make(), of disks that `fill` brings: a stopped VM, or nothing.
+    Task<void> take_in(VmPtr vm, OperationPtr operation, FillFolder fill);
+
     Task<void> start(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
     Task<void> stop(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
     Task<void> restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
@@ -105,6 +124,8 @@ public:
     Task<Forward> open_forward(VmPtr vm, Forward wish);
     Task<void> close_forward(VmPtr vm, std::string address, std::uint16_t port);
 
+    /// To all guests that run: their clocks may be wrong, as this host has slept.
+    void tell_time() const;
     /// The channel to a running guest. Throws WrongState.
     static GuestLink& link(const VmPtr& vm);
 
@@ -122,6 +143,8 @@ private:
     Task<void> change_sandbox(VmPtr vm, VmSpec spec);
     Task<void> bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
     Task<void> come_back(VmPtr vm);
+    Task<void> drop_forwards(VmPtr vm);
+    Task<void> fill_folder(VmPtr vm, OperationPtr operation, FillFolder fill);
     // vm_lending.cpp
     Task<bool> stop_to_lend(VmPtr vm);
     Task<void> use_root(VmPtr vm, OperationPtr operation, RootUse use);

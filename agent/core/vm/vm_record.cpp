@@ -86,7 +86,8 @@ nlohmann::json to_json(const VmSpec& spec)
                         {"disk_iops", spec.rates.disk_operations},
                         {"network_rate", spec.rates.network.bytes()},
                         {"remove_on_stop", spec.on_stop == StopPolicy::Remove},
-                        {"home_in_image", spec.home == HomePlace::Image}};
+                        {"home_in_image", spec.home == HomePlace::Image},
+                        {"autostart", spec.autostart == Autostart::On}};
     if (spec.image_config) {
         json["image_config"] = to_json(*spec.image_config);
     }
@@ -115,6 +116,7 @@ VmSpec vm_spec_of(const nlohmann::json& json)
             .rates = rates_of(json),
             .on_stop = json.at("remove_on_stop").get<bool>() ? StopPolicy::Remove : StopPolicy::Keep,
             .home = json.value("home_in_image", false) ? HomePlace::Image : HomePlace::WorkDisk,
+            .autostart = json.value("autostart", false) ? Autostart::On : Autostart::Off,
             .image_config =
                 json.contains("image_config") ? std::optional{image_config_of(json.at("image_config"))} : std::nullopt,
         };

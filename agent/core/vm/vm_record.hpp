@@ -20,6 +20,8 @@ enum class StorageChoice { Auto, File, DmSnapshot };
 enum class Nat { Off, On };
 enum class LoopbackPolicy { Shielded, Allowed };  ///< of all addresses that the host has
 enum class StopPolicy { Keep, Remove };
+/// Whether `vm start --marked` starts it, as the user's session or the machine does when it comes up.
+enum class Autostart { Off, On };
 /// Where /root is: on the work disk, or in the image itself, as for a VM that is to become an image.
 enum class HomePlace { WorkDisk, Image };
 
@@ -60,6 +62,7 @@ struct VmSpec {
     RateLimits rates{};
     StopPolicy on_stop{StopPolicy::Keep};
     HomePlace home{HomePlace::WorkDisk};
+    Autostart autostart{Autostart::Off};
     std::optional<ImageConfig> image_config{};  ///< of a pulled image: as it was when the VM was made
 };
 

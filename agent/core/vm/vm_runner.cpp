@@ -74,7 +74,9 @@ Task<void> VmRunner::start(VmPtr vm, OperationPtr operation, milliseconds ready_
     vm->record.reason.clear();
     std::exception_ptr failure;
     try {
-        co_await save(vm);
+        const auto saved = begin_task(save(vm));
+        co_await refresh_links(vm);
+        co_await saved.wait();
         co_await launch(vm, operation);
     } catch (...) {
         failure = std::current_exception();
@@ -128,6 +130,7 @@ Task<void> VmRunner::refresh_links(VmPtr vm)
         link(vm_folder::kernel, artifact_file::kernel);
         link(vm_folder::initrd, artifact_file::initrd);
         link(vm_folder::modules_disk, artifact_file::modules);
+        std::filesystem::remove(folder / vm_folder::larger_work_disk);  // as large as a disk, of a killed bangerd
         rotate_log(folder / vm_folder::console_log);
         return std::filesystem::exists(folder / vm_folder::fresh);
     };
@@ -160,7 +163,6 @@ Task<GuestNetwork> VmRunner::start_network(VmPtr vm, OperationPtr operation, con
 Task<void> VmRunner::launch(VmPtr vm, OperationPtr operation)
 {
     operation->set_stage("choosing a VMM");
-    co_await refresh_links(vm);
     const auto kernel = ports_.kernels.find(vm->record.spec.kernel_digest.str());
     if (!kernel) {
         throw Error{ErrorCode::NotFound, "the kernel of " + vm->name() + " was deleted just now"};
@@ -188,7 +190,7 @@ Task<void> VmRunner::launch(VmPtr vm, OperationPtr operation)
     vm->record.network = settings.network.kind;
     vm->record.address = settings.network.address;
     vm->record.started = ports_.now();
-    co_await save(vm);
+    co_await save_with_notes(vm);
     const auto config = vmm_config(vm, *vmm, settings.network.vmm);
     vm->record.process = co_await start_vmm(vm, vmm, config);
     auto process = ports_.open_process(vm->record.process);
@@ -235,10 +237,30 @@ VmmConfig VmRunner::vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork
             .rates = vm->record.spec.rates};
 }
 
-Task<ProcessId> VmRunner::start_vmm(VmPtr vm, const Vmm* vmm, VmmConfig config)
+Task<void> VmRunner::write_notes(VmPtr vm)
 {
     auto write = [folder = vm->folder, row = vm->record] { write_run_notes(folder, row); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(write));
+}
+
+/// The row and the notes, each of which waits for the disk, beside each other. Both have ended then: who gives up next removes the folder.
+Task<void> VmRunner::save_with_notes(VmPtr vm)
+{
+    const auto noted = begin_task(write_notes(vm));
+    std::exception_ptr failure;
+    try {
+        co_await save(vm);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await noted.wait();
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+}
+
+Task<ProcessId> VmRunner::start_vmm(VmPtr vm, const Vmm* vmm, VmmConfig config)
+{
     auto streams = vmm->prepare(vm->folder);
     ProcessSpec spec{.vm = vm->record.id,
                      .role = "vmm",

@@ -51,6 +51,8 @@ private:
     Task<void> undo_launch(VmPtr vm, std::exception_ptr failure);
     Task<GuestNetwork> start_network(VmPtr vm, OperationPtr operation, const Vmm& vmm);
     Task<void> refresh_links(VmPtr vm);
+    Task<void> write_notes(VmPtr vm);
+    Task<void> save_with_notes(VmPtr vm);
     static VmmConfig vmm_config(const VmPtr& vm, const Vmm& vmm, const VmmNetwork& network);
     Task<ProcessId> start_vmm(VmPtr vm, const Vmm* vmm, VmmConfig config);
     Task<void> boot(VmPtr vm, OperationPtr operation, const Vmm& vmm, VmmConfig config, const UniqueFd& process);

@@ -5,12 +5,14 @@
 #include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/core/vm/vm_runner.hpp"
+#include "common/denial.hpp"
 
 namespace banger::agent {
 
 void VmRunner::adopt(const VmPtr& vm, const Vmm& vmm, UniqueFd process, GuestSettings settings)
 {
     vm->running = std::make_unique<RunningVm>();
+    vm->end_unasked = false;
     auto& running = *vm->running;
     running.process = std::move(process);
     // Weak: a VM must not keep itself alive through its own watch.
@@ -77,6 +79,7 @@ void VmRunner::on_process_end(const VmPtr& vm)
     const auto said = running.control ? running.control->guest_end() : std::nullopt;
     const bool wanted =
         running.kill_asked || vm->record.state == VmState::Stopping || vm->record.state == VmState::Deleting;
+    vm->end_unasked = !wanted;
     const bool powered_off = said == GuestEnd::PowerOff || running.goodbye == GuestGoodbye::PowerOff;
     const bool rebooted = said == GuestEnd::Reset || running.goodbye == GuestGoodbye::Reboot;
     if (!running.guest_failure.empty() && !wanted) {
@@ -188,7 +191,7 @@ std::string VmRunner::end_of_logs(const VmPtr& vm)
 {
     const auto vmm = tail_of_log(vmm_log_in(vm->folder));
     const auto console = tail_of_log(vm->folder / vm_folder::console_log);
-    return !vmm.empty() ? vmm : (!console.empty() ? console : "its logs are empty");
+    return !vmm.empty() ? with_denial_hint(vmm) : (!console.empty() ? console : "its logs are empty");
 }
 
 }  // namespace banger::agent

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -48,6 +49,29 @@ TEST(ConfigTest, DefaultsStayWithinTheirBounds)
 TEST(ConfigTest, AFileThatIsNotThereIsAnEmptyOne)
 {
     EXPECT_EQ(load_config("/no/such/config.toml", host).memory_mib, 4096U);
+}
+
+TEST(ConfigTest, AFileThatCantBeReadIsSaid)
+{
+    const test::TemporaryFolder folder;
+    std::vector<std::filesystem::path> files{folder.path};
+    if (::geteuid() != 0) {
+        files.push_back(folder.path / "config.toml");
+        std::ofstream{files.back()} << "default_image = \"mine\"\n";
+        std::filesystem::permissions(files.back(), std::filesystem::perms::none);
+    }
+    for (const auto& file : files) {
+        try {
+            load_config(file, host);
+            ADD_FAILURE() << "it was taken";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+            EXPECT_THAT(error.what(), HasSubstr(file.string() + " can't be read: "));
+        }
+        const auto report = report_config(file, host);
+        EXPECT_EQ(report.problems.size(), 1U);
+        EXPECT_EQ(report.values.size(), 26U);
+    }
 }
 
 TEST(ConfigTest, TakesEveryKey)
@@ -190,6 +214,20 @@ TEST(ConfigTest, ADurationIsNumbersWithUnits)
     EXPECT_THAT(config_refusal("auto_stop_stale_after = 12"), HasSubstr("must be a string"));
 }
 
+TEST(ConfigTest, NotificationsAreShownUntilSomebodySwitchesThemOff)
+{
+    EXPECT_TRUE(parse_config("", "f", host).notifications);
+    EXPECT_TRUE(parse_config("[desktop]\n", "f", host).notifications);
+    EXPECT_FALSE(parse_config("[desktop]\nnotifications = false\n", "f", host).notifications);
+    EXPECT_TRUE(parse_config("[desktop]\nnotifications = false\n", "f", host, {{"BANGER_NOTIFICATIONS", "true"}})
+                    .notifications);
+    EXPECT_THAT(config_refusal("[desktop]\nnotifications = 'no'"),
+                HasSubstr("config.toml:2: notifications: must be true or false"));
+    EXPECT_THAT(config_refusal("[desktop]\nnotification = true"), HasSubstr("did you mean notifications?"));
+    EXPECT_THAT(config_refusal("[desktp]\nnotifications = true"), HasSubstr("did you mean desktop?"));
+    EXPECT_THAT(config_refusal("desktop = false"), HasSubstr("unknown key \"desktop\""));
+}
+
 TEST(ConfigTest, AVariableWinsOverTheFile)
 {
     const auto config =
@@ -267,12 +305,12 @@ TEST(ConfigTest, AReportTellsEachKeyWithItsOrigin)
                            "[[file_sync]]\nfrom = '.x'\nmode = '0640'\n";
     const auto report = report_config(file, host);
     EXPECT_THAT(report.problems, ::testing::IsEmpty());
-    EXPECT_EQ(report.values.size(), 25U);
+    EXPECT_EQ(report.values.size(), 26U);
     EXPECT_EQ(origin_of(report, "log_level"), "\"warn\" from " + file.string() + ":1");
     EXPECT_EQ(origin_of(report, "vm_defaults.vcpu"), "3 from " + file.string() + ":3");
     EXPECT_EQ(origin_of(report, "vm_defaults.nat"), "true from " + file.string() + ":5");
     EXPECT_EQ(origin_of(report, "vm_defaults.memory_mib"), "4096 from default");
-    EXPECT_EQ(report_config(folder.path / "none", host).values.size(), 25U);
+    EXPECT_EQ(report_config(folder.path / "none", host).values.size(), 26U);
     // What is told could stand in the file.
     std::string again;
     for (const auto& row : report.values) {

@@ -89,11 +89,23 @@ TEST_F(SettingsTest, TheFirstClientThatNamesAVariableDecidesAndAnotherValueIsRef
     EXPECT_EQ(all.now()->firecracker_bin, "") << "nothing of a refused one is taken";
 }
 
+TEST_F(SettingsTest, WhatHoldsForAllIsToldByNameAlsoWhereItIsNotSet)
+{
+    auto all = settings({{"BANGER_LOG_LEVEL", "warn"}, {"BANGER_VCPU", "3"}});
+    auto told = all.shared_variables();
+    EXPECT_EQ(told.at("BANGER_LOG_LEVEL"), "warn");
+    EXPECT_EQ(told.at("BANGER_RUNTIME_DIR"), "");
+    EXPECT_FALSE(told.contains("BANGER_VCPU")) << "a request's own";
+    EXPECT_TRUE(all.share({{"BANGER_RUNTIME_DIR", "/a"}}));
+    EXPECT_EQ(all.shared_variables().at("BANGER_RUNTIME_DIR"), "/a");
+    EXPECT_FALSE(all.share({{"BANGER_RUNTIME_DIR", "/a"}, {"BANGER_VCPU", "3"}})) << "it had that";
+}
+
 TEST_F(SettingsTest, TheLogLevelMayChangeAtAnyTime)
 {
     auto all = settings({{"BANGER_LOG_LEVEL", "warn"}});
     EXPECT_EQ(all.now()->log_level, "warn");
-    all.share({{"BANGER_LOG_LEVEL", "debug"}});
+    EXPECT_TRUE(all.share({{"BANGER_LOG_LEVEL", "debug"}}));
     EXPECT_EQ(all.now()->log_level, "debug");
 }
 

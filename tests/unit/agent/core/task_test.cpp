@@ -105,6 +105,34 @@ TEST_F(TaskTest, AFailureThatNobodyAskedForEndsNothingElse)
     SUCCEED();
 }
 
+TEST_F(TaskTest, ABegunTaskGoesOnBesideOthersAndIsWaitedForLater)
+{
+    const auto slow = [](Promise<Unit> gate, std::vector<std::string>* to) -> Task<void> {
+        to->push_back("begun");
+        co_await gate.wait();
+        to->push_back("ended");
+    };
+    const auto work = [](Promise<Unit> begun, std::vector<std::string>* to) -> Task<void> {
+        to->push_back("beside");
+        co_await begun.wait();
+        to->push_back("waited");
+    };
+    const Promise<Unit> gate;
+    spawn(work(begin_task(slow(gate, &order)), &order), quits());
+    EXPECT_THAT(order, ElementsAre("begun", "beside"));
+    gate.set(Unit{});
+    EXPECT_THAT(order, ElementsAre("begun", "beside", "ended", "waited"));
+    EXPECT_TRUE(ended);
+}
+
+TEST_F(TaskTest, ABegunTasksFailureIsItsWaiters)
+{
+    const auto work = [](Promise<Unit> begun) -> Task<void> { co_await begun.wait(); };
+    spawn(work(begin_task(fail("late"))), quits());
+    EXPECT_EQ(what(), "late");
+    begin_task(fail("unheard"));
+}
+
 TEST_F(TaskTest, LocalsGoInReverseOrderAlsoWhenATaskFails)
 {
     struct Note {

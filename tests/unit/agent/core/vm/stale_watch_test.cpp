@@ -44,6 +44,17 @@ TEST_F(StaleWatchTest, EndsWhatNobodyUsedForSoLongAndNothingElse)
     EXPECT_THAT(stopped, ElementsAre("idle"));
 }
 
+TEST_F(StaleWatchTest, AGuestThatSaysGoodbyeAndGoesOnEnds)
+{
+    bangerd.link("idle").say_goodbye(GuestGoodbye::PowerOff);
+    bangerd.settle();
+    ASSERT_FALSE(bangerd.vm("idle")->ready());
+    unused_for("idle", hours{2});
+    unused_for("calm-otter", milliseconds{0});
+    watch.set_limit(hours{1});
+    EXPECT_THAT(stopped, ElementsAre("idle"));
+}
+
 TEST_F(StaleWatchTest, WithoutALimitNothingEnds)
 {
     unused_for("idle", hours{1000});

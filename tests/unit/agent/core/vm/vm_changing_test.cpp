@@ -123,5 +123,26 @@ TEST(VmLimitsTest, NameTheValueAndTheRange)
     check_disk(64 * mib);
 }
 
+TEST_F(VmChangingTest, ARunningVmIsMarkedAtOnce)
+{
+    ASSERT_TRUE(bangerd.start("calm-otter").ok());
+    ASSERT_TRUE(change({.autostart = Autostart::On}).ok());
+    for (const auto& one : {spec(), stored(), vm_spec_of(described())}) {
+        EXPECT_EQ(one.autostart, Autostart::On);
+    }
+    ASSERT_TRUE(change({.memory_mib = {}, .autostart = Autostart::Off}).ok());
+    EXPECT_EQ(stored().autostart, Autostart::Off);
+}
+
+TEST_F(VmChangingTest, AVmThatGoesWhenItStopsCanNotBeMarked)
+{
+    auto request = bangerd.request("temporary");
+    request.on_stop = StopPolicy::Remove;
+    ASSERT_TRUE(bangerd.create(request, AfterCreate::Leave).ok());
+    const auto outcome = bangerd.run(
+        bangerd.manager->change(bangerd.vm("temporary"), bangerd.operation(), {.autostart = Autostart::On}));
+    EXPECT_EQ(outcome.code(), ErrorCode::InvalidArgument);
+}
+
 }  // namespace
 }  // namespace banger::agent::test

@@ -5,9 +5,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "agent/core/vm/vm_folder.hpp"
 #include "common/error.hpp"
@@ -44,9 +47,27 @@ protected:
         return status.st_mode & 07777U;
     }
 
+    static std::vector<std::string> names_in(const std::filesystem::path& folder)
+    {
+        std::vector<std::string> names;
+        for (const auto& entry : std::filesystem::directory_iterator{folder}) {
+            names.push_back(entry.path().filename().string());
+        }
+        return names;
+    }
+
     test::TemporaryFolder root;
     std::filesystem::path vms{root.path / "state/vms"};
 };
+
+TEST_F(VmFilesTest, AMarkThatCanNotBeMadeIsAnError)
+{
+    const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
+    mark_fresh(folder);
+    EXPECT_TRUE(std::filesystem::exists(folder / vm_folder::fresh));
+    mark_fresh(folder);
+    EXPECT_THROW(mark_fresh(vms / "no-such"), Error) << "two machines would have one identity";
+}
 
 TEST_F(VmFilesTest, FoldersAndDescriptionsAreTheUsersAlone)
 {
@@ -61,7 +82,7 @@ TEST_F(VmFilesTest, AFileThatCantBeWrittenLeavesNoDraft)
     const auto place = root.path / "a folder";
     std::filesystem::create_directory(place);
     EXPECT_THROW(write_whole(place, {{"key", "value"}}), Error);
-    EXPECT_FALSE(std::filesystem::exists(place.string() + ".new"));
+    EXPECT_EQ(names_in(root.path), std::vector<std::string>{"a folder"});
     struct rlimit before {};
     ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
     struct rlimit small {
@@ -72,7 +93,33 @@ TEST_F(VmFilesTest, AFileThatCantBeWrittenLeavesNoDraft)
     EXPECT_THROW(write_whole(root.path / "full", {{"key", "value"}}), Error);
     ::setrlimit(RLIMIT_FSIZE, &before);
     std::signal(SIGXFSZ, of_old);
-    EXPECT_FALSE(std::filesystem::exists(root.path / "full.new"));
+    EXPECT_EQ(names_in(root.path), std::vector<std::string>{"a folder"});
+}
+
+TEST_F(VmFilesTest, AFileThatIsWrittenByManyAtOnceIsWhole)
+{
+    const auto file = root.path / "known_hosts";
+    std::atomic<int> failures{0};
+    std::vector<std::thread> writers;
+    for (const char letter : {'a', 'b', 'c', 'd'}) {
+        writers.emplace_back([&, text = std::string(1'000, letter)] {
+            for (int i = 0; i < 50; ++i) {
+                try {
+                    write_text_whole(file, text);
+                } catch (const Error&) {
+                    ++failures;
+                }
+            }
+        });
+    }
+    for (auto& writer : writers) {
+        writer.join();
+    }
+    EXPECT_EQ(failures, 0);
+    std::ifstream stream{file};
+    const std::string text{std::istreambuf_iterator<char>{stream}, {}};
+    EXPECT_EQ(text, std::string(1'000, text.empty() ? ' ' : text.front()));
+    EXPECT_EQ(names_in(root.path), std::vector<std::string>{"known_hosts"});
 }
 
 TEST_F(VmFilesTest, AFolderThatCantBeMadeSaysWhy)

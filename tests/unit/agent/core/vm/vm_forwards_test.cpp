@@ -40,6 +40,11 @@ protected:
     /// In the database.
     std::vector<Forward> written() const { return world.rows.begin()->second.forwards; }
 
+    static Task<void> nothing() { co_return; }
+    static Task<void> lend(VmManager* manager, VmPtr vm, OperationPtr operation, RootUse use)
+    {
+        co_await manager->lend_root(vm, operation, StopFirst::Yes, std::move(use));
+    }
     static Task<void> opened(VmManager* manager, VmPtr vm, Forward wish) { co_await manager->open_forward(vm, wish); }
 
     World world;
@@ -123,6 +128,27 @@ TEST_F(VmForwardsTest, ARebootOfTheGuestKeepsThem)
         bangerd.drive([&] { return bangerd.vm("web")->ready() && bangerd.vm("web")->record.process.pid != before; }));
     bangerd.settle();
     EXPECT_THAT(ports(), ElementsAre("127.0.0.1:8080"));
+}
+
+TEST_F(VmForwardsTest, AStopJustAfterARebootEndsThem)
+{
+    forward({"127.0.0.1", 8080, 80});
+    bangerd.end_guest("web", GuestEnd::Reset);
+    ASSERT_TRUE(bangerd.drive([&] { return bangerd.vm("web")->reboot_wanted; }));
+    ASSERT_TRUE(bangerd.stop("web").ok());
+    EXPECT_THAT(written(), IsEmpty());
+    ASSERT_TRUE(bangerd.start("web").ok());
+    EXPECT_THAT(ports(), IsEmpty()) << "a later start opens none by itself";
+}
+
+TEST_F(VmForwardsTest, AStopForItsDiskEndsThem)
+{
+    forward({"127.0.0.1", 8080, 80});
+    RootUse use = [](const std::filesystem::path&) { return nothing(); };
+    ASSERT_TRUE(bangerd.run(lend(bangerd.manager.get(), bangerd.vm("web"), bangerd.operation(), std::move(use))).ok());
+    EXPECT_THAT(written(), IsEmpty());
+    ASSERT_TRUE(bangerd.start("web").ok());
+    EXPECT_THAT(ports(), IsEmpty());
 }
 
 TEST_F(VmForwardsTest, ABangerdThatComesBackOpensThemAgainButForOneThatIsTaken)

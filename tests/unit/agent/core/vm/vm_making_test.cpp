@@ -173,6 +173,15 @@ TEST_F(VmMakingTest, AnUnknownImageOrKernelIsNotFoundAndSaysWhatMakesIt)
     EXPECT_THAT(sentence, HasSubstr("banger kernel import"));
 }
 
+TEST_F(VmMakingTest, AChangedImageOrKernelIsNotTaken)
+{
+    bangerd.images.damaged = true;
+    EXPECT_EQ(refusal(bangerd.request("calm-otter")), ErrorCode::CorruptData);
+    bangerd.images.damaged = false;
+    bangerd.kernels.damaged = true;
+    EXPECT_EQ(refusal(bangerd.request("calm-otter")), ErrorCode::CorruptData);
+}
+
 TEST_F(VmMakingTest, AnImageThatGoesAfterTheCheckLeavesNothing)
 {
     const auto vm = bangerd.manager->reserve(bangerd.manager->check(bangerd.request("calm-otter")), {});

@@ -70,7 +70,8 @@ TEST(VmRecordTest, EachMemberThatIsMissingOrWrongIsCorruptData)
             try {
                 vm_spec_of(json);
                 const bool newer = key == "disk_rate" || key == "disk_iops" || key == "network_rate" || key == "nat" ||
-                                   key == "storage" || key == "overlay_bytes" || key == "home_in_image";
+                                   key == "storage" || key == "overlay_bytes" || key == "home_in_image" ||
+                                   key == "autostart";
                 EXPECT_TRUE(key == "image" || key == "kernel" || (newer && bad.is_null()))
                     << key << " was taken as " << json[key].is_array();
             } catch (const Error& error) {

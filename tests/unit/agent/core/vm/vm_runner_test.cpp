@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <fstream>
 
+#include "agent/core/vm/vm_folder.hpp"
 #include "tests/fakes/bangerd.hpp"
 
 namespace banger::agent::test {
@@ -53,6 +55,15 @@ TEST_F(VmRunnerTest, AStopIsCleanWhenTheGuestShutsDown)
     EXPECT_THAT(world.signals, IsEmpty());
     EXPECT_EQ(vm->record.state, VmState::Stopped) << "and no reboot, though the VMM ended with a reset";
     EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmRunnerTest, AStartRemovesTheDiskThatAKilledBangerdDidNotGrowToItsEnd)
+{
+    ASSERT_TRUE(bangerd.stop("calm-otter").ok());
+    const auto half = vm->folder / vm_folder::larger_work_disk;
+    std::ofstream{half} << "half a disk";
+    ASSERT_TRUE(bangerd.start("calm-otter").ok());
+    EXPECT_FALSE(std::filesystem::exists(half));
 }
 
 TEST_F(VmRunnerTest, AGuestThatHearsAndDoesNotShutDownIsEndedAtTheLimit)
