@@ -63,14 +63,27 @@ Agent::Agent(AgentPorts ports, Paths paths, StoreFindings findings)
       paths_{std::move(paths)},
       operations_{ports_.loop},
       statistics_{ports_.loop, ports_.disks, ports_.usage_of},
-      stale_{ports_.loop, {[this] { return vms_->list(); }, [this](const VmPtr& vm) { stop_stale(vm); }}}
+      stale_{ports_.loop, {[this] { return vms_->list(); }, [this](const VmPtr& vm) { stop_stale(vm); }}},
+      power_{ports_.loop,
+             ports_.power,
+             {.vms = [this] { return vms_->list(); },
+              .tell_time = [this] { vms_->tell_time(); },
+              .stop = [this](const VmPtr& vm) { stop_unasked(vm, "the host shuts down", session_end_limit); },
+              .log = [](const std::string& text) { json_log::write(json_log::Level::Info, text); }}},
+      owner_{sandbox_owner()},
+      cache_users_{paths_.cache / "users", owner_, paths_.state}
 {
     if (!findings.warning.empty()) {
         warnings_.push_back(findings.warning);
         json_log::write(json_log::Level::Error, findings.warning);
     }
     vms_ = std::make_unique<VmManager>(vm_ports(), paths_.vms(), ports_.settings.host().cpus, relay());
-    operations_.on_run(log_operation);
+    operations_.on_run([this](const Operation& operation) {
+        log_operation(operation);
+        if (operation_told_) {
+            operation_told_(operation);
+        }
+    });
     apply_settings();
     housekeep();
 }
@@ -87,7 +100,7 @@ VmPorts Agent::vm_ports()
                    .user_network = ports_.user_network,
                    .broker = ports_.broker,
                    .host_names = ports_.host_names,
-                   .sandbox_owner = sandbox_owner(),
+                   .sandbox_owner = owner_,
                    .resolvers = ports_.resolvers,
                    .images = ports_.images,
                    .kernels = ports_.kernels,
@@ -116,21 +129,31 @@ VmObserver Agent::relay()
 {
     const auto tell = [this](auto member) {
         return [this, member](const VmPtr& vm) {
-            if (const auto& call = observer_.*member) {
-                call(vm);
+            for (const auto* observer : {&observer_, &second_observer_}) {
+                if (const auto& call = observer->*member) {
+                    call(vm);
+                }
             }
         };
     };
-    return {.added = tell(&VmObserver::added),
+    return {.added =
+                [this, told = tell(&VmObserver::added)](const VmPtr& vm) {
+                    note_cache_use();
+                    told(vm);
+                },
             .changed =
                 [this, told = tell(&VmObserver::changed)](const VmPtr& vm) {
                     told(vm);
                     stale_.notice(vm);
+                    power_.notice(vm);
                 },
             .removed =
                 [this, told = tell(&VmObserver::removed)](const VmPtr& vm) {
                     told(vm);
-                    ports_.loop.post([this] { drop_unused(); });
+                    ports_.loop.post([this] {
+                        note_cache_use();
+                        drop_unused();
+                    });
                 },
             .log = [](const std::string& message,
                       const VmPtr& vm) { json_log::write(json_log::Level::Warn, message, vm->name()); }};
@@ -144,8 +167,10 @@ Task<void> Agent::recover()
     co_await clear_drafts();
     co_await vms_->recover(std::move(rows));
     recovered_ = true;
+    note_cache_use();
     drop_unused();
     spawn(take_bundle_at_start());
+    ports_.loop.post([this] { power_.begin(); });  // once it serves: a system bus that hangs is no reason not to
 }
 
 /// A draft that nobody makes any more (discard() knows) is of a bangerd that was killed. A new banger has a new banger-guest, which older kernels get, too.
@@ -191,12 +216,32 @@ void Agent::apply_settings()
 
 void Agent::stop_stale(const VmPtr& vm)
 {
+    stop_unasked(vm,
+                 "nobody has used it for " + to_string(ports_.settings.now()->auto_stop_stale_after) +
+                     " (auto_stop_stale_after)",
+                 default_stop_limit);
+}
+
+void Agent::stop_unasked(const VmPtr& vm, const std::string& why, std::chrono::milliseconds limit)
+{
     const auto operation = operations_.add("stop", vm->name());
-    json_log::write(json_log::Level::Info,
-                    "nobody has used it for " + to_string(ports_.settings.now()->auto_stop_stale_after) +
-                        " (auto_stop_stale_after); stopping it",
-                    vm->name(), std::to_string(operation->id()));
-    operations_.run(operation, vms_->stop(vm, operation, default_stop_limit));
+    json_log::write(json_log::Level::Info, why + "; stopping it", vm->name(), std::to_string(operation->id()));
+    operations_.run(operation, vms_->stop(vm, operation, limit));
+}
+
+void Agent::end_work()
+{
+    ending_.request_stop();
+    operations_.cancel_all();
+}
+
+void Agent::stop_all(const std::string& why)
+{
+    for (const auto& vm : vms_->list()) {
+        if (vm->running) {
+            stop_unasked(vm, why, default_stop_limit);
+        }
+    }
 }
 
 /// The file may have changed; a new one with a mistake changes nothing.
@@ -211,8 +256,11 @@ void Agent::look_at_settings()
 void Agent::share_environment(const Variables& caller)
 {
     check_same_folders(paths_, caller);
-    ports_.settings.share(caller);
+    const bool is_news = ports_.settings.share(caller);
     look_at_settings();
+    if (is_news && environment_changed_) {
+        environment_changed_();
+    }
 }
 
 Task<std::string> Agent::ask_for_name(std::filesystem::path program)
@@ -261,6 +309,7 @@ void Agent::housekeep()
 {
     housekeeping_ = ports_.loop.after(housekeeping_interval, [this] {
         vms_->housekeep();
+        power_.housekeep();
         look_at_settings();
         housekeep();
     });

@@ -3,39 +3,28 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/service/agent.hpp"
+#include "agent/service/banger_program.hpp"
 #include "agent/service/json_log.hpp"
+#include "agent/service/operation_progress.hpp"
 #include "common/rollback.hpp"
+#include "common/text.hpp"
 
 namespace banger::agent {
 namespace {
 
-/// banger beside bangerd (a build tree), else ../../bin (installed in libexec/banger), else from PATH.
-std::string banger_program()
+/// ssh reads its tokens in it, then the user's shell the rest.
+std::string proxy_word(const std::string& program)
 {
-    std::error_code none;
-    const auto here = std::filesystem::read_symlink("/proc/self/exe", none).parent_path();
-    for (const auto& candidate : {here / "banger", here / "../../bin/banger"}) {
-        if (std::filesystem::exists(candidate, none)) {
-            return candidate.lexically_normal().string();
-        }
+    std::string word;
+    for (const char c : shell_word(program)) {
+        word += c == '%' ? std::string{"%%"} : std::string(1, c);
     }
-    return "banger";
-}
-
-/// One that is not as it was taken in is made again.
-bool is_unharmed(const Artifacts& catalog, const Artifact& artifact)
-{
-    try {
-        catalog.check(artifact);
-    } catch (const Error&) {
-        return false;
-    }
-    return true;
+    return word;
 }
 
 /// A bundle with a base for images and none of its own is what a build starts from that names no other. Throws as RuntimeBundles::find().
@@ -50,6 +39,16 @@ ImageRecipe on_bundle(ImageRecipe recipe, const RuntimeBundles& bundles, const s
 }
 
 }  // namespace
+
+bool Agent::is_unharmed(const Artifacts& catalog, const Artifact& artifact)
+{
+    try {
+        catalog.check(artifact);
+    } catch (const Error&) {
+        return false;
+    }
+    return true;
+}
 
 void Agent::lock_name(const std::string& key)
 {
@@ -167,10 +166,7 @@ Task<void> Agent::make_artifact(Making making, OperationPtr operation)
 Task<void> Agent::make_and_adopt(Artifacts* catalog, std::string name, Make make, OperationPtr operation)
 {
     const auto draft = catalog->draft(name);
-    const MakingProgress progress{
-        .stage = [&loop = ports_.loop, operation](
-                     const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
-        .stop = operation->stop_token()};
+    const auto progress = progress_of(ports_.loop, operation);
     auto make_it = [make = std::move(make), draft, progress] { make(draft, progress); };
     co_await run_on(ports_.loop, making_lane_, std::move(make_it));
     Rollback no_leftovers;
@@ -178,11 +174,19 @@ Task<void> Agent::make_and_adopt(Artifacts* catalog, std::string name, Make make
     operation->check_cancelled();
     const auto artifact = catalog->adopt(draft, [](const Digest&) { return true; });
     no_leftovers.commit();
+    co_await seal(artifact.folder);
     report_artifact(operation, artifact, true);
     drop_unused();
     if (artifacts_changed_) {
         artifacts_changed_();
     }
+}
+
+/// Not on the loop: a disk that is written to by others takes its time.
+Task<void> Agent::seal(std::filesystem::path artifact)
+{
+    auto work = [&maker = ports_.maker, artifact] { maker.seal(artifact); };
+    co_await run_on(ports_.loop, work_lane_, std::move(work));
 }
 
 /// So that the first VM needn't wait for the verdict on KVM.
@@ -209,12 +213,7 @@ Task<std::vector<std::pair<std::string, std::string>>> Agent::ssh_options(VmPtr 
             lines.append(alias).append(" ").append(line).append("\n");
         }
     }
-    auto write_hosts = [known_hosts, lines] {
-        auto fresh = known_hosts;
-        fresh += ".new";
-        std::ofstream{fresh, std::ios::trunc} << lines;
-        std::filesystem::rename(fresh, known_hosts);
-    };
+    auto write_hosts = [known_hosts, lines] { write_text_whole(known_hosts, lines); };
     co_await run_on(ports_.loop, work_lane_, std::move(write_hosts));
     co_return std::vector<std::pair<std::string, std::string>>{
         {"IdentityFile", key.string()},
@@ -224,7 +223,7 @@ Task<std::vector<std::pair<std::string, std::string>>> Agent::ssh_options(VmPtr 
         {"StrictHostKeyChecking", "yes"},
         {"HostKeyAlias", alias},
         {"User", "root"},
-        {"ProxyCommand", banger_program() + " internal connect " + vm->name() + " 22"},
+        {"ProxyCommand", proxy_word(banger_program()) + " internal connect " + vm->name() + " 22"},
         {"ProxyUseFdpass", "yes"},
         {"LogLevel", "ERROR"},
     };

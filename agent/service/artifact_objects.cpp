@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/service/artifact_objects.hpp"
 
-#include <array>
+#include <algorithm>
+#include <iterator>
 
 #include "agent/service/dispatch.hpp"
 #include "agent/service/operation_object.hpp"
@@ -33,14 +34,21 @@ VariantMap details_of(const Artifact& artifact, const std::vector<std::string>& 
 void add_config(VariantMap& details, const Artifact& image)
 {
     const auto& config = *image.config;
-    const auto words = [](const std::vector<std::string>& list) { return sdbus::Variant{list}; };
+    // An image says what it likes, and the bus takes less than JSON does.
+    const auto text = [](const std::string& bytes) { return sdbus::Variant{to_utf8(bytes)}; };
+    const auto words = [](const std::vector<std::string>& list) {
+        std::vector<std::string> sound;
+        std::transform(list.begin(), list.end(), std::back_inserter(sound),
+                       [](const std::string& word) { return to_utf8(word); });
+        return sdbus::Variant{sound};
+    };
     details.emplace("manifest", sdbus::Variant{image.manifest});
     details.emplace("entrypoint", words(config.entrypoint));
     details.emplace("command", words(config.command));
     details.emplace("environment", words(config.environment));
-    details.emplace("user", sdbus::Variant{config.user});
-    details.emplace("working_dir", sdbus::Variant{config.working_dir});
-    details.emplace("stop_signal", sdbus::Variant{config.stop_signal});
+    details.emplace("user", text(config.user));
+    details.emplace("working_dir", text(config.working_dir));
+    details.emplace("stop_signal", text(config.stop_signal));
     details.emplace("exposed_ports", words(config.exposed_ports));
     details.emplace("systemd", sdbus::Variant{config.systemd});
 }
@@ -82,6 +90,11 @@ ImageObject::~ImageObject()
 {
     tell_bus([this] { emitInterfacesRemovedSignal(); });
     unregisterAdaptor();
+}
+
+void ImageObject::users_changed()
+{
+    tell_bus([this] { bus::emit_changed(getObject(), "dev.banger.Agent1.Image", {"Details"}); });
 }
 
 void ImageObject::Delete()
@@ -127,6 +140,11 @@ KernelObject::~KernelObject()
 {
     tell_bus([this] { emitInterfacesRemovedSignal(); });
     unregisterAdaptor();
+}
+
+void KernelObject::users_changed()
+{
+    tell_bus([this] { bus::emit_changed(getObject(), "dev.banger.Agent1.Kernel", {"Details"}); });
 }
 
 void KernelObject::Delete()

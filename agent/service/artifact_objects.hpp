@@ -18,6 +18,7 @@ public:
     static sdbus::ObjectPath path_of(const Artifact& image);
     ImageObject(sdbus::IConnection& connection, Agent& agent, Artifact image, std::function<void()> deleted);
     ~ImageObject();
+    void users_changed();
 
 private:
     void Delete() override;
@@ -37,6 +38,7 @@ public:
     static sdbus::ObjectPath path_of(const Artifact& kernel);
     KernelObject(sdbus::IConnection& connection, Agent& agent, Artifact kernel, std::function<void()> deleted);
     ~KernelObject();
+    void users_changed();
 
 private:
     void Delete() override;

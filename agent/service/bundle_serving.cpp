@@ -2,7 +2,10 @@
 // The half of Agent that takes a runtime bundle into use, and makes one.
 #include "agent/core/runtime/bundle_contents.hpp"
 #include "agent/service/agent.hpp"
+#include "agent/service/image_key.hpp"
 #include "agent/service/json_log.hpp"
+#include "agent/service/operation_progress.hpp"
+#include "common/either_stop.hpp"
 #include "common/rollback.hpp"
 #include "common/text.hpp"
 
@@ -12,10 +15,14 @@ namespace {
 constexpr auto bundled_name = "debian";
 constexpr auto bundled_docker_name = "debian-docker";
 
-/// A user's own artifact of that name stays; one of another bundle gives way.
+/// A user's own artifact of that name stays, and so does his own name for the same content; one of another bundle gives way.
 bool is_wanted(const Artifacts& catalog, const std::string& name, const Digest& digest)
 {
     const auto present = catalog.find(name);
+    const auto same = catalog.find(digest.str());
+    if (same && !same->name.empty() && same->name != name) {
+        return false;
+    }
     return !present || (present->digest != digest && present->origin.starts_with(bundle_origin));
 }
 
@@ -48,8 +55,21 @@ void add_image(BundleRecipe& recipe, const char* part, const std::optional<Artif
     }
 }
 
+/// A bundle's initrd is made anew where it is taken into use, of what the kernel's package has.
+void refuse_initrd_of_users(const Artifact& kernel)
+{
+    std::error_code none;
+    if (std::filesystem::exists(kernel.folder / artifact_file::first_initrd, none)) {
+        throw Error{ErrorCode::InvalidArgument,
+                    "the kernel " + kernel.name +
+                        " was imported with an initrd, and a bundle has no place for that; import it without "
+                        "--initrd under another name, and package that one (--kernel)"};
+    }
+}
+
 void add_kernel(BundleRecipe& recipe, const Artifact& kernel)
 {
+    refuse_initrd_of_users(kernel);
     const auto version = version_of(kernel);
     recipe.ingredients.push_back(
         {.part = bundle_part::kernel, .file = kernel.folder / artifact_file::kernel, .version = version});
@@ -75,16 +95,21 @@ void add_programs(BundleRecipe& recipe, const RuntimePrograms& programs)
 
 }  // namespace
 
-Task<void> Agent::take_bundle()
+Task<void> Agent::take_bundle(std::stop_token stop)
 {
     try {
-        const auto registered = co_await register_bundle();
+        const auto registered = co_await register_bundle(stop);
         for (const auto& what : registered) {
             json_log::write(json_log::Level::Info, "from the runtime bundle: " + what);
         }
     } catch (const std::exception& failure) {
-        json_log::write(json_log::Level::Warn,
-                        std::string{"the runtime bundle can't be taken into use: "} + failure.what());
+        if (!stop.stop_requested() && !ending_.stop_requested()) {
+            json_log::write(json_log::Level::Warn,
+                            std::string{"the runtime bundle can't be taken into use: "} + failure.what());
+        }
+    }
+    if (stop.stop_requested()) {
+        throw Error{ErrorCode::Cancelled, "cancelled"};
     }
 }
 
@@ -98,11 +123,11 @@ Task<void> Agent::take_bundle_at_start()
         json_log::write(json_log::Level::Warn,
                         std::string{"a fetch that was killed can't be cleared up: "} + failure.what());
     }
-    co_await take_bundle();
+    co_await take_bundle({});
 }
 
 /// Gives what is new: "image debian", "kernel debian".
-Task<std::vector<std::string>> Agent::register_bundle()
+Task<std::vector<std::string>> Agent::register_bundle(std::stop_token stop)
 {
     const auto guard = co_await registering_.lock();
     auto find = [&bundles = ports_.bundles] { return bundles.find(); };
@@ -113,16 +138,16 @@ Task<std::vector<std::string>> Agent::register_bundle()
     }
     const bool has_rootfs = bundle->contents.find(bundle_part::rootfs) != nullptr;
     const bool has_docker = bundle->contents.find(bundle_part::rootfs_docker) != nullptr;
-    const bool kernel = co_await take_kernel(*bundle);
+    const bool kernel = co_await take_kernel(*bundle, stop);
     const std::string name = bundled_name;
     bool image = false;
     if (has_rootfs) {
-        image = co_await take_image(*bundle, bundle_part::rootfs, name);
+        image = co_await take_image(*bundle, bundle_part::rootfs, name, stop);
     }
     const std::string docker_name = has_rootfs ? bundled_docker_name : bundled_name;
     bool docker_image = false;
     if (has_docker) {
-        docker_image = co_await take_image(*bundle, bundle_part::rootfs_docker, docker_name);
+        docker_image = co_await take_image(*bundle, bundle_part::rootfs_docker, docker_name, stop);
     }
     if (kernel) {
         registered.push_back(std::string{"kernel "} + bundled_name);
@@ -139,29 +164,33 @@ Task<std::vector<std::string>> Agent::register_bundle()
     co_return registered;
 }
 
-Task<bool> Agent::take_image(FoundBundle bundle, const char* part, std::string name)
+Task<bool> Agent::take_image(FoundBundle bundle, const char* part, std::string name, std::stop_token stop)
 {
     const auto disk = *bundle.contents.find(part);
     if (!is_wanted(ports_.images, name, disk.digest.value())) {
         co_return false;
     }
-    const auto key = "image " + name;
+    const auto key = image_key(name);
     if (!being_made_.insert(key).second) {
         co_return false;  // somebody builds one of that name, which is the one that is wanted
     }
     Rollback unlock;
     unlock.add([this, key] { being_made_.erase(key); });
     const auto draft = ports_.images.draft("bundle-" + name);
-    auto make = [&bundles = ports_.bundles, bundle, disk, name, draft] {
-        bundles.make_image(bundle, disk, name, draft, {});
+    auto make = [&bundles = ports_.bundles, bundle, disk, name, draft, stop, ending = ending_.get_token()] {
+        const EitherStop either{stop, ending};
+        bundles.make_image(bundle, disk, name, draft, either.token());
     };
     co_await run_on(ports_.loop, making_lane_, std::move(make));
+    Rollback no_leftovers;
+    no_leftovers.add([&maker = ports_.maker, &draft] { maker.discard(draft); });
     ports_.images.adopt(draft, [](const Digest&) { return true; });
+    no_leftovers.commit();
     drop_unused();
     co_return true;
 }
 
-Task<bool> Agent::take_kernel(FoundBundle bundle)
+Task<bool> Agent::take_kernel(FoundBundle bundle, std::stop_token stop)
 {
     const std::string name = bundled_name;
     if (!is_wanted(ports_.kernels, name, ports_.bundles.kernel_digest(bundle))) {
@@ -175,21 +204,27 @@ Task<bool> Agent::take_kernel(FoundBundle bundle)
     unlock.add([this, key] { being_made_.erase(key); });
     const auto draft = ports_.kernels.draft("bundle-" + name);
     // The initrd is written anew with this bangerd's own banger-guest.
-    auto make = [&bundles = ports_.bundles, &maker = ports_.maker, bundle, name, draft] {
-        bundles.make_kernel(bundle, name, draft, {});
+    auto make = [&bundles = ports_.bundles, &maker = ports_.maker, bundle, name, draft, stop,
+                 ending = ending_.get_token()] {
+        const EitherStop either{stop, ending};
+        bundles.make_kernel(bundle, name, draft, either.token());
         Rollback discard;
         discard.add([&maker, &draft] { maker.discard(draft); });
         maker.refresh_initrd(draft);
         discard.commit();
     };
     co_await run_on(ports_.loop, making_lane_, std::move(make));
+    Rollback no_leftovers;
+    no_leftovers.add([&maker = ports_.maker, &draft] { maker.discard(draft); });
     const auto kernel = ports_.kernels.adopt(draft, [](const Digest&) { return true; });
+    no_leftovers.commit();
     drop_unused();
     probe_in_background(kernel);
     co_return true;
 }
 
-BundleRecipe Agent::recipe_of(const PackageWish& wish) const
+/// And what is read for it.
+std::pair<BundleRecipe, std::vector<Digest>> Agent::recipe_of(const PackageWish& wish) const
 {
     const auto config = ports_.settings.for_request({});
     const bool as_usual = wish.image.empty() && wish.docker_image.empty();
@@ -216,16 +251,31 @@ BundleRecipe Agent::recipe_of(const PackageWish& wish) const
                                   .file = config.default_packages_file,
                                   .version = std::string{"banger "} + BANGER_VERSION,
                                   .text = ports_.maker.default_package_list()});
-    return recipe;
+    std::vector<Digest> read{kernel->digest};
+    for (const auto& ingredient : recipe.ingredients) {
+        if (ingredient.digest) {
+            read.push_back(*ingredient.digest);
+        }
+    }
+    return {std::move(recipe), std::move(read)};
 }
 
 OperationPtr Agent::package_runtime(PackageWish wish)
 {
-    auto recipe = recipe_of(wish);
+    auto [recipe, read] = recipe_of(wish);
     if (!being_made_.insert("bundle").second) {
         throw Error{ErrorCode::InUse, "a bundle is being made already; wait for it, or cancel it"};
     }
     auto operation = operations_.add("package-runtime", "bundle");
+    std::vector<std::function<void()>> releases;
+    for (const auto& digest : read) {
+        releases.push_back(hold(digest));
+    }
+    operation->when_ended([releases] {
+        for (const auto& release : releases) {
+            release();
+        }
+    });
     operations_.run(operation, package_runtime(std::move(recipe), operation));
     return operation;
 }
@@ -234,12 +284,7 @@ Task<void> Agent::package_runtime(BundleRecipe recipe, OperationPtr operation)
 {
     Rollback unlock;
     unlock.add([this] { being_made_.erase("bundle"); });
-    const RuntimeProgress progress{
-        .stage = [&loop = ports_.loop, operation](
-                     const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
-        .fraction = [&loop = ports_.loop, operation](
-                        double fraction) { loop.post([operation, fraction] { operation->set_fraction(fraction); }); },
-        .stop = operation->stop_token()};
+    const auto progress = progress_with_fraction<RuntimeProgress>(ports_.loop, operation);
     auto pack = [&bundles = ports_.bundles, &programs = ports_.programs, recipe, progress] {
         auto whole = recipe;
         add_programs(whole, programs);

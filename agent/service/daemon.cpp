@@ -3,7 +3,9 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -12,7 +14,9 @@
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/json_log.hpp"
+#include "common/denial.hpp"
 #include "common/file_lock.hpp"
+#include "common/text.hpp"
 
 namespace banger::agent {
 namespace {
@@ -23,9 +27,13 @@ constexpr std::chrono::milliseconds drain_time{200};
 /// For one that leaves because it is idle: it has given its name back already, and so we were started.
 constexpr std::chrono::seconds lock_wait{3};
 
-}  // namespace
+std::string host_name()
+{
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    return ::gethostname(name.data(), HOST_NAME_MAX) == 0 ? std::string{name.data()} : std::string{};
+}
 
-UniqueFd lock_state(const Paths& paths)
+UniqueFd lock_folders(const Paths& paths)
 {
     for (const auto& folder : {paths.state, paths.cache}) {
         make_private_folder(folder);
@@ -38,10 +46,38 @@ UniqueFd lock_state(const Paths& paths)
         const auto other = json.is_object() ? " (PID " + json.value("pid", nlohmann::json{}).dump() + ", on the bus " +
                                                   json.value("address", nlohmann::json{}).dump() + ")"
                                             : std::string{};
-        throw Error{ErrorCode::AlreadyExists,
-                    "bangerd is already running for " + paths.state.string() + other + "; banger daemon stop ends it"};
+        const auto where = other_host_in(json);
+        throw Error{ErrorCode::AlreadyExists, "bangerd is already running for " + paths.state.string() + where + other +
+                                                  "; banger daemon stop" + where + " ends it"};
     }
     return std::move(*lock);
+}
+
+}  // namespace
+
+std::string other_host_in(const nlohmann::json& announcement)
+{
+    const auto at = announcement.is_object() ? announcement.find("host") : announcement.end();
+    const bool is_other = at != announcement.end() && at->is_string() && *at != host_name();
+    return is_other ? " on the host " + shown(at->get<std::string>()) : "";
+}
+
+UniqueFd lock_state(const Paths& paths)
+{
+    try {
+        return lock_folders(paths);
+    } catch (const Error& problem) {
+        const int cause = problem.cause() ? problem.cause()->value() : 0;
+        if (cause == EROFS) {
+            throw Error{problem.code(),
+                        std::string{problem.what()} +
+                            "; findmnt -T ~ shows why, and XDG_STATE_HOME and XDG_CACHE_HOME name other folders"};
+        }
+        if (cause == ENOSPC || cause == EDQUOT) {
+            throw Error{problem.code(), std::string{problem.what()} + "; df -h ~ and quota show what is used up"};
+        }
+        throw Error{problem.code(), with_denial_hint(problem.what())};
+    }
 }
 
 Daemon::Daemon(EventLoop& loop, Agent& agent, sdbus::IConnection& connection, DaemonSettings settings)
@@ -53,12 +89,14 @@ Daemon::Daemon(EventLoop& loop, Agent& agent, sdbus::IConnection& connection, Da
 
 Daemon::~Daemon()
 {
+    agent_->on_environment_changed({});
     if (announced_) {
         std::error_code none;
         std::filesystem::remove(agent_->paths().announcement(), none);
     }
+    desktop_.reset();
     manager_.reset();
-    agent_->operations().cancel_all();
+    agent_->end_work();
 }
 
 void Daemon::start()
@@ -85,8 +123,12 @@ Task<void> Daemon::serve()
         // After the answer went out.
         loop_->post([this] { loop_->quit(0); });
     });
+    if (settings_.desktop) {
+        desktop_ = std::make_unique<Desktop>(*connection_, *agent_, *settings_.desktop);
+    }
     announce();
     announced_ = true;
+    agent_->on_environment_changed([this] { announce_anew(); });
     bus::request_name(*connection_, bus_name);
     json_log::write(json_log::Level::Info, "serving on " + settings_.address);
     watch_idleness();
@@ -98,18 +140,37 @@ void Daemon::announce() const
     const auto path = agent_->paths().announcement();
     const auto fresh = path.string() + ".new";
     std::ofstream file{fresh, std::ios::trunc};
-    file << nlohmann::json{{"pid", ::getpid()}, {"address", settings_.address}, {"version", BANGER_VERSION}}.dump()
-         << "\n";
+    const auto& paths = agent_->paths();
+    const nlohmann::json announcement{
+        {"pid", ::getpid()},
+        {"host", host_name()},
+        {"address", settings_.address},
+        {"name", std::string{connection_->getUniqueName()}},
+        {"version", BANGER_VERSION},
+        // By these a client knows that it need not share its own.
+        {"folders", nlohmann::json::array({paths.state.string(), paths.cache.string(), paths.config.string()})},
+        {"environment", agent_->settings().shared_variables()}};
+    file << announcement.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     file.close();
     if (!file || ::rename(fresh.c_str(), path.c_str()) < 0) {
         throw errno_error("can't write " + path.string(), errno);
     }
 }
 
+/// Clients go on sharing what the file doesn't say, so one that can't be written costs a call each.
+void Daemon::announce_anew() const
+{
+    try {
+        announce();
+    } catch (const Error& failure) {
+        json_log::write(json_log::Level::Warn, failure.what());
+    }
+}
+
 bool Daemon::is_idle()
 {
     return agent_->vms().running_count() == 0 && agent_->operations().running() == 0 &&
-           manager_->calls_since_asked() == 0;
+           manager_->calls_since_asked() == 0 && (!desktop_ || desktop_->calls_since_asked() == 0);
 }
 
 void Daemon::watch_idleness()

@@ -53,6 +53,8 @@ Task<std::tuple<DoctorRows>> examine_host(Agent* agent)
         check_config(*agent)};
     const auto programs = agent->host().programs();
     findings.insert(findings.end(), programs.begin(), programs.end());
+    const auto surroundings = co_await agent->host().surroundings();
+    findings.insert(findings.end(), surroundings.begin(), surroundings.end());
     findings.push_back(check_artifact("kernel", kernel, "banger kernel import"));
     findings.push_back(check_artifact("image", agent->images().find("debian"), "banger image build"));
     findings.push_back(check_runtime(*agent));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of Agent that gives new guests the user's files: [[file_sync]].
+#include <chrono>
 #include <map>
 
 #include "agent/service/agent.hpp"
@@ -7,6 +8,8 @@
 
 namespace banger::agent {
 namespace {
+
+constexpr std::chrono::minutes file_sync_limit{5};  // the VM can't be stopped meanwhile
 
 Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -60,8 +63,13 @@ Task<void> Agent::give_files(VmPtr vm, OperationPtr operation)
     for (const auto& [folder, files] : by_folder) {
         folders.push_back(folder);
     }
+    const auto latest = std::chrono::steady_clock::now() + file_sync_limit;
     co_await make_guest_folders(vm, folders);
     for (auto& entry : by_folder) {
+        operation->check_cancelled();
+        if (std::chrono::steady_clock::now() > latest) {
+            throw Error{ErrorCode::TimedOut, "file_sync: the guest takes your files too slowly"};
+        }
         auto place = bytes_of(entry.first);
         auto opened = co_await VmManager::link(vm).copy_in(std::move(place));
         auto ends = std::make_shared<GuestCopyEnds>(std::move(opened));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of Agent that keeps images: of files and VMs, whole, and no longer than somebody needs them.
 #include "agent/service/agent.hpp"
+#include "agent/service/image_key.hpp"
 #include "agent/service/json_log.hpp"
+#include "agent/service/operation_progress.hpp"
 #include "common/rollback.hpp"
 
 namespace banger::agent {
 namespace {
-
-std::string image_key(const std::string& name) { return "image " + name; }
 
 std::string comma_separated(const std::vector<std::string>& names)
 {
@@ -17,6 +17,9 @@ std::string comma_separated(const std::vector<std::string>& names)
     }
     return text;
 }
+
+/// No coroutine: it throws where it is called.
+Task<void> throw_refusal(const Error& refusal) { throw Error{refusal}; }
 
 }  // namespace
 
@@ -37,15 +40,19 @@ OperationPtr Agent::register_image(DiskSource source, Remake remake)
                          .remake = remake});
 }
 
-OperationPtr Agent::promote_vm(VmPtr vm, const std::string& name, Remake remake, StopFirst stop)
+OperationPtr Agent::promote_vm(VmPtr vm, const std::string& name, Remake remake, StopFirst stop, WhenRefused refused)
 {
     VmManager::check_lendable(vm, stop);
-    const auto present = ports_.images.find(name);
-    if (present && present->name == name && remake == Remake::Never) {
-        throw Error{ErrorCode::AlreadyExists, "the image " + name + " is " + present->origin +
-                                                  "; give the new one another --name, or replace it with --force"};
+    try {
+        claim_for_promotion(name, remake);
+    } catch (const Error& refusal) {
+        if (refused == WhenRefused::Leave || vm->record.spec.on_stop == StopPolicy::Keep) {
+            throw;
+        }
+        auto operation = operations_.add("promote-vm", name);
+        operations_.run(operation, refuse_and_keep(std::move(vm), refusal, stop, operation));
+        return operation;
     }
-    lock_name(image_key(name));
     const auto& spec = vm->record.spec;
     DiskSource source{
         .name = name, .origin = "VM " + vm->name() + " of " + spec.image + "@" + spec.image_digest.brief(), .disk = {}};
@@ -55,6 +62,23 @@ OperationPtr Agent::promote_vm(VmPtr vm, const std::string& name, Remake remake,
     auto operation = operations_.add("promote-vm", name);
     operations_.run(operation, promote(std::move(vm), std::move(source), stop, operation));
     return operation;
+}
+
+void Agent::claim_for_promotion(const std::string& name, Remake remake)
+{
+    const auto present = ports_.images.find(name);
+    if (present && present->name == name && remake == Remake::Never) {
+        throw Error{ErrorCode::AlreadyExists, "the image " + name + " is " + present->origin +
+                                                  "; give the new one another --name, or replace it with --force"};
+    }
+    lock_name(image_key(name));
+}
+
+/// As any failure of a promotion: the VM is stopped in order first, and the error names what promotes it under another name.
+Task<void> Agent::refuse_and_keep(VmPtr vm, Error refusal, StopFirst stop, OperationPtr operation)
+{
+    RootUse use = [refusal](const std::filesystem::path&) { return throw_refusal(refusal); };
+    co_await vms_->lend_root(vm, operation, stop, std::move(use));
 }
 
 Task<void> Agent::promote(VmPtr vm, DiskSource source, StopFirst stop, OperationPtr operation)
@@ -87,10 +111,7 @@ OperationPtr Agent::verify_image(const Artifact& image)
 
 Task<void> Agent::verify(Artifact image, OperationPtr operation)
 {
-    const MakingProgress progress{
-        .stage = [&loop = ports_.loop, operation](
-                     const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
-        .stop = operation->stop_token()};
+    const auto progress = progress_of(ports_.loop, operation);
     auto look = [&maker = ports_.maker, image, progress] {
         return maker.is_whole(image.folder, image.digest, progress);
     };
@@ -125,13 +146,19 @@ void Agent::refuse_deletion(const char* what, const Artifact& artifact, const st
         throw Error{ErrorCode::InUse,
                     subject + " is used by " + comma_separated(users) + "; delete those VMs first (banger vm delete)"};
     }
+    if (const auto others = cache_users_.others_of(artifact.digest); !others.empty()) {
+        throw Error{ErrorCode::InUse, subject + " is used by VMs of " + comma_separated(others) + ", which shares " +
+                                          paths_.cache.string() +
+                                          "; delete those VMs first (XDG_STATE_HOME says whose)"};
+    }
     if (being_made_.contains(std::string{what} + " " + artifact.name)) {
         throw Error{ErrorCode::InUse, subject + " is being made anew; wait for that to end, or cancel it"};
     }
     if (held_.contains(artifact.digest.str())) {
-        throw Error{ErrorCode::InUse, subject +
-                                          " is being read, by a build or a verification; wait for that to end, "
-                                          "or cancel it"};
+        throw Error{ErrorCode::InUse,
+                    subject +
+                        " is being read, by a build, a verification or a bundle; wait for that to end, "
+                        "or cancel it"};
     }
 }
 
@@ -158,6 +185,34 @@ void Agent::discard_later(std::filesystem::path aside)
     }
 }
 
+/// By the lane of rows, so before the row of a VM that is made. Not before all VMs are known, or those that aren't would seem to use nothing.
+void Agent::note_cache_use()
+{
+    if (!recovered_) {
+        return;
+    }
+    std::set<std::string> digests;
+    for (const auto& vm : vms_->list()) {
+        digests.insert({vm->record.spec.image_digest.str(), vm->record.spec.kernel_digest.str()});
+    }
+    if (digests == noted_use_) {
+        return;
+    }
+    noted_use_ = digests;
+    auto write = [users = cache_users_, digests] {
+        try {
+            users.write(digests);
+        } catch (const std::exception& problem) {
+            json_log::write(
+                json_log::Level::Warn,
+                std::string{"other state folders don't learn what VMs use of the cache: "} + problem.what());
+        }
+    };
+    [[maybe_unused]] const bool taken = store_lane_.submit(std::move(write));  // a full lane: with the next change
+}
+
+bool Agent::is_used_elsewhere(const Digest& digest) const { return !cache_users_.others_of(digest).empty(); }
+
 /// What lost its name to a newer one is kept for those who use it, and for nobody else.
 void Agent::drop_unused()
 {
@@ -167,7 +222,8 @@ void Agent::drop_unused()
     bool changed = false;
     const auto sweep = [&](Artifacts& catalog, auto&& users) {
         for (const auto& artifact : catalog.list()) {
-            if (!artifact.name.empty() || held_.contains(artifact.digest.str()) || !users(artifact.digest).empty()) {
+            if (!artifact.name.empty() || held_.contains(artifact.digest.str()) || !users(artifact.digest).empty() ||
+                is_used_elsewhere(artifact.digest)) {
                 continue;
             }
             try {

@@ -5,7 +5,9 @@
 
 #include "agent/service/agent.hpp"
 #include "agent/service/dispatch.hpp"
+#include "agent/service/image_key.hpp"
 #include "agent/service/manager_object.hpp"
+#include "agent/service/operation_progress.hpp"
 #include "common/rollback.hpp"
 
 namespace banger::agent {
@@ -13,8 +15,6 @@ namespace {
 
 constexpr auto cache_key = "image cache";
 constexpr auto usual_pull_size = 16 * gib;
-
-std::string image_key(const std::string& name) { return "image " + name; }
 
 /// What an image's origin begins with, whatever the digest.
 std::string undated(const std::string& origin) { return origin.substr(0, origin.rfind("@sha256:")); }
@@ -74,20 +74,6 @@ void Agent::end_pull(const std::string& name) noexcept
     }
 }
 
-PullProgress Agent::pull_progress(const OperationPtr& operation)
-{
-    auto* loop = &ports_.loop;
-    PullProgress progress;
-    progress.stage = [loop, operation](const std::string& stage) {
-        loop->post([operation, stage] { operation->set_stage(stage); });
-    };
-    progress.stop = operation->stop_token();
-    progress.fraction = [loop, operation](double fraction) {
-        loop->post([operation, fraction] { operation->set_fraction(fraction); });
-    };
-    return progress;
-}
-
 Task<void> Agent::pull_now(PullRecipe recipe, Remake remake, OperationPtr operation)
 {
     const auto present = ports_.images.find(recipe.name);
@@ -98,11 +84,12 @@ Task<void> Agent::pull_now(PullRecipe recipe, Remake remake, OperationPtr operat
                                                       "; give the new one another --name, or replace it with --force"};
         }
         recipe.size = recipe.size.bytes() == 0 ? ByteSize{present->size} : recipe.size;
-        recipe.there_already = recipe.size.bytes() == present->size ? present->origin : "";
+        const bool will_do = recipe.size.bytes() == present->size && is_unharmed(ports_.images, *present);
+        recipe.there_already = will_do ? present->origin : "";
     }
     recipe.size = recipe.size.bytes() == 0 ? usual_pull_size : recipe.size;
     const auto draft = ports_.images.draft(recipe.name);
-    const auto progress = pull_progress(operation);
+    const auto progress = progress_with_fraction<PullProgress>(ports_.loop, operation);
     auto pull = [&puller = ports_.puller, recipe, draft, progress] { return puller.pull(recipe, draft, progress); };
     const auto outcome = co_await run_on(ports_.loop, pulling_lane_, std::move(pull));
     const bool made = outcome == PullOutcome::Made;
@@ -116,6 +103,7 @@ Task<void> Agent::pull_now(PullRecipe recipe, Remake remake, OperationPtr operat
         operation->check_cancelled();
         artifact = ports_.images.adopt(draft, [](const Digest&) { return true; });
         no_leftovers.commit();
+        co_await seal(artifact->folder);
         drop_unused();
     }
     operation->result() = {{"name", artifact->name},
@@ -164,7 +152,7 @@ Task<void> Agent::prune_now(PruneRequest request, OperationPtr operation)
 {
     Rollback unlock;
     unlock.add([this] { being_made_.erase(cache_key); });
-    const auto progress = pull_progress(operation);
+    const auto progress = progress_with_fraction<PullProgress>(ports_.loop, operation);
     auto prune = [&puller = ports_.puller, request, progress] { return puller.prune(request, progress); };
     const auto pruned = co_await run_on(ports_.loop, pulling_lane_, std::move(prune));
     operation->result() = {{"blobs", pruned.blobs}, {"bytes", pruned.bytes}, {"drafts", pruned.drafts}};
@@ -172,7 +160,7 @@ Task<void> Agent::prune_now(PruneRequest request, OperationPtr operation)
 
 sdbus::ObjectPath ManagerObject::PullImage(const VariantMap& map)
 {
-    ++calls_;
+    note_call();
     return answer("PullImage", [&] {
         const Options options{map, {"source", "name", "size_bytes", "force"}};
         auto source = parse_oci_source(options.get<std::string>("source", ""));
@@ -206,7 +194,7 @@ ByteSize ManagerObject::checked_pull_size(std::uint64_t bytes)
 
 sdbus::ObjectPath ManagerObject::PruneImageCache(const VariantMap& map)
 {
-    ++calls_;
+    note_call();
     return answer("PruneImageCache", [&] {
         const Options options{map, {"all"}};
         const auto keep = options.get<bool>("all", false) ? CachedBlobs::None : CachedBlobs::OfImages;

@@ -85,7 +85,9 @@ ImageRecipe ManagerObject::recipe_of(const Options& options, const Config& confi
         const auto image = agent_->images().find(base);
         if (!image) {
             throw banger::Error{ErrorCode::NotFound, "there is no image \"" + shown(base) +
-                                                         "\" to build on; banger image list shows what there is"};
+                                                         "\" to build on; banger image list shows what there is, and "
+                                                         "a file is given with its folder: ./" +
+                                                         shown(base)};
         }
         agent_->images().check(*image);
         recipe.base = image->folder / artifact_file::root_file_system;
@@ -97,7 +99,7 @@ ImageRecipe ManagerObject::recipe_of(const Options& options, const Config& confi
 
 sdbus::ObjectPath ManagerObject::BuildImage(const VariantMap& map)
 {
-    ++calls_;
+    note_call();
     return answer("BuildImage", [&] {
         const Options options{map,
                               {"name", "suite", "size_bytes", "packages", "packages_file", "more_packages_files",
@@ -116,7 +118,7 @@ sdbus::ObjectPath ManagerObject::BuildImage(const VariantMap& map)
 
 sdbus::ObjectPath ManagerObject::RegisterImage(const std::string& file, const VariantMap& map)
 {
-    ++calls_;
+    note_call();
     return answer("RegisterImage", [&] {
         const Options options{map, {"name", "force"}};
         if (file.empty()) {
@@ -130,19 +132,20 @@ sdbus::ObjectPath ManagerObject::RegisterImage(const std::string& file, const Va
 
 sdbus::ObjectPath ManagerObject::PromoteVm(const std::string& vm, const VariantMap& map)
 {
-    ++calls_;
+    note_call();
     return answer("PromoteVm", [&] {
-        const Options options{map, {"name", "force", "stop"}};
+        const Options options{map, {"name", "force", "stop", "keep"}};
         const auto stop = options.get<bool>("stop", false) ? StopFirst::Yes : StopFirst::No;
+        const auto refused = options.get<bool>("keep", false) ? WhenRefused::KeepVm : WhenRefused::Leave;
         const auto operation =
-            agent_->promote_vm(agent_->vms().get(vm), name_in(options, ""), remake_wanted(options), stop);
+            agent_->promote_vm(agent_->vms().get(vm), name_in(options, ""), remake_wanted(options), stop, refused);
         return OperationObject::path_of(operation->id());
     });
 }
 
 sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
 {
-    ++calls_;
+    note_call();
     return answer("ImportKernel", [&] {
         const Options options{map, {"name", "vmlinuz", "modules", "initrd", "suite", "flavour", "package", "force"}};
         const bool is_file = options.has("vmlinuz");

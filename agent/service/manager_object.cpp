@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "agent/service/client_watch.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/doctor.hpp"
 #include "common/text.hpp"
@@ -33,6 +34,17 @@ void sync_objects(Map& objects, const std::vector<Artifact>& artifacts,
         }
     }
     objects = std::move(fresh);
+}
+
+/// To the objects of the artifact that a VM which came or went uses; their keys are those of sync_objects().
+template <typename Map>
+void tell_users_changed(Map& objects, const Digest& digest)
+{
+    for (auto& [key, object] : objects) {
+        if (key.ends_with("@" + digest.str())) {
+            object->users_changed();
+        }
+    }
 }
 
 const Artifact& found(const std::optional<Artifact>& artifact, const std::string& what, const std::string& name)
@@ -78,8 +90,13 @@ ManagerObject::ManagerObject(sdbus::IConnection& connection, Agent& agent, std::
       quit_{std::move(quit)}
 {
     registerAdaptor();
-    const auto add_vm = [this](const VmPtr& vm) {
+    const auto tell_users = [this](const VmPtr& vm) {
+        tell_users_changed(images_, vm->record.spec.image_digest);
+        tell_users_changed(kernels_, vm->record.spec.kernel_digest);
+    };
+    const auto add_vm = [this, tell_users](const VmPtr& vm) {
         vms_.emplace(vm->record.id.str(), std::make_unique<VmObject>(*connection_, *agent_, vm));
+        tell_users(vm);
     };
     for (const auto& vm : agent.vms().list()) {
         add_vm(vm);
@@ -91,7 +108,11 @@ ManagerObject::ManagerObject(sdbus::IConnection& connection, Agent& agent, std::
                                at->second->changed();
                            }
                        },
-                   .removed = [this](const VmPtr& vm) { vms_.erase(vm->record.id.str()); },
+                   .removed =
+                       [this, tell_users](const VmPtr& vm) {
+                           vms_.erase(vm->record.id.str());
+                           tell_users(vm);
+                       },
                    .log = {}});
     agent.operations().observe(
         [this](const OperationPtr& operation) {
@@ -100,6 +121,13 @@ ManagerObject::ManagerObject(sdbus::IConnection& connection, Agent& agent, std::
         [this](std::uint64_t id) { operations_.erase(id); });
     agent.on_artifacts_changed([this] { sync_artifacts(); });
     sync_artifacts();
+}
+
+/// A call of anybody's sees the settings as the file has them by now.
+void ManagerObject::note_call()
+{
+    ++calls_;
+    agent_->look_at_settings();
 }
 
 ManagerObject::~ManagerObject()
@@ -127,7 +155,7 @@ std::vector<
                   std::string, std::int64_t, std::string, std::string, std::string, std::string, bool, std::string>>
 ManagerObject::ListVms(const std::map<std::string, std::string>& filter)
 {
-    ++calls_;
+    note_call();
     return answer("ListVms", [&] {
         decltype(ListVms(filter)) rows;
         for (const auto& [key, value] : filter) {
@@ -172,7 +200,7 @@ Task<std::tuple<ManagerObject::StatsRows>> ManagerObject::stats_rows(Agent* agen
 
 void ManagerObject::Stats(sdbus::Result<StatsRows>&& result, std::vector<std::string> names)
 {
-    ++calls_;
+    ++calls_;  // comes every two seconds from who watches, and nothing of it is a setting
     try {
         std::vector<VmPtr> vms;
         for (const auto& name : names) {
@@ -190,7 +218,7 @@ void ManagerObject::Stats(sdbus::Result<StatsRows>&& result, std::vector<std::st
 
 sdbus::ObjectPath ManagerObject::FindVm(const std::string& name)
 {
-    ++calls_;
+    note_call();
     return answer("FindVm", [&] { return VmObject::path_of(agent_->vms().get(name)->record.id); });
 }
 
@@ -198,7 +226,7 @@ std::vector<sdbus::Struct<std::string, std::string, std::uint64_t, std::uint64_t
                           std::vector<std::string>>>
 ManagerObject::ListImages()
 {
-    ++calls_;
+    note_call();
     return answer("ListImages", [&] {
         // One walk over the VMs for all images, however many there are of both.
         std::map<std::string, std::vector<std::string>> users;
@@ -216,7 +244,7 @@ ManagerObject::ListImages()
 
 sdbus::ObjectPath ManagerObject::FindImage(const std::string& name)
 {
-    ++calls_;
+    note_call();
     return answer("FindImage", [&] { return ImageObject::path_of(found(agent_->images().find(name), "image", name)); });
 }
 
@@ -224,7 +252,7 @@ std::vector<
     sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
 ManagerObject::ListKernels()
 {
-    ++calls_;
+    note_call();
     return answer("ListKernels", [&] {
         auto kernels = agent_->kernels().list();
         std::stable_sort(kernels.begin(), kernels.end(),
@@ -242,7 +270,7 @@ ManagerObject::ListKernels()
 std::tuple<std::vector<sdbus::Struct<std::string, std::string, std::string>>, std::vector<std::string>>
 ManagerObject::GetConfig(const Variables& environment)
 {
-    ++calls_;
+    note_call();
     return answer("GetConfig", [&] {
         auto report = agent_->settings().report(environment);
         decltype(GetConfig({})) told;
@@ -256,13 +284,13 @@ ManagerObject::GetConfig(const Variables& environment)
 
 void ManagerObject::ShareEnvironment(const Variables& environment)
 {
-    ++calls_;
+    note_call();
     answer("ShareEnvironment", [&] { agent_->share_environment(environment); });
 }
 
 sdbus::ObjectPath ManagerObject::FindKernel(const std::string& name)
 {
-    ++calls_;
+    note_call();
     return answer("FindKernel",
                   [&] { return KernelObject::path_of(found(agent_->kernels().find(name), "kernel", name)); });
 }
@@ -279,31 +307,33 @@ ManagerObject::RuntimeRows ManagerObject::rows_of(const std::vector<RuntimeProgr
 
 ManagerObject::RuntimeRows ManagerObject::ListRuntime()
 {
-    ++calls_;
+    note_call();
     return answer("ListRuntime", [&] { return rows_of(agent_->programs().list()); });
 }
 
-Task<std::tuple<ManagerObject::RuntimeRows>> ManagerObject::verified_rows(Agent* agent)
+Task<std::tuple<ManagerObject::RuntimeRows>> ManagerObject::verified_rows(ManagerObject* self, std::string client)
 {
-    co_return std::tuple{rows_of(co_await agent->verify_runtime())};
+    const ClientWatch watch{*self->connection_, client};
+    const auto programs = co_await self->agent_->verify_runtime(watch.token());
+    co_return std::tuple{rows_of(programs)};
 }
 
 void ManagerObject::VerifyRuntime(sdbus::Result<RuntimeRows>&& result)
 {
-    ++calls_;
-    reply("VerifyRuntime", std::move(result), verified_rows(agent_));
+    note_call();
+    reply("VerifyRuntime", std::move(result), verified_rows(this, bus::sender_of(getObject())));
 }
 
 sdbus::ObjectPath ManagerObject::FetchRuntime(const std::string& from)
 {
-    ++calls_;
+    note_call();
     return answer("FetchRuntime",
                   [&] { return OperationObject::path_of(agent_->fetch_runtime(absolute_path("from", from))->id()); });
 }
 
 sdbus::ObjectPath ManagerObject::FetchBundle(const std::string& manifest)
 {
-    ++calls_;
+    note_call();
     return answer("FetchBundle", [&] {
         if (manifest.empty()) {
             throw banger::Error{ErrorCode::InvalidArgument, "manifest must be an absolute path"};
@@ -314,7 +344,7 @@ sdbus::ObjectPath ManagerObject::FetchBundle(const std::string& manifest)
 
 sdbus::ObjectPath ManagerObject::PackageRuntime(const VariantMap& map)
 {
-    ++calls_;
+    note_call();
     return answer("PackageRuntime", [&] {
         const Options options{map, {"output", "image", "docker_image", "kernel", "modified"}};
         const auto output = options.get<std::string>("output", "");
@@ -338,7 +368,7 @@ sdbus::ObjectPath ManagerObject::PackageRuntime(const VariantMap& map)
 
 void ManagerObject::Doctor(sdbus::Result<DoctorRows>&& result)
 {
-    ++calls_;
+    note_call();
     reply("Doctor", std::move(result), examine_host(agent_));
 }
 

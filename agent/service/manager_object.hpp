@@ -54,6 +54,14 @@ private:
     // image_pulling.cpp
     sdbus::ObjectPath PullImage(const VariantMap& options) override;
     sdbus::ObjectPath PruneImageCache(const VariantMap& options) override;
+    // vm_transfer.cpp
+    void ExportVm(sdbus::Result<sdbus::ObjectPath>&& result, std::string vm, VariantMap options,
+                  sdbus::UnixFd archive) override;
+    void ImportVm(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options, sdbus::UnixFd archive) override;
+    static Task<std::tuple<sdbus::ObjectPath>> export_vm(ManagerObject* self, std::string vm, VariantMap map,
+                                                         sdbus::UnixFd archive);
+    static Task<std::tuple<sdbus::ObjectPath>> import_vm(ManagerObject* self, VariantMap map, sdbus::UnixFd archive);
+    sdbus::ObjectPath StartMarked() override;  // autostart.cpp
     std::vector<
         sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string, std::int64_t, std::uint32_t>>
     ListKernels() override;
@@ -74,16 +82,17 @@ private:
     std::vector<std::string> Warnings() override { return agent_->warnings(); }
 
     static RuntimeRows rows_of(const std::vector<RuntimeProgram>& programs);
-    static Task<std::tuple<RuntimeRows>> verified_rows(Agent* agent);
+    static Task<std::tuple<RuntimeRows>> verified_rows(ManagerObject* self, std::string client);
     static Task<std::tuple<StatsRows>> stats_rows(Agent* agent, std::vector<VmPtr> vms);
     static ByteSize checked_pull_size(std::uint64_t bytes);
     // vm_creation.cpp
     using CreatedPaths = std::tuple<sdbus::ObjectPath, sdbus::ObjectPath>;
-    static Task<CreatedPaths> create_vm(ManagerObject* self, VariantMap map);
+    static Task<CreatedPaths> create_vm(ManagerObject* self, VariantMap map, std::string client);
     static VmRequest request_of(const Options& options, const Config& config);
     static void apply_sandbox_wishes(VmRequest& request, const Options& options, const Config& config);
     static OperationPtr plan(Agent& agent, const VmSpec& spec);
     void sync_artifacts();
+    void note_call();
 
     sdbus::IConnection* connection_;
     Agent* agent_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/service/agent.hpp"
+#include "agent/service/operation_progress.hpp"
+#include "common/either_stop.hpp"
 #include "common/rollback.hpp"
 
 namespace banger::agent {
@@ -45,25 +47,23 @@ Task<void> Agent::fetch_runtime(std::function<FetchOutcome(const RuntimeProgress
 {
     Rollback unlock;
     unlock.add([this] { being_made_.erase("runtime"); });
-    const RuntimeProgress progress{
-        .stage = [&loop = ports_.loop, operation](
-                     const std::string& stage) { loop.post([operation, stage] { operation->set_stage(stage); }); },
-        .fraction = [&loop = ports_.loop, operation](
-                        double fraction) { loop.post([operation, fraction] { operation->set_fraction(fraction); }); },
-        .stop = operation->stop_token()};
+    const auto progress = progress_with_fraction<RuntimeProgress>(ports_.loop, operation);
     auto do_fetch = [fetch = std::move(fetch), progress] { return fetch(progress); };
     const auto outcome = co_await run_on(ports_.loop, making_lane_, std::move(do_fetch));
     operation->set_stage("registering");
-    const auto registered = co_await register_bundle();
+    const auto registered = co_await register_bundle(operation->stop_token());
     operation->result() = {{"fetched", joined(outcome.fetched, " ")},
                            {"missing", joined(outcome.missing, " ")},
                            {"warnings", joined(outcome.warnings, "\n")},
                            {"registered", joined(registered, ", ")}};
 }
 
-Task<std::vector<RuntimeProgram>> Agent::verify_runtime()
+Task<std::vector<RuntimeProgram>> Agent::verify_runtime(std::stop_token stop)
 {
-    auto verify = [&programs = ports_.programs] { return programs.verify({}); };
+    auto verify = [&programs = ports_.programs, stop, ending = ending_.get_token()] {
+        const EitherStop either{stop, ending};
+        return programs.verify(either.token());
+    };
     co_return co_await run_on(ports_.loop, work_lane_, std::move(verify));
 }
 

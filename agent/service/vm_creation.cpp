@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of ManagerObject that makes VMs: what a client asks for, and what the settings give where it doesn't.
+#include "agent/service/client_watch.hpp"
 #include "agent/service/dispatch.hpp"
 #include "agent/service/manager_object.hpp"
 
@@ -59,7 +60,7 @@ OperationPtr ManagerObject::plan(Agent& agent, const VmSpec& spec)
 }
 
 /// Options are read before anything waits: what is wrong with them is told at once.
-Task<ManagerObject::CreatedPaths> ManagerObject::create_vm(ManagerObject* self, VariantMap map)
+Task<ManagerObject::CreatedPaths> ManagerObject::create_vm(ManagerObject* self, VariantMap map, std::string client)
 {
     const Options options{
         map, {"name",      "image",     "kernel",       "vcpus",    "memory_mib",      "disk_bytes",
@@ -79,7 +80,8 @@ Task<ManagerObject::CreatedPaths> ManagerObject::create_vm(ManagerObject* self, 
         request.name = co_await agent.ask_for_name(config.namegen_path);
     }
     if (!agent.images().find(request.image) || !agent.kernels().find(request.kernel)) {
-        co_await agent.take_bundle();
+        const ClientWatch watch{*self->connection_, client};
+        co_await agent.take_bundle(watch.token());
     }
     auto spec = agent.vms().check(request);
     if (is_dry) {
@@ -93,8 +95,8 @@ Task<ManagerObject::CreatedPaths> ManagerObject::create_vm(ManagerObject* self, 
 
 void ManagerObject::CreateVm(sdbus::Result<sdbus::ObjectPath, sdbus::ObjectPath>&& result, VariantMap options)
 {
-    ++calls_;
-    reply("CreateVm", std::move(result), create_vm(this, std::move(options)));
+    note_call();
+    reply("CreateVm", std::move(result), create_vm(this, std::move(options), bus::sender_of(getObject())));
 }
 
 }  // namespace banger::agent

@@ -106,7 +106,7 @@ Task<std::tuple<Fd, Fd>> copy(VmPtr vm, CopyWay way, Bytes path)
 Task<std::tuple<std::string>> query(VmPtr vm, std::string what, Bytes argument)
 {
     const auto answer = co_await VmManager::link(vm).query(std::move(what), std::move(argument));
-    co_return std::tuple{answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+    co_return std::tuple{answer.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)};
 }
 
 using SshRows = std::vector<sdbus::Struct<std::string, std::string>>;
@@ -181,7 +181,7 @@ sdbus::ObjectPath VmObject::Restart(const std::uint32_t& timeout_ms)
 sdbus::ObjectPath VmObject::Set(const VariantMap& map)
 {
     return answer("Set", [&] {
-        const Options options{map, {"vcpus", "memory_mib", "disk_bytes", "nat", "overlay_bytes"}};
+        const Options options{map, {"vcpus", "memory_mib", "disk_bytes", "nat", "overlay_bytes", "autostart"}};
         VmChange change{.vcpus = options.get<std::uint32_t>("vcpus"),
                         .memory_mib = options.get<std::uint32_t>("memory_mib")};
         if (const auto bytes = options.get<std::uint64_t>("disk_bytes")) {
@@ -192,6 +192,9 @@ sdbus::ObjectPath VmObject::Set(const VariantMap& map)
         }
         if (const auto nat = options.get<bool>("nat")) {
             change.nat = *nat ? Nat::On : Nat::Off;
+        }
+        if (const auto marked = options.get<bool>("autostart")) {
+            change.autostart = *marked ? Autostart::On : Autostart::Off;
         }
         agent_->vms().check_change(vm_, change);
         return run("set", [&](const OperationPtr& operation) { return agent_->vms().change(vm_, operation, change); });
@@ -327,6 +330,7 @@ VariantMap VmObject::Details()
             {"started", sdbus::Variant{record.started}},
             {"directory", text(vm_->folder.string())},
             {"remove_on_stop", sdbus::Variant{spec.on_stop == StopPolicy::Remove}},
+            {"autostart", sdbus::Variant{spec.autostart == Autostart::On}},
         };
     });
 }
