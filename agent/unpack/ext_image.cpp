@@ -91,6 +91,7 @@ void add_acl(archive_entry* entry, std::span<const unsigned char> value, int typ
 
 struct ExtImage::State {
     ext2_filsys system{nullptr};
+    std::uint64_t counted{0};
 
     explicit State(const std::filesystem::path& file)
     {
@@ -132,7 +133,17 @@ struct ExtImage::State {
         return children;
     }
 
-    void read(ext2_ino_t number, std::uint64_t bytes, const std::string& path, const Write& write) const
+    /// What came out of all files together is bounded by the file system's own size: blocks and files that are in the tree more often than they say
+    /// fill no other disk.
+    void count(std::size_t bytes, const std::string& path)
+    {
+        counted += bytes;
+        if (counted > size()) {
+            corrupt(path + " and the files before it have more than the file system holds");
+        }
+    }
+
+    void read(ext2_ino_t number, std::uint64_t bytes, const std::string& path, const Write& write)
     {
         constexpr unsigned step = 1U << 16U;
         if (bytes > size()) {
@@ -150,13 +161,14 @@ struct ExtImage::State {
             }
             const std::span<const char> part{buffer.data(), got};
             if (!all_zeros(part)) {
+                count(part.size(), path);
                 write(at, part);
             }
             at += got;
         }
     }
 
-    std::string link_of(ext2_ino_t number, ext2_inode_large& inode, const std::string& path) const
+    std::string link_of(ext2_ino_t number, ext2_inode_large& inode, const std::string& path)
     {
         const std::uint64_t length = inode.i_size;
         if (length >= longest_path) {

@@ -3,15 +3,33 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "agent/system/image/user_namespace.hpp"
 #include "common/error.hpp"
+#include "common/rollback.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::agent {
+namespace {
+
+/// The folder at that place, locked: one that was removed meanwhile, and made anew by somebody else, is another, which a lock on the old one says nothing
+/// of. Negative: there is none, or somebody has it.
+UniqueFd lock_folder(const std::filesystem::path& folder)
+{
+    UniqueFd fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    struct stat held {};
+    struct stat there {};
+    const bool is_ours = fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && ::fstat(fd.get(), &held) == 0 &&
+                         ::stat(folder.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+                         held.st_ino == there.st_ino;
+    return is_ours ? std::move(fd) : UniqueFd{};
+}
+
+}  // namespace
 
 void sync_to_disk(const std::filesystem::path& path)
 {
@@ -23,8 +41,9 @@ void sync_to_disk(const std::filesystem::path& path)
 
 bool discard_draft(const std::filesystem::path& folder) noexcept
 {
-    const UniqueFd there{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (there && ::flock(there.get(), LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+    std::error_code none;
+    const auto lock = lock_folder(folder);
+    if (!lock && std::filesystem::is_directory(folder, none)) {
         return false;
     }
     remove_tree(folder);
@@ -36,12 +55,15 @@ ArtifactDraft::ArtifactDraft(const std::filesystem::path& folder) : folder_{fold
     const bool is_free = discard_draft(folder_);
     if (is_free) {
         std::filesystem::create_directories(folder_);
-        lock_ = UniqueFd{::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        lock_ = lock_folder(folder_);
     }
-    if (!is_free || !lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) < 0) {
+    if (!lock_) {
         throw Error{ErrorCode::InUse, "another bangerd of yours makes " + folder_.string() + "; wait for it"};
     }
+    Rollback clear;
+    clear.add([this] { remove_tree(folder_); });
     std::filesystem::create_directories(scratch());
+    clear.commit();
 }
 
 ArtifactDraft::~ArtifactDraft()

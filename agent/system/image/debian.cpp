@@ -120,12 +120,13 @@ std::vector<std::string> apt_sources(const std::string& suite)
 
 void run_step(const std::string& what, std::vector<std::string> argv, const std::filesystem::path& log,
               const MakingProgress& progress, std::function<void(std::string_view line)> on_line,
-              std::vector<std::string> environment)
+              std::vector<std::string> environment, const std::filesystem::path& folder)
 {
     environment.emplace_back("LC_ALL=C.UTF-8");
     environment.emplace_back("DEBIAN_FRONTEND=noninteractive");
     const auto result = run_program({.argv = std::move(argv),
                                      .environment = std::move(environment),
+                                     .directory = folder,
                                      .log = log,
                                      .on_line = std::move(on_line),
                                      .stop = progress.stop,

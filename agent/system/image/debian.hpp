@@ -37,9 +37,9 @@ private:
 };
 
 /// Runs a step of making something; its failure becomes an Error: NoSpace where the disk was full, HostLacks where no user namespace could
-/// be made, else Failed with the end of its output and where the log is.
+/// be made, else Failed with the end of its output and where the log is. `folder`: where it runs; empty: in ours.
 void run_step(const std::string& what, std::vector<std::string> argv, const std::filesystem::path& log,
               const MakingProgress& progress, std::function<void(std::string_view line)> on_line = {},
-              std::vector<std::string> environment = {});
+              std::vector<std::string> environment = {}, const std::filesystem::path& folder = {});
 
 }  // namespace banger::agent

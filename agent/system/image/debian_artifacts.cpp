@@ -33,7 +33,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto boot_modules_file = artifact_file::boot_modules;
-constexpr auto first_initrd = "first.cpio";  ///< of the user's, which the kernel unpacks before banger's
+constexpr auto first_initrd = artifact_file::first_initrd;
+/// Those that stay as they are; the initrd is made anew with another banger-guest.
+constexpr std::initializer_list<const char*> kernel_files{artifact_file::kernel, boot_modules_file,
+                                                          artifact_file::modules, first_initrd};
 constexpr auto build_logs = "image-build";
 constexpr auto kernel_logs = "kernel-import";
 constexpr auto guest_mark = "initrd.guest";  ///< the digest of the banger-guest in the initrd
@@ -82,6 +85,19 @@ fs::path DebianArtifacts::fresh_log(const char* kind, const std::string& name) c
 
 namespace {
 
+/// What a registry's image says of its programs goes on to what is made of it. `parent`: that image's folder, or empty.
+nlohmann::json inherited(const fs::path& parent)
+{
+    constexpr auto member = "config";
+    auto json = nlohmann::json::object();
+    if (!parent.empty()) {
+        if (auto config = member_of(parent, member); !config.is_null()) {
+            json[member] = std::move(config);
+        }
+    }
+    return json;
+}
+
 /// Each phase stands in the log, too, as a line of its own.
 MakingProgress with_log(const MakingProgress& progress, const fs::path& log)
 {
@@ -125,6 +141,7 @@ void DebianArtifacts::build_image(const ImageRecipe& recipe, const fs::path& dra
         check_suite(recipe.suite);
     }
     auto inputs = inputs_of(recipe);  // first, as what is wrong with a list is to be told before anything is made
+    auto more = inherited(recipe.base_digest.empty() ? fs::path{} : recipe.base.parent_path());
     const auto log = fresh_log(build_logs, recipe.name);
     const auto progress = with_log(caller, log);
     ArtifactDraft work{draft};
@@ -151,8 +168,9 @@ void DebianArtifacts::build_image(const ImageRecipe& recipe, const fs::path& dra
     const auto disk = work.file(artifact_file::root_file_system);
     write_root_disk(tree.tree, disk, size_of(recipe), log, progress);
     work.drop_scratch();
-    finish_image(work, recipe.name, origin_of(recipe, tree.suite), progress,
-                 {{"packages", tree.packages}, {"inputs", std::move(inputs)}});
+    more["packages"] = tree.packages;
+    more["inputs"] = std::move(inputs);
+    finish_image(work, recipe.name, origin_of(recipe, tree.suite), progress, std::move(more));
 }
 
 /// Asked for, or the base's, or the usual one.
@@ -186,19 +204,6 @@ constexpr auto source_member = "source";  ///< of an image that was a file: its 
 
 std::string source_of(const DiskSource& source) { return source.disk.string() + " " + stamp_of(source.disk); }
 
-/// What a registry's image says of its programs goes on to what is made of it.
-nlohmann::json inherited(const DiskSource& source)
-{
-    constexpr auto member = "config";
-    auto json = nlohmann::json::object();
-    if (!source.parent.empty()) {
-        if (auto config = member_of(source.parent, member); !config.is_null()) {
-            json[member] = std::move(config);
-        }
-    }
-    return json;
-}
-
 }  // namespace
 
 bool DebianArtifacts::is_copy_of(const fs::path& image, const DiskSource& source)
@@ -218,7 +223,7 @@ void DebianArtifacts::take_file(const DiskSource& source, const fs::path& draft,
         clone_or_copy(source.disk, disk, progress.stop);
     } else {
         const auto log = fresh_log(build_logs, source.name);
-        copy_used_blocks(source.disk, disk, log, progress);
+        copy_used_blocks(source.disk, disk, log, progress, confine_);
     }
     check_clean_disk(disk);  // what was copied, not what is there by now
     finish_image(work, source.name, source.origin, progress, {{source_member, seen}});
@@ -231,9 +236,9 @@ void DebianArtifacts::take_disk(const DiskSource& source, const fs::path& draft,
     ArtifactDraft work{draft};
     work.drop_scratch();
     const auto disk = work.file(artifact_file::root_file_system);
-    copy_used_blocks(source.disk, disk, log, progress);
+    copy_used_blocks(source.disk, disk, log, progress, confine_);
     check_clean_disk(disk);
-    finish_image(work, source.name, source.origin, progress, inherited(source));
+    finish_image(work, source.name, source.origin, progress, inherited(source.parent));
 }
 
 bool DebianArtifacts::is_whole(const fs::path& image, const Digest& digest, const MakingProgress& progress)
@@ -296,6 +301,7 @@ void DebianArtifacts::import_kernel(const KernelRecipe& recipe, const fs::path& 
                                         {"size", size},
                                         {"allocated", size},
                                         {"origin", kernel.origin},
+                                        {"stamps", stamps_of(draft, kernel_files)},
                                         {"created", static_cast<std::int64_t>(::time(nullptr))}});
     work.keep();
 }
@@ -332,6 +338,8 @@ void DebianArtifacts::refresh_initrd(const fs::path& kernel)
     rollback.commit();
     std::ofstream{mark} << wanted << "\n";
 }
+
+void DebianArtifacts::seal(const fs::path& artifact) { sync_to_disk(artifact.parent_path()); }
 
 void DebianArtifacts::discard(const fs::path& draft) noexcept { discard_draft(draft); }
 

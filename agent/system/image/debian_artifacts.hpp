@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "agent/ports/artifact_maker.hpp"
+#include "agent/system/confinement.hpp"
 #include "agent/system/image/artifact_draft.hpp"
 #include "agent/system/image/root_tree.hpp"
 
@@ -14,9 +15,9 @@ namespace banger::agent {
 class DebianArtifacts final : public ArtifactMaker {
 public:
     /// `logs`: a folder for what the programs said: image-build/NAME.log and kernel-import/NAME.log. `guest`: the banger-guest program; empty
-    /// where none was found.
-    DebianArtifacts(std::filesystem::path logs, std::filesystem::path guest)
-        : logs_{std::move(logs)}, guest_{std::move(guest)}
+    /// where none was found. `confine`: for what reads a disk that a guest had.
+    DebianArtifacts(std::filesystem::path logs, std::filesystem::path guest, Confine confine = {})
+        : logs_{std::move(logs)}, guest_{std::move(guest)}, confine_{std::move(confine)}
     {
     }
 
@@ -35,6 +36,7 @@ public:
                        const MakingProgress& progress) override;
     std::string kernel_origin(const KernelRecipe& recipe) const override;
     void refresh_initrd(const std::filesystem::path& kernel) override;
+    void seal(const std::filesystem::path& artifact) override;
     void discard(const std::filesystem::path& draft) noexcept override;
 
 private:
@@ -47,6 +49,7 @@ private:
 
     std::filesystem::path logs_;
     std::filesystem::path guest_;
+    Confine confine_;
 };
 
 }  // namespace banger::agent

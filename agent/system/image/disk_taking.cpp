@@ -10,9 +10,12 @@
 #include <cerrno>
 #include <vector>
 
+#include "agent/system/disk_mending.hpp"
+#include "agent/system/image/content_digest.hpp"
 #include "agent/system/image/debian.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
+#include "common/rollback.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::agent {
@@ -40,6 +43,46 @@ std::vector<std::uint8_t> head_of(int fd)
     }
     head.resize(filled);
     return head;
+}
+
+void link_to(const std::filesystem::path& disk, const std::filesystem::path& link)
+{
+    std::error_code problem;
+    const auto real = std::filesystem::canonical(disk, problem);
+    if (problem || ::symlink(real.c_str(), link.c_str()) < 0) {
+        throw errno_error("can't make a link to " + disk.string(), problem ? problem.value() : errno);
+    }
+}
+
+void make_empty(const std::filesystem::path& file)
+{
+    constexpr mode_t own = 0600;
+    const UniqueFd made{::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, own)};
+    if (!made) {
+        throw errno_error("can't make " + file.string(), errno);
+    }
+}
+
+/// e2image (1.47) leaves zeros out of a file that it makes itself, and writes them into one that is there.
+void give_zeros_back(const std::filesystem::path& file, const std::stop_token& stop)
+{
+    const auto scan = scan_content(file, stop);
+    const UniqueFd fd{::open(file.c_str(), O_WRONLY | O_CLOEXEC)};
+    std::uint64_t at = 0;
+    const auto punch_up_to = [&](std::uint64_t end) {
+        // Where the file system has no holes the file is larger, and as right.
+        if (end > at &&
+            ::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
+                        static_cast<off_t>(end - at)) < 0 &&
+            errno != EOPNOTSUPP && errno != EINTR) {
+            throw errno_error("can't write " + file.string(), errno);
+        }
+    };
+    for (const auto& range : scan.data) {
+        punch_up_to(range.begin);
+        at = range.begin + range.size;
+    }
+    punch_up_to(scan.size);
 }
 
 }  // namespace
@@ -73,21 +116,26 @@ DiskFacts check_clean_disk(const std::filesystem::path& disk)
 }
 
 void copy_used_blocks(const std::filesystem::path& disk, const std::filesystem::path& target,
-                      const std::filesystem::path& log, const MakingProgress& progress)
+                      const std::filesystem::path& log, const MakingProgress& progress, const Confine& confine)
 {
     if (!look_at_disk(disk).is_clean) {
         progress.stage("checking the file system");
-        // e2fsck(8): 0 is clean, 1 mended; more is for people.
-        const auto checked = run_program(
-            {.argv = {find_program("e2fsck").string(), "-f", "-p", disk.string()}, .log = log, .stop = progress.stop});
-        if (checked.exit_code != 0 && checked.exit_code != 1) {
-            throw Error{ErrorCode::CorruptData, "the disk's file system has errors; e2fsck -f " + disk.string() +
-                                                    " mends them: " + checked.tail};
-        }
+        mend_disk(disk, disk, confine, log, progress.stop);
     }
     progress.stage("copying the disk");
-    run_step("copying the disk", {find_program("e2image").string(), "-ra", disk.string(), target.string()}, log,
-             progress);
+    // By names in one folder, as it is confined: a link to the disk, and a target that is there already.
+    const auto folder = target.parent_path();
+    const std::string source = ".source";
+    Rollback no_link;
+    no_link.add([link = folder / source] { std::filesystem::remove(link); });
+    std::filesystem::remove(folder / source);
+    link_to(disk, folder / source);
+    make_empty(target);
+    VmmNeeds needs{.write = {target.filename().string()}};
+    (std::filesystem::is_block_file(disk) ? needs.write : needs.read).push_back(source);
+    auto argv = confined(confine, needs, {find_program("e2image").string(), "-ra", source, target.filename().string()});
+    run_step("copying the disk", std::move(argv), log, progress, {}, {}, folder);
+    give_zeros_back(target, progress.stop);
 }
 
 }  // namespace banger::agent

@@ -30,8 +30,13 @@ nlohmann::json description_of(const std::filesystem::path& image)
 
 void add_list(std::vector<ListedPackage>& packages, const std::filesystem::path& list)
 {
+    std::error_code none;
+    if (std::filesystem::exists(list, none) && !std::filesystem::is_regular_file(list, none)) {
+        throw Error{ErrorCode::NotFound,
+                    "the package list " + list.string() + " is no regular file; what a pipe has must be put into one"};
+    }
     std::ifstream file{list};
-    if (!file || std::filesystem::is_directory(list)) {
+    if (!file) {
         throw Error{ErrorCode::NotFound, "can't read the package list " + list.string()};
     }
     const auto more = parse_package_list(std::string{std::istreambuf_iterator<char>{file}, {}}, list.string());
@@ -58,6 +63,17 @@ std::string stamp_of(const std::filesystem::path& file) noexcept
     return std::to_string(status.st_size) + " " +
            std::to_string(status.st_mtim.tv_sec * ns_per_s + status.st_mtim.tv_nsec) + " " +
            std::to_string(status.st_ino);
+}
+
+nlohmann::json stamps_of(const std::filesystem::path& folder, std::initializer_list<const char*> files)
+{
+    auto stamps = nlohmann::json::object();
+    for (const auto* file : files) {
+        if (auto stamp = stamp_of(folder / file); !stamp.empty()) {
+            stamps[file] = std::move(stamp);
+        }
+    }
+    return stamps;
 }
 
 bool is_same_stamp(const std::string& before, const std::string& now)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -16,6 +17,9 @@ inline constexpr auto usual_image_size = 16 * gib;
 
 /// What a stat tells of a file, in one word: size, time and inode. Empty where there is none.
 std::string stamp_of(const std::filesystem::path& file) noexcept;
+
+/// The stamps of those files of a folder that are there, by their names.
+nlohmann::json stamps_of(const std::filesystem::path& folder, std::initializer_list<const char*> files);
 
 /// Whether a file with the stamp `now` may be the one that had the stamp `before`: unchanged, or a copy that kept its time, which archives give in
 /// whole seconds, as a restored backup has.

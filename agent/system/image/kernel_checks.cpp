@@ -110,15 +110,18 @@ void check_initrd(const fs::path& file)
     constexpr std::array magics{"07070"sv, "\x1f\x8b"sv, "\xfd\x37zXZ"sv, "\x28\xb5\x2f\xfd"sv, "\x02\x21\x4c\x18"sv,
                                 "BZh"sv};
     std::array<char, 6> head{};
-    std::ifstream stream{file, std::ios::binary};
-    if (!stream) {
-        throw errno_error("can't read the initrd " + file.string(), errno);
+    const bool is_file = !fs::exists(file) || fs::is_regular_file(file);  // opening a FIFO would wait for ever
+    std::ifstream stream;
+    if (is_file) {
+        stream.open(file, std::ios::binary);
+        if (!stream) {
+            throw errno_error("can't read the initrd " + file.string(), errno);
+        }
+        stream.read(head.data(), head.size());
     }
-    stream.read(head.data(), head.size());
     const std::string_view begin{head.data(), head.size()};
-    if (!fs::is_regular_file(file) || std::none_of(magics.begin(), magics.end(), [&begin](std::string_view magic) {
-            return begin.starts_with(magic);
-        })) {
+    if (!is_file || std::none_of(magics.begin(), magics.end(),
+                                 [&begin](std::string_view magic) { return begin.starts_with(magic); })) {
         throw Error{ErrorCode::CorruptData, file.string() + " is no initrd: neither a cpio nor a packed one"};
     }
 }

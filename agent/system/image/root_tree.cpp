@@ -72,16 +72,53 @@ std::string joined(const std::vector<std::string>& words)
     return text;
 }
 
-/// What a base may have that is the base's own, while the build has its own in their places.
-constexpr std::array set_aside_names{"sources.list", "resolv.conf", "hostname"};
+/// What a base may have that is the base's own, while the build has its own in their places. The host's apt reads the tree's apt.conf, and runs the
+/// commands in it (APT::Update::Post-Invoke and its like) on the host, outside of the tree.
+constexpr std::array set_aside_names{"sources.list", "apt.conf", "resolv.conf", "hostname"};
 constexpr auto aside_suffix = ".banger-aside";
+constexpr auto apt_settings = "etc/apt/apt.conf.d";
 
-const char* folder_of_name(std::string_view name) { return name == "sources.list" ? "etc/apt" : "etc"; }
+const char* folder_of_name(std::string_view name)
+{
+    return name == "sources.list" || name == "apt.conf" ? "etc/apt" : "etc";
+}
 
 void rename_inside(const fs::path& tree, const char* folder, const std::string& from, const std::string& to)
 {
     if (const auto parent = open_inside(tree, folder)) {
         ::renameat(parent.get(), from.c_str(), parent.get(), to.c_str());
+    }
+}
+
+/// The names in a folder of the tree; none where it is not there.
+std::vector<std::string> names_inside(const fs::path& tree, const std::string& folder)
+{
+    std::vector<std::string> names;
+    const auto here = open_inside(tree, folder.c_str());
+    std::error_code none;
+    if (here) {
+        for (const auto& entry : fs::directory_iterator{"/proc/self/fd/" + std::to_string(here.get()), none}) {
+            names.push_back(entry.path().filename().string());
+        }
+    }
+    return names;
+}
+
+/// The base's, in place of the build's, with what packages of the build have put there.
+void restore_apt_settings(const fs::path& tree)
+{
+    const auto aside = std::string{apt_settings} + aside_suffix;
+    const auto from = open_inside(tree, apt_settings);
+    const auto to = open_inside(tree, aside.c_str());
+    if (!to) {
+        return;  // the base had none
+    }
+    for (const auto& name : names_inside(tree, apt_settings)) {
+        ::renameat(from.get(), name.c_str(), to.get(), name.c_str());
+    }
+    if (const auto parent = open_inside(tree, "etc/apt")) {
+        ::unlinkat(parent.get(), "apt.conf.d", AT_REMOVEDIR);
+        ::renameat(parent.get(), ("apt.conf.d" + std::string{aside_suffix}).c_str(), parent.get(), "apt.conf.d");
     }
 }
 
@@ -190,9 +227,15 @@ void unpack_base(const TreeRecipe& recipe, const MakingProgress& progress)
                         " is no Debian or Ubuntu: it has no dpkg and apt; banger image edit "
                         "changes images of any kind"};
     }
+    set_base_aside(recipe.tree);
+}
+
+void set_base_aside(const fs::path& tree)
+{
     for (const auto* name : set_aside_names) {
-        rename_inside(recipe.tree, folder_of_name(name), name, std::string{name} + aside_suffix);
+        rename_inside(tree, folder_of_name(name), name, std::string{name} + aside_suffix);
     }
+    rename_inside(tree, "etc/apt", "apt.conf.d", "apt.conf.d" + std::string{aside_suffix});
 }
 
 void make_root_tree(const TreeRecipe& recipe, const MakingProgress& progress)
@@ -238,7 +281,8 @@ void finish_based_tree(const fs::path& tree)
 {
     put_inside(tree, "etc", "machine-id", "");
     remove_host_keys(tree);
-    remove_inside(tree, "etc/apt/apt.conf.d", "99mmdebstrap");
+    remove_inside(tree, apt_settings, "99mmdebstrap");
+    restore_apt_settings(tree);
     for (const auto* name : set_aside_names) {
         remove_inside(tree, folder_of_name(name), name);
         rename_inside(tree, folder_of_name(name), std::string{name} + aside_suffix, name);
@@ -262,12 +306,24 @@ void finish_root_tree(const std::string& suite, const fs::path& tree)
 void write_root_disk(const fs::path& tree, const fs::path& disk, ByteSize size, const fs::path& log,
                      const MakingProgress& progress)
 {
-    run_step("making the root disk",
-             as_namespace_root({find_program("mke2fs").string(), "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "1",
-                                "-L", "root", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-d",
-                                tree.string(), disk.string(), std::to_string(size.bytes() / 4096)},
-                               IdMap::Subordinate),
-             log, progress);
+    bool is_too_small = false;
+    const auto listen = [&is_too_small](std::string_view line) {
+        is_too_small = is_too_small || line.find("Could not allocate") != std::string_view::npos;
+    };
+    try {
+        run_step("making the root disk",
+                 as_namespace_root({find_program("mke2fs").string(), "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "1",
+                                    "-L", "root", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-d",
+                                    tree.string(), disk.string(), std::to_string(size.bytes() / 4096)},
+                                   IdMap::Subordinate),
+                 log, progress, listen);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::Failed || !is_too_small) {
+            throw;
+        }
+        throw Error{ErrorCode::InvalidArgument, "what is to be in the image does not fit into " + size.to_string() +
+                                                    ", its size; give it more (--size)"};
+    }
 }
 
 }  // namespace banger::agent

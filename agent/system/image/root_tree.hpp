@@ -32,6 +32,8 @@ struct TreeRecipe {
 
 /// Makes `tree` out of the base. Throws as ArtifactMaker; InvalidArgument for one without dpkg and apt.
 void unpack_base(const TreeRecipe& recipe, const MakingProgress& progress);
+/// Puts aside what of a base would be taken for the build's own, and what the host's apt would take orders from; finish_based_tree() gives it back.
+void set_base_aside(const std::filesystem::path& tree);
 /// VERSION_CODENAME of a tree's os-release; empty where it has none.
 std::string suite_of_tree(const std::filesystem::path& tree);
 
@@ -45,7 +47,8 @@ void finish_root_tree(const std::string& suite, const std::filesystem::path& tre
 /// The same for a tree with a base, whose own sources, name and resolver it gets back.
 void finish_based_tree(const std::filesystem::path& tree);
 
-/// An ext4 of `size` bytes, sparse, with all of `tree`, owners, modes and extended attributes too.
+/// An ext4 of `size` bytes, sparse, with all of `tree`, owners, modes and extended attributes too. Throws as ArtifactMaker; InvalidArgument where that
+/// doesn't fit.
 void write_root_disk(const std::filesystem::path& tree, const std::filesystem::path& disk, ByteSize size,
                      const std::filesystem::path& log, const MakingProgress& progress);
 

@@ -34,11 +34,15 @@ struct WrongBlob {
     std::string digest;
 };
 
-/// One stream on its way through the filters; libarchive calls back for each block, through which no exception may pass.
+/// One stream on its way: out of its packing, and what comes out of that through tar. libarchive calls back for each block, through which no exception may
+/// pass. In two steps, so that all that comes out is counted as it comes, also what stands behind the archive's end, where tar looks no more.
 class LayerStream {
 public:
-    LayerStream(const LayerFile& layer, const std::stop_token& stop)
+    /// `before`: bytes of the streams before this one.
+    LayerStream(const LayerFile& layer, const LayerBounds& bounds, std::uint64_t before, const std::stop_token& stop)
         : layer_{&layer},
+          bounds_{&bounds},
+          most_{bounds.bytes - std::min(before, bounds.bytes)},
           stop_{&stop},
           file_{::open(layer.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)}
     {
@@ -49,14 +53,17 @@ public:
         if (static_cast<std::uint64_t>(status.st_size) != layer.blob.size) {
             wrong();
         }
+        if (layer.blob.packing != OciDescriptor::Packing::None) {
+            open_packing();
+        }
         auto* reader = reader_.get();
         archive_read_support_format_tar(reader);
-        add_filter(reader, layer.blob.packing);
         archive_read_set_options(reader, "hdrcharset=BINARY");  // names are bytes, whatever the locale
         const auto read = [](archive*, void* self, const void** bytes) noexcept {
-            return static_cast<LayerStream*>(self)->read(bytes);
+            return static_cast<LayerStream*>(self)->read_plain(bytes);
         };
         if (archive_read_open(reader, this, nullptr, read, nullptr) != ARCHIVE_OK) {
+            check_blocks();
             damaged();
         }
     }
@@ -78,9 +85,8 @@ public:
         return entry;
     }
 
-    /// Passes the content of the entry over; `check` looks at unpacked() after each block.
-    template <typename Check>
-    void pass_content(Check&& check)
+    /// Passes the content of the entry over.
+    void pass_content()
     {
         for (;;) {
             const void* bytes = nullptr;
@@ -94,39 +100,55 @@ public:
             if (outcome != ARCHIVE_OK && outcome != ARCHIVE_WARN) {
                 damaged();
             }
-            check();
         }
     }
 
-    /// To the file's end, also behind the archive's; then its digest must hold.
+    /// To the end of what comes out, and of the file; then its digest must hold.
     void finish()
     {
         const void* bytes = nullptr;
-        while (read(&bytes) > 0) {
+        la_ssize_t got = 0;
+        do {
+            got = read_plain(&bytes);
+            check_blocks();
+        } while (got > 0);
+        if (got < 0) {
+            damaged();
         }
-        check_blocks();
-        if (!layer_->blob.digest.empty() && "sha256:" + sum_.finish().str() != layer_->blob.digest) {
-            wrong();
-        }
+        finish_file();
     }
 
-    std::uint64_t packed() const noexcept { return packed_; }
-    std::uint64_t unpacked() const noexcept
-    {
-        return static_cast<std::uint64_t>(std::max<la_int64_t>(0, archive_filter_bytes(reader_.get(), 0)));
-    }
+    std::uint64_t unpacked() const noexcept { return unpacked_; }
     [[noreturn]] void refuse(const std::string& what) const
     {
         throw Error{ErrorCode::CorruptData, name() + " " + what};
     }
+    [[noreturn]] void too_large() const
+    {
+        refuse("and those before it unpack to more than " + ByteSize{bounds_->bytes}.to_string() +
+               ", the image's size; give it more (--size)");
+    }
 
 private:
-    static void add_filter(archive* reader, OciDescriptor::Packing packing)
+    void open_packing()
     {
-        if (packing == OciDescriptor::Packing::Gzip) {
-            archive_read_support_filter_gzip(reader);
-        } else if (packing == OciDescriptor::Packing::Zstd) {
-            archive_read_support_filter_zstd(reader);
+        unpacker_.reset(archive_read_new());
+        auto* unpacker = unpacker_.get();
+        if (layer_->blob.packing == OciDescriptor::Packing::Gzip) {
+            archive_read_support_filter_gzip(unpacker);
+        } else {
+            archive_read_support_filter_zstd(unpacker);
+        }
+        archive_read_support_format_raw(unpacker);
+        const auto read = [](archive*, void* self, const void** bytes) noexcept {
+            return static_cast<LayerStream*>(self)->read_packed(bytes);
+        };
+        archive_entry* entry = nullptr;
+        const bool is_open = archive_read_open(unpacker, this, nullptr, read, nullptr) == ARCHIVE_OK;
+        const int outcome = is_open ? archive_read_next_header(unpacker, &entry) : ARCHIVE_FATAL;
+        check_blocks();
+        if (outcome != ARCHIVE_OK) {
+            damaged();
         }
     }
 
@@ -139,8 +161,9 @@ private:
 
     [[noreturn]] void damaged()
     {
-        const auto why = shown(or_empty(archive_error_string(reader_.get())), 160);
-        finish();  // bytes that were never the layer's are another matter
+        auto why = unpacker_ ? shown(or_empty(archive_error_string(unpacker_.get())), 160) : std::string{};
+        why = why.empty() ? shown(or_empty(archive_error_string(reader_.get())), 160) : why;
+        finish_file();  // bytes that were never the layer's are another matter
         refuse("is damaged or no tar archive" + (why.empty() ? "" : ": " + why));
     }
 
@@ -152,7 +175,18 @@ private:
         throw WrongBlob{layer_->blob.digest};
     }
 
-    la_ssize_t read(const void** bytes) noexcept
+    void finish_file()
+    {
+        const void* bytes = nullptr;
+        while (read_packed(&bytes) > 0) {
+        }
+        check_blocks();
+        if (!layer_->blob.digest.empty() && "sha256:" + sum_.finish().str() != layer_->blob.digest) {
+            wrong();
+        }
+    }
+
+    la_ssize_t read_packed(const void** bytes) noexcept
     {
         *bytes = block_.data();
         ssize_t got = -1;
@@ -168,6 +202,27 @@ private:
         return stop_->stop_requested() ? -1 : got;
     }
 
+    /// The next piece of what comes out; 0 at its end, negative for a failure.
+    la_ssize_t read_plain(const void** bytes) noexcept
+    {
+        la_ssize_t got = 0;
+        if (!unpacker_) {
+            got = read_packed(bytes);
+        } else if (!is_over_) {
+            std::size_t size = 0;
+            la_int64_t offset = 0;
+            const int outcome = archive_read_data_block(unpacker_.get(), bytes, &size, &offset);
+            is_over_ = outcome == ARCHIVE_EOF;
+            const bool is_good = outcome == ARCHIVE_OK || outcome == ARCHIVE_WARN;
+            got = is_over_ ? 0 : is_good ? static_cast<la_ssize_t>(size) : -1;
+        }
+        unpacked_ += static_cast<std::uint64_t>(std::max<la_ssize_t>(got, 0));
+        return is_too_large() || is_bomb() ? -1 : got;
+    }
+
+    bool is_too_large() const noexcept { return unpacked_ > most_; }
+    bool is_bomb() const noexcept { return unpacked_ > ratio_counts_from && unpacked_ / greatest_ratio > packed_; }
+
     void check_blocks() const
     {
         if (stop_->stop_requested()) {
@@ -176,16 +231,27 @@ private:
         if (read_error_ != 0) {
             throw errno_error("can't read " + layer_->file.string(), read_error_);
         }
+        if (is_too_large()) {
+            too_large();
+        }
+        if (is_bomb()) {
+            refuse("unpacks to more than " + std::to_string(greatest_ratio) + " times what it has");
+        }
     }
 
     const LayerFile* layer_;
+    const LayerBounds* bounds_;
+    std::uint64_t most_;
     const std::stop_token* stop_;
     UniqueFd file_;
-    c_ptr<archive, archive_read_free> reader_{archive_read_new()};
     std::array<std::uint8_t, layer_block> block_{};
     Sha256 sum_;
     std::uint64_t packed_{0};
+    std::uint64_t unpacked_{0};
+    bool is_over_{false};
     int read_error_{0};
+    c_ptr<archive, archive_read_free> unpacker_{};
+    c_ptr<archive, archive_read_free> reader_{archive_read_new()};
 };
 
 bool leads_out(std::string_view path)
@@ -227,16 +293,13 @@ public:
 
     void walk(const LayerFile& layer)
     {
-        LayerStream stream{layer, *stop_};
-        streamed_ = 0;
+        LayerStream stream{layer, *bounds_, before_, *stop_};
         while (auto* entry = stream.next()) {
             check_entry(stream, entry);
-            stream.pass_content([&] { check_stream(stream); });
-            check_stream(stream);
+            stream.pass_content();
         }
-        check_stream(stream);
         stream.finish();
-        before_ += streamed_;
+        before_ += stream.unpacked();
     }
 
     LayerVerdict verdict() const { return {std::max(files_, before_), entries_}; }
@@ -265,33 +328,15 @@ private:
             stream.refuse("has a member of less than no bytes: \"" + shown(path) + "\"");
         }
         if (static_cast<std::uint64_t>(size) > bounds_->bytes - std::min(files_, bounds_->bytes)) {
-            too_large(stream);
+            stream.too_large();
         }
         files_ += static_cast<std::uint64_t>(size);
-    }
-
-    void check_stream(const LayerStream& stream)
-    {
-        streamed_ = stream.unpacked();
-        if (streamed_ > bounds_->bytes - std::min(before_, bounds_->bytes)) {
-            too_large(stream);
-        }
-        if (streamed_ > ratio_counts_from && streamed_ / greatest_ratio > stream.packed()) {
-            stream.refuse("unpacks to more than " + std::to_string(greatest_ratio) + " times what it has");
-        }
-    }
-
-    [[noreturn]] void too_large(const LayerStream& stream) const
-    {
-        stream.refuse("and those before it unpack to more than " + ByteSize{bounds_->bytes}.to_string() +
-                      ", the image's size; give it more (--size)");
     }
 
     const LayerBounds* bounds_;
     const std::stop_token* stop_;
     std::uint64_t files_{0};
-    std::uint64_t before_{0};    ///< of the streams that were read to their end
-    std::uint64_t streamed_{0};  ///< of this one, so far
+    std::uint64_t before_{0};  ///< of the streams that were read to their end
     std::uint64_t entries_{0};
 };
 

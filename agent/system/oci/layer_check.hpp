@@ -30,7 +30,8 @@ struct LayerVerdict {
     std::string wrong_blob{};
 };
 
-/// Reads each stream to its end, and each blob's sha256 with it, keeping nothing. Throws CorruptData, which names the layer, for more than the
+/// Reads each stream to its end, also behind the archive in it, and each blob's sha256 with it, keeping nothing.
+/// Throws CorruptData, which names the layer, for more than the
 /// bounds allow, more than 200 bytes out of one (beyond 64 MiB), names with `..` or longer than 4096 bytes, whiteouts of no file or of the folder that
 /// they are in, and what is no whole tar stream; Cancelled, NotFound, Failed. `stop` is looked at with each block.
 LayerVerdict check_layers(const std::vector<LayerFile>& layers, const LayerBounds& bounds, const std::stop_token& stop);

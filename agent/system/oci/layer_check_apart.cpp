@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -91,7 +92,12 @@ LayerVerdict check_layers_apart(const std::vector<LayerFile>& layers, const Laye
                                 const std::filesystem::path& scratch, const std::stop_token& stop)
 {
     const auto file = scratch / "layers.json";
-    std::ofstream{file} << question_of(layers, bounds);
+    std::ofstream question{file};
+    question << question_of(layers, bounds);
+    question.close();
+    if (!question) {
+        throw errno_error("can't write " + file.string(), errno);
+    }
     json answer;
     const auto take = [&answer](std::string_view line) {
         auto document = json::parse(line, nullptr, false);

@@ -175,7 +175,7 @@ bool PullWork::bring()
     progress_->stage(recipe_->source.kind == SourceKind::Registry ? "downloading" : "reading the layers");
     const bool chosen_here = expected_.has_value() && recipe_->source.kind == SourceKind::Registry;
     skopeo_.copy(recipe_->source, chosen_here ? manifest_digest_ : "", expected_ ? &*expected_ : nullptr,
-                 {layout, places_.blobs});
+                 {layout, places_.blobs, recipe_->size.bytes()});
     read_layout();
     return is_there_already() || check();
 }
@@ -242,17 +242,15 @@ void PullWork::unpack()
     fs::remove_all(scratch / layout_folder / "blobs");
     fs::create_directory_symlink(places_.blobs, scratch / layout_folder / "blobs");
     // Relative names: a path may have a colon, which for umoci begins a tag.
-    const auto result =
-        run_program({.argv = as_namespace_root(
-                         {find_program("prlimit").string(), "--fsize=" + std::to_string(recipe_->size.bytes()), "--",
-                          find_program("umoci").string(), "raw", "unpack", "--image",
-                          std::string{layout_folder} + ":pull", tree_folder},
-                         IdMap::Subordinate),
-                     .environment = {"LC_ALL=C.UTF-8"},
-                     .directory = scratch,
-                     .umask = 0022,  // of folders that no layer tells of
-                     .log = places_.log,
-                     .stop = progress_->stop});
+    auto argv = go_program_bounds(recipe_->size.bytes());
+    argv.insert(argv.end(), {find_program("umoci").string(), "raw", "unpack", "--image",
+                             std::string{layout_folder} + ":pull", tree_folder});
+    const auto result = run_program({.argv = as_namespace_root(std::move(argv), IdMap::Subordinate),
+                                     .environment = {"LC_ALL=C.UTF-8", go_memory_goal},
+                                     .directory = scratch,
+                                     .umask = 0022,  // of folders that no layer tells of
+                                     .log = places_.log,
+                                     .stop = progress_->stop});
     if (!result.ok()) {
         const auto sentence = sentence_of(result.tail);
         const bool full =

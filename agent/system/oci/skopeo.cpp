@@ -64,15 +64,20 @@ std::string tls_option(const OciSource& source, const std::string& option)
     return option + (source.loopback ? "=false" : "=true");
 }
 
+bool has_packing(const OciManifest& manifest, OciDescriptor::Packing packing)
+{
+    return std::any_of(manifest.layers.begin(), manifest.layers.end(),
+                       [packing](const OciDescriptor& layer) { return layer.packing == packing; });
+}
+
 /// The largest file that a copy may write.
 std::uint64_t largest_file(const OciManifest& manifest)
 {
     std::uint64_t largest = 0;
-    bool packed_anew = false;
     for (const auto& layer : manifest.layers) {
         largest = std::max(largest, layer.size);
-        packed_anew = packed_anew || layer.packing == OciDescriptor::Packing::Zstd;
     }
+    const bool packed_anew = has_packing(manifest, OciDescriptor::Packing::Zstd);
     constexpr std::uint64_t gzip_over_zstd = 3;
     return largest * (packed_anew ? gzip_over_zstd : 1) + small_files;
 }
@@ -132,7 +137,21 @@ constexpr std::array meanings{
     Meaning{"size mismatch", ErrorCode::CorruptData, ""},
 };
 
+/// The Go runtime's words, before some hundred lines of other ones.
+bool says_no_memory(std::string_view line)
+{
+    constexpr std::array words{"out of memory", "cannot allocate memory", "pthread_create failed"};
+    return std::any_of(words.begin(), words.end(),
+                       [line](const char* word) { return line.find(word) != std::string_view::npos; });
+}
+
 }  // namespace
+
+std::vector<std::string> go_program_bounds(std::uint64_t largest_file)
+{
+    return {find_program("prlimit").string(), "--fsize=" + std::to_string(largest_file),
+            "--data=" + std::to_string(go_memory_limit.bytes()), "--"};
+}
 
 std::string sentence_of(const std::string& output)
 {
@@ -162,21 +181,31 @@ Error skopeo_error(const OciSource& source, const std::string& sentence)
     return {at->code, begin + (at->mend.empty() ? "" : "; " + std::string{at->mend})};
 }
 
-std::vector<std::string> Skopeo::base() const
+std::vector<std::string> Skopeo::command(std::uint64_t largest)
 {
+    auto words = go_program_bounds(largest);
     // Whatever the host is, VMs are that.
-    return {find_program("skopeo").string(), "--override-arch", "amd64", "--override-os", "linux"};
+    words.insert(words.end(), {find_program("skopeo").string(), "--override-arch", "amd64", "--override-os", "linux"});
+    return words;
 }
 
 void Skopeo::run(const OciSource& source, std::vector<std::string> argv, const fs::path& output,
                  const std::stop_token& stop)
 {
-    const auto result = run_program({.argv = std::move(argv),
-                                     .environment = {"TMPDIR=" + scratch_.string(), "LC_ALL=C.UTF-8"},
-                                     .directory = scratch_,
-                                     .output = output,
-                                     .log = log_,
-                                     .stop = stop});
+    bool too_large = false;
+    const auto result =
+        run_program({.argv = std::move(argv),
+                     .environment = {"TMPDIR=" + scratch_.string(), "LC_ALL=C.UTF-8", go_memory_goal},
+                     .directory = scratch_,
+                     .output = output,
+                     .log = log_,
+                     .on_line = [&too_large](std::string_view line) { too_large = too_large || says_no_memory(line); },
+                     .stop = stop});
+    if (!result.ok() && too_large) {
+        throw Error{ErrorCode::CorruptData, "can't pull " + shown(source.reference, 256) +
+                                                ": skopeo wanted more than " + go_memory_limit.to_string() +
+                                                " of memory for what it was sent, and no image takes that"};
+    }
     if (!result.ok()) {
         throw skopeo_error(source, result.signal != 0 ? "skopeo was ended by signal " + std::to_string(result.signal)
                                                       : sentence_of(result.tail));
@@ -186,9 +215,7 @@ void Skopeo::run(const OciSource& source, std::vector<std::string> argv, const f
 std::string Skopeo::inspect(const OciSource& source, const std::string& digest)
 {
     const auto file = scratch_ / ("manifest-" + std::to_string(++calls_));
-    std::vector<std::string> argv{find_program("prlimit").string(), "--fsize=" + std::to_string(small_files), "--"};
-    const auto skopeo = base();
-    argv.insert(argv.end(), skopeo.begin(), skopeo.end());
+    auto argv = command(small_files);
     argv.insert(argv.end(), {"--command-timeout", std::to_string(limits_.answer.count()) + "s", "inspect", "--raw"});
     if (source.kind == OciSource::Kind::Registry) {
         argv.push_back(tls_option(source, "--tls-verify"));
@@ -203,17 +230,9 @@ void Skopeo::copy(const OciSource& source, const std::string& digest, const OciM
 {
     fs::create_directories(layout.folder);
     fs::create_directories(layout.blobs / "sha256");
-    std::vector<std::string> argv;
     const bool is_far = source.kind == OciSource::Kind::Registry;
-    bool has_zstd = false;
-    if (expected != nullptr) {
-        argv = {find_program("prlimit").string(), "--fsize=" + std::to_string(largest_file(*expected)), "--"};
-        has_zstd = std::any_of(expected->layers.begin(), expected->layers.end(), [](const OciDescriptor& layer) {
-            return layer.packing == OciDescriptor::Packing::Zstd;
-        });
-    }
-    const auto skopeo = base();
-    argv.insert(argv.end(), skopeo.begin(), skopeo.end());
+    const bool has_zstd = expected != nullptr && has_packing(*expected, OciDescriptor::Packing::Zstd);
+    auto argv = command(expected != nullptr ? largest_file(*expected) : layout.most + small_files);
     argv.insert(argv.end(), {"copy", "--remove-signatures", "--dest-shared-blob-dir", layout.blobs.string()});
     if (is_far) {
         argv.push_back(tls_option(source, "--src-tls-verify"));

@@ -4,11 +4,13 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "agent/core/image/oci_manifest.hpp"
 #include "agent/core/image/oci_source.hpp"
 #include "agent/ports/image_puller.hpp"
 #include "common/error.hpp"
+#include "common/size.hpp"
 
 namespace banger::agent {
 
@@ -36,13 +38,15 @@ public:
     struct Layout {
         std::filesystem::path folder;  ///< an OCI layout that doesn't exist yet; its image gets the tag `pull`
         std::filesystem::path blobs;   ///< where blobs are, those that are there already stay there
+        std::uint64_t most;            ///< bytes of a blob, where nobody knows yet what to expect
     };
     /// `digest`: of the manifest in a registry; empty: what the source stands for. `expected`: what it will bring, or null where that isn't known
     /// yet.
     void copy(const OciSource& source, const std::string& digest, const OciManifest* expected, const Layout& layout);
 
 private:
-    std::vector<std::string> base() const;
+    /// What each call begins with. `largest`: bytes of any file that it writes.
+    static std::vector<std::string> command(std::uint64_t largest);
     void run(const OciSource& source, std::vector<std::string> argv, const std::filesystem::path& output,
              const std::stop_token& stop);
 
@@ -52,6 +56,13 @@ private:
     PullLimits limits_;
     int calls_{0};
 };
+
+/// Of skopeo and umoci, with what they map to write to: a registry that makes one of them take more ends it, and not the host's other programs.
+inline constexpr ByteSize go_memory_limit = 2 * gib;
+/// Where Go's collector works harder, so that nobody comes to that limit by waste.
+inline constexpr auto go_memory_goal = "GOMEMLIMIT=1GiB";
+/// The words before such a program's own; files that it writes may have so many bytes at most. Throws HostLacks.
+std::vector<std::string> go_program_bounds(std::uint64_t largest_file);
 
 /// The sentence in the last line that skopeo or umoci printed, as UTF-8 and not longer than 400 bytes.
 std::string sentence_of(const std::string& output);

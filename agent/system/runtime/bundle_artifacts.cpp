@@ -106,13 +106,16 @@ void BundleHome::make_kernel(const FoundBundle& bundle, const std::string& name,
     for (const auto& entry : fs::directory_iterator{draft}) {
         size += allocated_bytes(entry.path());
     }
-    write_whole(draft / "kernel.json", {{"name", name},
-                                        {"digest", kernel_digest(bundle).str()},
-                                        {"version", kernel.version},
-                                        {"size", size},
-                                        {"allocated", size},
-                                        {"origin", origin_of(bundle)},
-                                        {"created", static_cast<std::int64_t>(::time(nullptr))}});
+    write_whole(
+        draft / "kernel.json",
+        {{"name", name},
+         {"digest", kernel_digest(bundle).str()},
+         {"version", kernel.version},
+         {"size", size},
+         {"allocated", size},
+         {"origin", origin_of(bundle)},
+         {"stamps", stamps_of(draft, {artifact_file::kernel, artifact_file::boot_modules, artifact_file::modules})},
+         {"created", static_cast<std::int64_t>(::time(nullptr))}});
     work.keep();
 }
 

@@ -124,7 +124,8 @@ void BundleHome::recover()
 {
     const auto folder = places_.own();
     std::error_code none;
-    if (!fs::is_directory(folder, none) || !is_own(folder)) {
+    const bool was_fetched_into = fs::exists(folder / bundle_lock, none);  // else nothing in it is ours to clear up
+    if (!fs::is_directory(folder, none) || !was_fetched_into || !is_own(folder)) {
         return;
     }
     try {

@@ -48,12 +48,13 @@ Digest write_archive(const fs::path& output, const std::vector<PackedPart>& part
 {
     make_parent(output);
     const auto draft = output.parent_path() / ("." + output.filename().string() + ".new");
-    Rollback remove;
-    remove.add([&draft] { ::unlink(draft.c_str()); });
-    const UniqueFd file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644)};
+    ::unlink(draft.c_str());  // of one that was killed; a file of somebody else's is not written to
+    const UniqueFd file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)};
     if (!file) {
         throw errno_error("can't make " + output.string(), errno);
     }
+    Rollback remove;
+    remove.add([&draft] { ::unlink(draft.c_str()); });
     const auto digest = write_bundle_archive(file.get(), parts, description, modified, progress);
     if (::fchmod(file.get(), 0644) < 0 || ::fsync(file.get()) < 0 || ::rename(draft.c_str(), output.c_str()) < 0) {
         throw errno_error("can't write " + output.string(), errno);
@@ -63,9 +64,25 @@ Digest write_archive(const fs::path& output, const std::vector<PackedPart>& part
     return digest;
 }
 
+/// Other people's .next and .new are theirs (a web project may have a .next), so nothing is put beside what is no bundle's.
+void refuse_folder_of_others(const fs::path& folder)
+{
+    std::error_code problem;
+    if (fs::exists(folder / bundle_description, problem) || fs::exists(folder / bundle_lock, problem)) {
+        return;
+    }
+    const fs::directory_iterator first{folder, problem};
+    if (!problem && first != fs::directory_iterator{}) {
+        throw Error{ErrorCode::InvalidArgument, folder.string() +
+                                                    " is no bundle and has other things in it; name an empty folder, "
+                                                    "or one that is not there yet"};
+    }
+}
+
 void write_folder(const fs::path& folder, const std::vector<PackedPart>& parts, const std::string& description,
                   const RuntimeProgress& progress)
 {
+    refuse_folder_of_others(folder);
     make_parent(folder);
     make_private_folder(folder);
     const RuntimeLock lock{folder};

@@ -35,6 +35,9 @@ public:
         std::uint64_t at = 0;
         while (at < size_) {
             const off_t data = ::lseek(fd_.get(), static_cast<off_t>(at), SEEK_DATA);
+            if (data < 0 && errno != ENXIO) {  // which says: holes to the end
+                throw errno_error("can't read " + name_.string(), errno);
+            }
             const auto next = data < 0 ? size_ : static_cast<std::uint64_t>(data) / scan_block * scan_block;
             add_zeros(std::max(next, at) - at);
             at = std::max(next, at);

@@ -2,6 +2,7 @@
 #include "agent/system/runtime/packed_stream.hpp"
 
 #include <archive_entry.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,13 +19,17 @@ constexpr double told_step = 0.01;
 }  // namespace
 
 PackedStream::PackedStream(int file, const UnpackLimits& limits, const RuntimeProgress& progress)
-    : file_{file}, limits_{&limits}, progress_{&progress}, packed_(stream_block), plain_(stream_block)
+    : file_{file}, limits_{&limits}, progress_{&progress}, packed_(stream_block)
 {
     struct stat status {};
     if (::fstat(file_, &status) < 0) {
         throw errno_error("can't read it", errno);
     }
-    file_size_ = static_cast<std::uint64_t>(status.st_size);
+    if (S_ISREG(status.st_mode)) {
+        file_size_ = static_cast<std::uint64_t>(status.st_size);
+    } else {
+        wait_.emplace(progress.stop);
+    }
     archive_read_support_filter_gzip(reader_.get());
     archive_read_support_format_raw(reader_.get());
     archive_entry* entry = nullptr;
@@ -48,16 +53,27 @@ la_ssize_t PackedStream::give(archive* reader, void* self, const void** buffer) 
     }
 }
 
-/// By place, as others may read the same descriptor.
+/// By place, as others may read the same descriptor; of a pipe when there is something.
+ssize_t PackedStream::read_some()
+{
+    for (;;) {
+        if (wait_) {
+            wait_->until_ready(file_, POLLIN);
+        }
+        const auto got = wait_ ? ::read(file_, packed_.data(), packed_.size())
+                               : ::pread(file_, packed_.data(), packed_.size(), static_cast<off_t>(in_));
+        if (got >= 0 || (errno != EINTR && errno != EAGAIN)) {
+            return got;
+        }
+    }
+}
+
 std::span<const std::uint8_t> PackedStream::read_packed()
 {
     if (progress_->stop.stop_requested()) {
         throw Error{ErrorCode::Cancelled, "cancelled"};
     }
-    ssize_t got = -1;
-    do {
-        got = ::pread(file_, packed_.data(), packed_.size(), static_cast<off_t>(in_));
-    } while (got < 0 && errno == EINTR);
+    const auto got = read_some();
     if (got < 0) {
         throw errno_error("can't read it", errno);
     }
@@ -70,6 +86,9 @@ std::span<const std::uint8_t> PackedStream::read_packed()
 
 void PackedStream::tell()
 {
+    if (wait_) {
+        return;  // nobody knows of how much
+    }
     const double fraction = file_size_ > 0 ? static_cast<double>(in_) / static_cast<double>(file_size_) : 1;
     if (fraction >= told_ + told_step) {
         told_ = fraction;
@@ -87,18 +106,24 @@ void PackedStream::fail()
 
 std::span<const std::uint8_t> PackedStream::read()
 {
-    const auto got = archive_read_data(reader_.get(), plain_.data(), plain_.size());
-    if (got < 0) {
+    // By the block, as archive_read_data() waits until all that it is asked for has come, which of a pipe may be never.
+    const void* block = nullptr;
+    std::size_t size = 0;
+    la_int64_t place = 0;
+    const int outcome = archive_read_data_block(reader_.get(), &block, &size, &place);
+    if (outcome == ARCHIVE_EOF) {
+        return {};
+    }
+    if (outcome != ARCHIVE_OK && outcome != ARCHIVE_WARN) {
         fail();
     }
-    const auto size = static_cast<std::uint64_t>(got);
     out_ += size;
     if (out_ > limits_->stream.bytes() ||
         (out_ > limits_->ratio_free.bytes() && (out_ - limits_->ratio_free.bytes()) / limits_->ratio > in_)) {
         throw Error{ErrorCode::CorruptData, "it is a bomb: its " + ByteSize{in_}.to_string() + " come to more than " +
                                                 ByteSize{out_}.to_string()};
     }
-    return {plain_.data(), static_cast<std::size_t>(size)};
+    return {static_cast<const std::uint8_t*>(block), size};
 }
 
 Digest PackedStream::finish()

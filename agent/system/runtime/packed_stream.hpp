@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "agent/ports/runtime.hpp"
 #include "agent/system/sha256.hpp"
+#include "agent/system/stop_wait.hpp"
 #include "common/c_ptr.hpp"
 #include "common/size.hpp"
 
@@ -28,7 +30,7 @@ struct UnpackLimits {
 /// The bytes of a gzip file (or a plain one) as they come out, counted, with the sha256 of what goes in.
 class PackedStream {
 public:
-    /// `file` stays the caller's; it is read from its begin.
+    /// `file` stays the caller's. A regular one is read from its begin, by place; a pipe or a socket as it comes.
     PackedStream(int file, const UnpackLimits& limits, const RuntimeProgress& progress);
     PackedStream(const PackedStream&) = delete;
     PackedStream& operator=(const PackedStream&) = delete;
@@ -45,19 +47,20 @@ private:
     static la_ssize_t give(archive* reader, void* self, const void** buffer) noexcept;
     std::span<const std::uint8_t> read_packed();
     [[noreturn]] void fail();
+    ssize_t read_some();
     void tell();
 
     int file_;
     const UnpackLimits* limits_;
     const RuntimeProgress* progress_;
     std::uint64_t file_size_{0};
+    std::optional<StopWait> wait_;  ///< for what is no regular file
     std::uint64_t in_{0};
     std::uint64_t out_{0};
     double told_{0};
     Sha256 sum_;
     std::exception_ptr failure_;
     std::vector<std::uint8_t> packed_;
-    std::vector<std::uint8_t> plain_;
     c_ptr<archive, archive_read_free> reader_{archive_read_new()};
 };
 

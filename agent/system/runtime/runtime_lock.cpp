@@ -42,7 +42,7 @@ RuntimeLock::RuntimeLock(const std::filesystem::path& folder) : folder_{folder.l
     }
     Rollback release;
     release.add([this] { release_folder(folder_); });
-    auto lock = lock_file(folder / ".lock", std::chrono::seconds{0});
+    auto lock = lock_file(folder / bundle_lock, std::chrono::seconds{0});
     if (!lock) {
         throw Error{ErrorCode::InUse, "another bangerd of yours fetches into " + folder.string() + "; wait for it"};
     }

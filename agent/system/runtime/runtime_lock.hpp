@@ -7,6 +7,8 @@
 
 namespace banger::agent {
 
+inline constexpr auto bundle_lock = ".lock";
+
 /// FOLDER/.lock, held as long as this is there: several of a user's bangerds may share one folder. And within this process, of which the
 /// kernel would think as one.
 class RuntimeLock {

@@ -160,6 +160,16 @@ TEST_F(TreeWriterTest, WhatIsNoFileSystemOrADamagedOneIsAnError)
     EXPECT_THAT(unpack(), HasSubstr("there is no "));
 }
 
+TEST_F(TreeWriterTest, AFileThatIsThereOftenerThanItSaysFillsNoDisk)
+{
+    put("a/file", std::string(10'000'000, 'x'));
+    make_image();
+    for (const auto* name : {"b", "c", "d", "e"}) {
+        debugfs(std::string{"ln a/file a/"} + name);  // which counts no link
+    }
+    EXPECT_THAT(unpack(), HasSubstr("more than the file system holds"));
+}
+
 TEST_F(TreeWriterTest, AFolderThatIsInItselfIsNotFollowedForEver)
 {
     put("a/b/file", "x");

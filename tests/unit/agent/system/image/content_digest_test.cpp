@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "common/error.hpp"
 #include "common/size.hpp"
@@ -72,6 +73,13 @@ TEST_F(ContentDigestTest, ASparseDiskTakesTheTimeOfItsData)
     EXPECT_NE(digest("disk"), digest("hole"));  // reading it all would take longer than the limit of the test
 }
 
+TEST_F(ContentDigestTest, WhatCanNotSayWhereItsDataIsIsNoHole)
+{
+    // A folder has a size and refuses SEEK_DATA, or else the read that follows.
+    EXPECT_THROW(content_digest(folder.path, {}), Error);
+    EXPECT_THROW(content_digest("/dev/shm", {}), Error);
+}
+
 TEST_F(ContentDigestTest, ItIsCancelledAndAFileThatIsGoneIsNotFound)
 {
     std::stop_source stop;
@@ -96,6 +104,31 @@ TEST_F(ContentDigestTest, OneOverSeveralKeepsTheirOrder)
     EXPECT_EQ(combined_digest({a, b}), combined_digest({a, b}));
     EXPECT_NE(combined_digest({a, b}), combined_digest({b, a}));
     EXPECT_NE(combined_digest({a}), a);
+}
+
+TEST(ContentScanTest, TellsWhatIsNoHoleInBlocks)
+{
+    constexpr std::uint64_t block = std::uint64_t{64} << 10U;
+    const test::TemporaryFolder folder;
+    const auto file = folder.path / "disk";
+    std::ofstream{file, std::ios::binary} << "the beginning" << std::string(3 * block, '\0');
+    std::filesystem::resize_file(file, 20 * block + 100);
+    std::fstream stream{file, std::ios::in | std::ios::out | std::ios::binary};
+    stream.seekp(10 * block);
+    stream << std::string(block + 1, 'x');
+    stream.seekp(20 * block + 99);
+    stream << "e";
+    stream.close();
+    const auto scan = scan_content(file, {});
+    EXPECT_EQ(scan.size, 20 * block + 100);
+    EXPECT_EQ(scan.digest, content_digest(file, {}));
+    ASSERT_EQ(scan.data.size(), 3U) << "written zeros are a hole, too";
+    EXPECT_EQ(scan.data[0].begin, 0U);
+    EXPECT_EQ(scan.data[0].size, block);
+    EXPECT_EQ(scan.data[1].begin, 10 * block);
+    EXPECT_EQ(scan.data[1].size, 2 * block);
+    EXPECT_EQ(scan.data[2].begin, 20 * block);
+    EXPECT_EQ(scan.data[2].size, 100U) << "up to the end";
 }
 
 }  // namespace

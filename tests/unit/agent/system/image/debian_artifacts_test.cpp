@@ -77,6 +77,17 @@ TEST_F(DebianArtifactsTest, AnImportedKernelIsWholeSealedAndTheSameEachTime)
     for (const auto* file : {artifact_file::kernel, artifact_file::initrd, artifact_file::modules}) {
         EXPECT_TRUE(fs::is_regular_file(made.folder / file)) << file;
     }
+    EXPECT_NO_THROW(catalog.check(made));
+    fs::permissions(made.folder / artifact_file::modules, fs::perms{0644});
+    fs::resize_file(made.folder / artifact_file::modules, 1000);
+    try {
+        catalog.check(made);
+        FAIL() << "it was changed";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::CorruptData);
+        EXPECT_THAT(error.what(), HasSubstr("the kernel mine is not as it was taken in"));
+        EXPECT_THAT(error.what(), HasSubstr("banger kernel pull --force --name mine"));
+    }
 }
 
 TEST_F(DebianArtifactsTest, AnImportThatFailsLeavesNoDraft)
@@ -220,6 +231,15 @@ TEST_F(DebianArtifactsTest, AnInitrdOfTheUsersComesFirstAndStaysAtEachRefresh)
     EXPECT_FALSE(fs::exists(kernel / "initrd.own"));
 }
 
+TEST_F(DebianArtifactsTest, AnInitrdThatIsAPipeIsRefusedAndNotWaitedFor)
+{
+    auto wanted = recipe();
+    wanted.initrd = folder.path / "pipe";
+    ASSERT_EQ(::mkfifo(wanted.initrd.c_str(), 0600), 0);
+    EXPECT_THROW(artifacts.import_kernel(wanted, folder.path / "draft", progress), Error);
+    EXPECT_FALSE(fs::exists(folder.path / "draft"));
+}
+
 class DiskImagesTest : public DebianArtifactsTest {
 protected:
     /// A small ext4 with one file; by mke2fs.
@@ -299,6 +319,27 @@ TEST_F(DiskImagesTest, ADiskOfAVmIsCopiedWithoutWhatWasDeletedAndMendedFirstWher
     EXPECT_THAT(hello_in(disk), HasSubstr("hello"));
     EXPECT_EQ(fs::file_size(disk), 16U << 20U);
     EXPECT_TRUE(run_program({.argv = {find_program("e2fsck").string(), "-fn", disk.string()}}).ok());
+}
+
+TEST_F(DiskImagesTest, WhatReadsADiskOfAVmSeesThatDiskAndTheImageAlone)
+{
+    const DiskSource source{.name = "mine", .origin = "VM x", .disk = make_disk("root.img")};
+    ASSERT_TRUE(
+        run_program({.argv = {find_program("debugfs").string(), "-w", "-R", "ssv state 0", source.disk.string()}})
+            .ok());
+    std::vector<VmmNeeds> told;
+    DebianArtifacts confining{folder.path / "logs", guest, [&told](const VmmNeeds& needs) {
+                                  told.push_back(needs);
+                                  return std::vector<std::string>{find_program("env").string()};
+                              }};
+    confining.take_disk(source, folder.path / "draft", progress);
+    ASSERT_EQ(told.size(), 2U) << "e2fsck and e2image";
+    EXPECT_EQ(told[0].write, std::vector<std::string>{"root.img"});
+    EXPECT_TRUE(told[0].read.empty());
+    EXPECT_EQ(told[1].write, std::vector<std::string>{"rootfs.ext4"});
+    EXPECT_EQ(told[1].read, std::vector<std::string>{".source"});
+    EXPECT_FALSE(fs::is_symlink(folder.path / "draft/.source")) << "nothing of the way stays";
+    EXPECT_THAT(hello_in(folder.path / "draft/rootfs.ext4"), HasSubstr("hello"));
 }
 
 TEST_F(DiskImagesTest, AnImageInheritsWhatTheOneBeforeSaidOfItsPrograms)

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -48,6 +49,16 @@ TEST_F(ImageRecordTest, ListsAreAddedOrTakeTheUsualOnesPlace)
                     ListedPackage{"make", (folder.path / "more").string() + ":2"}, ListedPackage{"jq", "--packages"}));
     wanted.docker = true;
     EXPECT_THAT(package_names(packages_of(wanted, "bookworm")), Contains("docker.io"));
+}
+
+TEST_F(ImageRecordTest, AListThatIsAPipeIsRefusedAndNotWaitedFor)
+{
+    auto wanted = recipe();
+    wanted.packages_file = folder.path / "pipe";
+    ASSERT_EQ(::mkfifo(wanted.packages_file.c_str(), 0600), 0);
+    EXPECT_THROW(packages_of(wanted, "bookworm"), Error);
+    wanted.packages_file = folder.path;
+    EXPECT_THROW(packages_of(wanted, "bookworm"), Error);
 }
 
 TEST_F(ImageRecordTest, ABaseHasTheUsualPackagesAlready)

@@ -124,6 +124,23 @@ TEST_F(RootTreeTest, ATreeWithABaseGetsItsOwnFilesBack)
     EXPECT_EQ(get(tree / "etc/apt/sources.list.d/debian.sources"), "the base's, too");
 }
 
+TEST_F(RootTreeTest, TheHostsAptTakesNoOrdersFromABase)
+{
+    put("etc/apt/apt.conf", "APT::Update::Pre-Invoke {\"evil\";};");
+    put("etc/apt/apt.conf.d/docker-clean", "DPkg::Post-Invoke {\"rm -rf /\";};");
+    set_base_aside(tree);
+    EXPECT_FALSE(fs::exists(tree / "etc/apt/apt.conf"));
+    EXPECT_FALSE(fs::exists(tree / "etc/apt/apt.conf.d"));
+    put("etc/apt/apt.conf.d/99mmdebstrap", "the build's");  // which makes the folder
+    put("etc/apt/apt.conf.d/50unattended", "of a package that was installed");
+    finish_based_tree(tree);
+    EXPECT_THAT(get(tree / "etc/apt/apt.conf"), HasSubstr("evil"));
+    EXPECT_THAT(get(tree / "etc/apt/apt.conf.d/docker-clean"), HasSubstr("Post-Invoke"));
+    EXPECT_EQ(get(tree / "etc/apt/apt.conf.d/50unattended"), "of a package that was installed");
+    EXPECT_FALSE(fs::exists(tree / "etc/apt/apt.conf.d/99mmdebstrap"));
+    EXPECT_FALSE(fs::exists(tree / "etc/apt/apt.conf.d.banger-aside"));
+}
+
 TEST_F(RootTreeTest, TheSuiteOfATreeIsWhatItsOsReleaseSays)
 {
     EXPECT_EQ(suite_of_tree(tree), "");
@@ -173,6 +190,25 @@ TEST_F(RootTreeTest, TheRootDiskHoldsTheTreeAndIsSparse)
     run_program({.argv = {find_program("debugfs").string(), "-R", "cat /etc/hostname", disk.string()},
                  .on_line = [&](std::string_view line) { said += line; }});
     EXPECT_THAT(said, HasSubstr("localhost"));
+}
+
+TEST_F(RootTreeTest, ATreeThatDoesNotFitIsSaidWithTheOptionThatHelps)
+{
+    if (missing_subordinate_ids()) {
+        GTEST_SKIP() << "no subordinate ids";
+    }
+    put("srv/much", std::string(20'000'000, 'x'));
+    try {
+        write_root_disk(tree, folder.path / "rootfs.ext4", 16 * mib, folder.path / "log",
+                        {[](const std::string&) {}, {}});
+        FAIL() << "it fits";
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::HostLacks) {
+            GTEST_SKIP() << error.what();
+        }
+        EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+        EXPECT_THAT(error.what(), HasSubstr("--size"));
+    }
 }
 
 }  // namespace

@@ -170,6 +170,20 @@ TEST_F(LayerCheckTest, BytesBehindTheArchiveBelongToTheBlob)
     EXPECT_EQ(check({test::put_layer(folder.path, bytes, false)}).wrong_blob, "");
 }
 
+TEST_F(LayerCheckTest, WhatComesOutBehindTheArchiveIsCountedToo)
+{
+    // gzip members one behind the other are one stream; whoever unpacks it reads on to its end, to know its digest.
+    const auto empty = make_layer({});
+    auto bomb = make_layer({{.name = "a", .content = "x"}});
+    const auto zeros = make_layer({{.name = "zeros", .content = std::string(70'000'000, '\0')}});
+    bomb += zeros;
+    EXPECT_THAT(refusal({test::put_layer(folder.path, bomb)}), HasSubstr("200 times"));
+    bounds.bytes = 1'000'000;
+    auto large = make_layer({{.name = "a", .content = "x"}}, false) + std::string(2'000'000, 'z');
+    EXPECT_THAT(refusal({test::put_layer(folder.path, large, false)}), HasSubstr("give it more (--size)"));
+    EXPECT_EQ(check({test::put_layer(folder.path, empty + empty)}).entries, 0U);
+}
+
 TEST_F(LayerCheckTest, OnlyRegularFilesAreRead)
 {
     const auto missing = LayerFile{folder.path / "gone", {.digest = {}, .size = 0}};

@@ -60,6 +60,25 @@ public:
         std::ofstream{folder_ / "index.json"} << index;
     }
 
+    /// One for several platforms, of which it is ours.
+    void write_index()
+    {
+        write();
+        const auto manifest_size = fs::file_size(blobs() / manifest_digest.substr(manifest_digest.find(':') + 1));
+        json ours{{"mediaType", "application/vnd.oci.image.manifest.v1+json"},
+                  {"digest", manifest_digest},
+                  {"size", manifest_size},
+                  {"platform", {{"os", "linux"}, {"architecture", "amd64"}}}};
+        constexpr auto index_type = "application/vnd.oci.image.index.v1+json";
+        json inner{{"schemaVersion", 2}, {"mediaType", index_type}, {"manifests", json::array()}};
+        inner["manifests"].push_back(std::move(ours));
+        const auto text = inner.dump();
+        json entry{{"mediaType", index_type}, {"digest", put(text)}, {"size", text.size()}};
+        json outer{{"schemaVersion", 2}, {"manifests", json::array()}};
+        outer["manifests"].push_back(std::move(entry));
+        std::ofstream{folder_ / "index.json"} << outer;
+    }
+
     json config{{"architecture", "amd64"},
                 {"os", "linux"},
                 {"config", json::object()},
@@ -256,6 +275,23 @@ TEST_F(OciPullerTest, WhatDoesNotFitIsRefusedWithTheOptionThatHelps)
     const auto error = failure(recipe());
     EXPECT_EQ(error->code(), ErrorCode::CorruptData);
     EXPECT_THAT(error->what(), HasSubstr("--size"));
+}
+
+TEST_F(OciPullerTest, AFolderForSeveralPlatformsIsBoundedBeforeItIsCopied)
+{
+    std::string noise(12'000'000, ' ');
+    std::uint32_t state = 1;
+    for (auto& letter : noise) {
+        state = state * 1664525U + 1013904223U;
+        letter = static_cast<char>(state >> 24U);
+    }
+    image.add_layer({{.name = "a", .content = noise}});
+    image.write_index();
+    auto small = recipe();
+    small.size = mib;
+    EXPECT_EQ(failure(small)->code(), ErrorCode::CorruptData);
+    EXPECT_THAT(stages, Not(::testing::Contains("looking through the layers"))) << "it was copied whole";
+    EXPECT_EQ(pull(recipe()), PullOutcome::Made);
 }
 
 TEST_F(OciPullerTest, AnotherArchitectureIsNamed)

@@ -4,7 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 #include "common/error.hpp"
+#include "tests/fakes/temporary_folder.hpp"
 
 namespace banger::agent {
 namespace {
@@ -50,6 +55,49 @@ TEST(SkopeoTest, ItsErrorNamesTheSourceAndWhatMends)
     EXPECT_THAT(meaning("unauthorized").what(), HasSubstr("docker://registry.example/x:latest"));
     EXPECT_THAT(meaning("unauthorized").what(), HasSubstr("skopeo login"));
     EXPECT_THAT(meaning("http: server gave HTTP response to HTTPS client").what(), HasSubstr("127.0.0.1"));
+}
+
+/// A skopeo that is a script, on PATH alone.
+class BoundedSkopeoTest : public ::testing::Test {
+protected:
+    void put(const std::string& script) const
+    {
+        const auto file = folder.path / "bin/skopeo";
+        std::filesystem::create_directories(file.parent_path());
+        std::ofstream{file} << "#!/bin/sh\n" << script << "\n";
+        std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+        ::setenv("PATH", (file.parent_path().string() + ":" + before).c_str(), 1);
+    }
+    std::string inspect() const
+    {
+        std::filesystem::create_directories(folder.path / "scratch");
+        const PullProgress progress{};
+        return Skopeo{folder.path / "scratch", folder.path / "log", progress, {}}.inspect(
+            parse_oci_source("docker://127.0.0.1/x"), "");
+    }
+    ~BoundedSkopeoTest() override { ::setenv("PATH", before.c_str(), 1); }
+
+    test::TemporaryFolder folder;
+    std::string before{std::getenv("PATH") != nullptr ? std::getenv("PATH") : "/usr/bin:/bin"};
+};
+
+TEST_F(BoundedSkopeoTest, ItHasSoMuchMemoryAndNoMore)
+{
+    put("echo $(ulimit -d) $GOMEMLIMIT");
+    EXPECT_EQ(inspect(), "2097152 1GiB\n") << "KiB, and what Go aims at";
+}
+
+TEST_F(BoundedSkopeoTest, OneThatWantsMoreIsSaidAsSuchAndNotByItsTrace)
+{
+    put("echo 'fatal error: runtime: out of memory' >&2\n"
+        "i=0; while [ $i -lt 400 ]; do echo 'runtime.rt0_go() +0x33' >&2; i=$((i + 1)); done; exit 2");
+    try {
+        inspect();
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::CorruptData);
+        EXPECT_THAT(error.what(), HasSubstr("more than 2G of memory"));
+    }
 }
 
 }  // namespace

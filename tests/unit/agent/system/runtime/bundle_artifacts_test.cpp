@@ -74,6 +74,9 @@ TEST_F(BundleArtifactsTest, AKernelOfTheBundleHasAllItsParts)
     EXPECT_EQ(content_of(kernel.folder / artifact_file::boot_modules), "the boot-modules.cpio");
     EXPECT_EQ(content_of(kernel.folder / artifact_file::initrd), "the initrd");
     EXPECT_TRUE(fs::exists(kernel.folder / artifact_file::modules));
+    EXPECT_NO_THROW(kernels.check(kernel));
+    fs::remove(kernel.folder / artifact_file::kernel);
+    EXPECT_THROW(kernels.check(kernel), Error);
 }
 
 TEST_F(BundleArtifactsTest, AnImageOutlivesItsBundle)

@@ -239,6 +239,16 @@ TEST_F(BundleHomeTest, WhatAKilledFetchLeftIsClearedUp)
     EXPECT_EQ(content_of(own / "vmlinux"), "a newer kernel");
 }
 
+TEST_F(BundleHomeTest, AFolderThatNothingWasFetchedIntoIsNotClearedUp)
+{
+    fs::create_directories(own / ".next/server");
+    fs::create_directories(own / ".new");
+    home.recover();
+    EXPECT_TRUE(fs::exists(own / ".next/server")) << "runtime_dir may be anybody's folder";
+    EXPECT_TRUE(fs::exists(own / ".new"));
+    EXPECT_FALSE(fs::exists(own / ".lock"));
+}
+
 TEST_F(BundleHomeTest, TwoFetchesAtOnceAreNotPossible)
 {
     fs::create_directories(own);

@@ -132,6 +132,37 @@ TEST_F(BundlePackTest, AFullDiskLeavesNothing)
     EXPECT_EQ(*code, 0);
 }
 
+TEST_F(BundlePackTest, AFolderWithOtherThingsInItIsLeftAsItIs)
+{
+    const auto project = folder.path / "project";
+    std::filesystem::create_directories(project / ".next/server");
+    std::filesystem::create_directories(project / ".new");
+    std::ofstream{project / ".next/server/page"} << "the user's";
+    for (const auto& place : {project, project / ""}) {
+        try {
+            maker.make(place);
+            FAIL() << "a bundle is in it";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+            EXPECT_THAT(error.what(), HasSubstr("is no bundle and has other things in it"));
+        }
+    }
+    EXPECT_EQ(content_of(project / ".next/server/page"), "the user's");
+    EXPECT_TRUE(std::filesystem::exists(project / ".new"));
+    EXPECT_FALSE(std::filesystem::exists(project / ".lock"));
+}
+
+TEST_F(BundlePackTest, ADraftThatIsALinkOrOfAKilledOneIsNotWrittenThrough)
+{
+    std::filesystem::create_directories(archive.parent_path());
+    std::ofstream{folder.path / "other"} << "somebody's";
+    const auto draft = archive.parent_path() / ".bundle.tar.gz.new";
+    std::filesystem::create_hard_link(folder.path / "other", draft);
+    const auto packed = maker.make(archive);
+    EXPECT_EQ(sha256_of_file(archive, {}), packed.sha256.value());
+    EXPECT_EQ(content_of(folder.path / "other"), "somebody's");
+}
+
 TEST_F(BundlePackTest, AFolderIsABundleToo)
 {
     const auto place = folder.path / "runtime/";
