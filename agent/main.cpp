@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -11,10 +13,13 @@
 #include <optional>
 #include <thread>
 
+#include "agent/core/user_watch.hpp"
 #include "agent/service/daemon.hpp"
 #include "agent/service/json_log.hpp"
 #include "agent/system/artifact_catalog.hpp"
 #include "agent/system/broker_client.hpp"
+#include "agent/system/desktop/notification_client.hpp"
+#include "agent/system/desktop/terminal_opener.hpp"
 #include "agent/system/disks.hpp"
 #include "agent/system/fork_process_host.hpp"
 #include "agent/system/guest_session.hpp"
@@ -22,6 +27,7 @@
 #include "agent/system/host_examination.hpp"
 #include "agent/system/image/debian_artifacts.hpp"
 #include "agent/system/ladder.hpp"
+#include "agent/system/logind_power.hpp"
 #include "agent/system/mapdns_names.hpp"
 #include "agent/system/name_program.hpp"
 #include "agent/system/names_file.hpp"
@@ -42,6 +48,8 @@
 #include "agent/system/systemd_process_host.hpp"
 #include "agent/system/tap_support.hpp"
 #include "agent/system/tcp_listener.hpp"
+#include "agent/system/user_name.hpp"
+#include "agent/system/vm_archive_files.hpp"
 #include "agent/system/vm_shutdown.hpp"
 #include "dbus/compat/bus.hpp"
 
@@ -91,6 +99,17 @@ void block_signals()
     sigaddset(&ours, SIGINT);
     pthread_sigmask(SIG_BLOCK, &ours, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+}
+
+/// Each connection into a VM takes two descriptors, and a usual shell allows 1024 in all.
+void allow_many_files()
+{
+    constexpr rlim_t plenty = 16'384;
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < plenty) {
+        files.rlim_cur = std::min(files.rlim_max, plenty);
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 /// Of whoever started us: in a folder with a pip.py, `python3 -m pip` runs that.
@@ -166,121 +185,241 @@ int end_vm(const std::string& folder)
     return EXIT_SUCCESS;
 }
 
-/// The one place that names concrete classes.
+// The one place that names concrete classes. In parts, as a sanitizer's build of all in one function took GCC 12 four minutes.
+
+/// What everything stands on: settings, the loop, the bus, processes.
+struct Ground {
+    explicit Ground(const Arguments& arguments, const Paths& paths)
+        // A mistake in the settings is told now, and not by the first VM.
+        : settings{paths.config, host_facts(), all_variables()},
+          own_bus{arguments.private_bus ? std::make_unique<PrivateBus>(paths.runtime, paths.instance) : nullptr},
+          address{own_bus ? own_bus->address() : session_address()},
+          connection{own_bus ? bus::open_bus(address) : bus::open_session_bus()},
+          units{!own_bus && SystemdProcessHost::is_on(*connection)
+                    ? std::make_unique<SystemdProcessHost>(loop, *connection, forked)
+                    : nullptr}
+    {
+    }
+
+    void bus_is_gone()
+    {
+        json_log::write(json_log::Level::Warn, "the bus is gone; leaving, VMs go on");
+        loop.quit(0);
+    }
+
+    Settings settings;
+    EventLoop loop;
+    std::unique_ptr<PrivateBus> own_bus;
+    std::string address;
+    std::unique_ptr<sdbus::IConnection> connection;
+    bus::LoopAttachment attachment{*connection, loop, [this] { bus_is_gone(); }};
+    Lane process_lane{2};
+    ForkProcessHost forked{loop, process_lane};
+    std::unique_ptr<SystemdProcessHost> units;
+    ProcessHost& processes{units ? static_cast<ProcessHost&>(*units) : forked};
+};
+
+Confine confine_by_program()
+{
+    return
+        [program = find_beside("banger-confine")](const VmmNeeds& needs) { return words_to_confine(program, needs); };
+}
+
+/// Where images, kernels and programs come from.
+struct Sources {
+    Sources(Ground& ground, const Paths& paths)
+        : settings{&ground.settings},
+          usual_runtime{paths.programs()},
+          images{paths.images(), "image.json"},
+          kernels{paths.kernels(), "kernel.json"},
+          bundles{{.own = [this] { return runtime_folder(); },
+                   .given = [this] { return given_bundles(); },
+                   .stamps = paths.cache / "bundles.json"}},
+          puller{paths.cache / "oci", paths.state / "image-build", check_layers_apart},
+          maker{paths.state, find_beside("banger-guest"), confine_by_program()}
+    {
+    }
+
+    std::filesystem::path runtime_folder() const
+    {
+        const auto named = settings->now()->runtime_dir;
+        return !named.empty() ? named : checkout_runtime().value_or(usual_runtime);
+    }
+    std::vector<std::filesystem::path> given_bundles() const
+    {
+        std::vector<std::filesystem::path> given;
+        if (settings->now()->runtime_dir.empty()) {
+            given.push_back(installed_bundle_of(own_program()));
+        }
+        return given;
+    }
+
+    Settings* settings;
+    std::filesystem::path usual_runtime;
+    ArtifactCatalog images;
+    ArtifactCatalog kernels;
+    BundleHome bundles;
+    RuntimeFolder programs{[this] { return runtime_folder(); },
+                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); },
+                           &bundles};
+    OciPuller puller;
+    DebianArtifacts maker;
+    VmArchiveFiles archives{confine_by_program()};
+};
+
+/// What a VM is made of and runs on.
+struct Machines {
+    Machines(Ground& ground, Sources& sources, const Paths& paths)
+        : disks{paths.cache / "work-disk.img", confine_by_program()},
+          network{ground.processes, {find_beside("banger-netguard"), find_beside("banger-tap")}},
+          tap{ground.loop, ground.process_lane, find_beside("banger-tap")},
+          links{ground.loop},
+          firecracker{ground.loop, ground.process_lane,
+                      [&ground, &sources] {
+                          return find_firecracker(sources.programs, ground.settings.now()->firecracker_bin);
+                      }},
+          ladder{ground.loop,
+                 ground.processes,
+                 links,
+                 paths.state,
+                 {.firecracker = firecracker,
+                  .tap_problem = [this] { return tap.problem(); },
+                  .confine = confine_by_program()}},
+          broker{ground.loop},
+          power{ground.loop},
+          host{ladder.probe(),
+               firecracker,
+               broker,
+               {ground.loop, ground.process_lane, find_beside("banger-confine"), paths.state}}
+    {
+    }
+
+    FileDisks disks;
+    PasstNetwork network;
+    TapSupport tap;
+    GuestSessions links;
+    FirecrackerProgram firecracker;
+    Ladder ladder;
+    BrokerClient broker;
+    LogindPower power;
+    HostExamination host;
+};
+
+/// What is the user's own.
+struct Belongings {
+    Belongings(Ground& ground, const Paths& paths)
+        : key{paths.state, [&ground] { return ground.settings.now()->ssh_key_path; }},
+          home{ground.settings.host().home},
+          names_file{paths.names},
+          host_names{names_file,
+                     ground.loop,
+                     ground.process_lane,
+                     {.published = paths.state / "mapdns.names",
+                      .program = [&ground] { return mapdns(ground.settings); },
+                      .log = [](const std::string& text) { json_log::write(json_log::Level::Warn, text); }}}
+    {
+    }
+
+    static MapdnsNames::Program mapdns(Settings& settings)
+    {
+        const auto now = settings.now();
+        return {now->mapdns_bin, now->mapdns_data_file};
+    }
+
+    SshKey key;
+    FilesOfHome home;
+    NamesFile names_file;
+    MapdnsNames host_names;
+};
+
+std::unique_ptr<TcpPort> open_tcp_port(EventLoop& loop, const std::string& at, std::uint16_t number,
+                                       std::function<void(UniqueFd)> accepted)
+{
+    return std::make_unique<TcpListener>(loop, at, number, std::move(accepted));
+}
+
+AgentPorts ports_of(Ground& ground, Sources& sources, Machines& machines, Belongings& own, VmStore& store)
+{
+    return {
+        .loop = ground.loop,
+        .store = store,
+        .processes = ground.processes,
+        .disks = machines.disks,
+        .links = machines.links,
+        .user_network = machines.network,
+        .broker = machines.broker,
+        .power = machines.power,
+        .host_names = own.host_names,
+        .images = sources.images,
+        .kernels = sources.kernels,
+        .ladder = machines.ladder,
+        .maker = sources.maker,
+        .puller = sources.puller,
+        .programs = sources.programs,
+        .bundles = sources.bundles,
+        .archives = sources.archives,
+        .key = own.key,
+        .host = machines.host,
+        .settings = ground.settings,
+        .home = own.home,
+        .print_name = print_name,
+        .open_process = open_process,
+        .send_signal = [](const UniqueFd& process, int signal) { send_signal(process, signal); },
+        .open_tcp_port =
+            [&loop = ground.loop](const std::string& at, std::uint16_t number, std::function<void(UniqueFd)> accepted) {
+                return open_tcp_port(loop, at, number, std::move(accepted));
+            },
+        .usage_of = process_usage,
+        .resolvers = [] { return host_resolvers(); }};
+}
+
+/// Whose uid this is, asked by a worker; the name at the start is ours.
+Task<std::string> heir_of(Ground& ground, std::string user)
+{
+    auto ask = [] { return user_name_of(::geteuid()); };
+    const auto now = co_await run_on(ground.loop, ground.process_lane, std::move(ask));
+    co_return user.empty() || now == user ? std::string{} : now;
+}
+
+UserWatch::Hooks user_watch_hooks(Ground& ground, Agent& agent)
+{
+    return {.heir = [&ground, user = user_name_of(::geteuid())] { return heir_of(ground, user); },
+            .found =
+                [&ground, &agent](const std::string& heir) {
+                    if (agent.vms().running_count() == 0) {
+                        ground.loop.quit(0);
+                    }
+                    agent.stop_all("this user's number is now that of " + heir);
+                }};
+}
+
 int run(const Arguments& arguments)
 {
     const auto paths = find_paths(environment);
     const auto lock = lock_state(paths);
     use_reserve_when_full(paths.state);
     json_log::open(paths.log());
-    Settings settings{paths.config, host_facts(),
-                      all_variables()};  // a mistake in it is told now, and not by the first VM
-    EventLoop loop;
-    std::optional<PrivateBus> own_bus;
-    if (arguments.private_bus) {
-        own_bus.emplace(paths.runtime, paths.instance);
-    }
-    const auto address = own_bus ? own_bus->address() : session_address();
-    const auto connection = own_bus ? bus::open_bus(address) : bus::open_session_bus();
-    const bus::LoopAttachment attachment{*connection, loop, [&loop] {
-                                             json_log::write(json_log::Level::Warn,
-                                                             "the bus is gone; leaving, VMs go on");
-                                             loop.quit(0);
-                                         }};
-    Lane process_lane{2};
-    ForkProcessHost forked{loop, process_lane};
-    std::optional<SystemdProcessHost> units;
-    if (!own_bus && SystemdProcessHost::is_on(*connection)) {
-        units.emplace(loop, *connection, forked);
-    }
-    ProcessHost& processes = units ? static_cast<ProcessHost&>(*units) : forked;
-    FileDisks disks{paths.cache / "work-disk.img"};
-    PasstNetwork network{processes, {find_beside("banger-netguard"), find_beside("banger-tap")}};
-    TapSupport tap{loop, process_lane, find_beside("banger-tap")};
-    GuestSessions links{loop};
-    ArtifactCatalog images{paths.images(), "image.json"};
-    ArtifactCatalog kernels{paths.kernels(), "kernel.json"};
-    const auto runtime_folder = [&settings, usual = paths.programs()] {
-        const auto named = settings.now()->runtime_dir;
-        return !named.empty() ? named : checkout_runtime().value_or(usual);
-    };
-    BundleHome bundles{{.own = runtime_folder,
-                        .given =
-                            [&settings] {
-                                std::vector<std::filesystem::path> given;
-                                if (settings.now()->runtime_dir.empty()) {
-                                    given.push_back(installed_bundle_of(own_program()));
-                                }
-                                return given;
-                            },
-                        .stamps = paths.cache / "bundles.json"}};
-    RuntimeFolder programs{runtime_folder,
-                           [file = environment("BANGER_RUNTIME_BUNDLE").value_or("")] { return load_bundle(file); },
-                           &bundles};
-    FirecrackerProgram firecracker{loop, process_lane, [&programs, &settings] {
-                                       return find_firecracker(programs, settings.now()->firecracker_bin);
-                                   }};
-    Ladder ladder{loop, processes, links, paths.state, {.firecracker = firecracker, .tap_problem = [&tap] {
-                                                            return tap.problem();
-                                                        }}};
-    OciPuller puller{paths.cache / "oci", paths.state / "image-build", check_layers_apart};
-    DebianArtifacts maker{paths.state, find_beside("banger-guest")};
-    SshKey key{paths.state, [&settings] { return settings.now()->ssh_key_path; }};
-    FilesOfHome home{settings.host().home};
-    BrokerClient broker{loop};
-    NamesFile names_file{paths.names};
-    MapdnsNames host_names{names_file,
-                           loop,
-                           process_lane,
-                           {.published = paths.state / "mapdns.names",
-                            .program =
-                                [&settings] {
-                                    const auto now = settings.now();
-                                    return MapdnsNames::Program{now->mapdns_bin, now->mapdns_data_file};
-                                },
-                            .log = [](const std::string& text) { json_log::write(json_log::Level::Warn, text); }}};
-    HostExamination host{ladder.probe(), firecracker, broker};
+    Ground ground{arguments, paths};
+    Sources sources{ground, paths};
+    Machines machines{ground, sources, paths};
+    Belongings own{ground, paths};
     const auto opened = open_or_replace_store(paths.database());
-    Agent agent{{.loop = loop,
-                 .store = *opened.store,
-                 .processes = processes,
-                 .disks = disks,
-                 .links = links,
-                 .user_network = network,
-                 .broker = broker,
-                 .host_names = host_names,
-                 .images = images,
-                 .kernels = kernels,
-                 .ladder = ladder,
-                 .maker = maker,
-                 .puller = puller,
-                 .programs = programs,
-                 .bundles = bundles,
-                 .key = key,
-                 .host = host,
-                 .settings = settings,
-                 .home = home,
-                 .print_name = print_name,
-                 .open_process = open_process,
-                 .send_signal = [](const UniqueFd& process, int signal) { send_signal(process, signal); },
-                 .open_tcp_port = [&loop](const std::string& at, std::uint16_t number,
-                                          std::function<void(UniqueFd)> accepted) -> std::unique_ptr<TcpPort> {
-                     return std::make_unique<TcpListener>(loop, at, number, std::move(accepted));
-                 },
-                 .usage_of = process_usage,
-                 .resolvers = [] { return host_resolvers(); }},
-                paths,
-                {opened.warning}};
-    Daemon daemon{loop,
+    Agent agent{ports_of(ground, sources, machines, own, *opened.store), paths, {opened.warning}};
+    NotificationClient notifier{ground.loop, *ground.connection};
+    TerminalOpener terminals{ground.loop, ground.process_lane, ground.units ? ground.connection.get() : nullptr,
+                             ground.settings.host().home};
+    Daemon daemon{ground.loop,
                   agent,
-                  *connection,
-                  {.address = address,
+                  *ground.connection,
+                  {.address = ground.address,
                    .ready = [&arguments] { tell_ready(arguments.ready_fd); },
-                   .idle_limit = std::chrono::seconds{arguments.idle_limit}}};
-    spawn(ladder.probe().clear_leftovers());
+                   .idle_limit = std::chrono::seconds{arguments.idle_limit},
+                   .desktop = ground.own_bus ? std::nullopt : std::optional{DesktopPorts{notifier, terminals}}}};
+    UserWatch user_watch{ground.loop, user_watch_hooks(ground, agent)};
+    spawn(machines.ladder.probe().clear_leftovers());
     daemon.start();
     keep_reserve(paths.state);
-    const int code = loop.run();
+    const int code = ground.loop.run();
     daemon.throw_if_failed();
     return code;
 }
@@ -322,7 +461,11 @@ int main(int argc, char** argv)
         if (!arguments.check_layers.empty()) {
             return answer_layer_check(arguments.check_layers);
         }
-        return arguments.shut_down_vm.empty() ? run(arguments) : end_vm(arguments.shut_down_vm);
+        if (!arguments.shut_down_vm.empty()) {
+            return end_vm(arguments.shut_down_vm);
+        }
+        allow_many_files();
+        return run(arguments);
     } catch (const Error& failure) {
         return refuse(failure, arguments);
     } catch (const std::exception& failure) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/artifact_catalog.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -26,11 +29,33 @@ nlohmann::json read_json(const std::filesystem::path& path)
     return nlohmann::json::parse(file, nullptr, false);
 }
 
-/// Of those files of it that VMs take directly and that a stamp was written of. None was of the first versions.
-bool is_unchanged(const Artifact& artifact)
+/// The first file that a stamp was written of and that is another by now. None was written of the first versions.
+std::optional<std::filesystem::path> changed_file(const Artifact& artifact)
 {
-    return artifact.stamp.empty() ||
-           is_same_stamp(artifact.stamp, stamp_of(artifact.folder / artifact_file::root_file_system));
+    for (const auto& [name, stamp] : artifact.stamps) {
+        if (!is_same_stamp(stamp, stamp_of(artifact.folder / name))) {
+            return artifact.folder / name;
+        }
+    }
+    return std::nullopt;
+}
+
+constexpr auto image_stamp = "stamp";     ///< of an image's one file
+constexpr auto kernel_stamps = "stamps";  ///< of a kernel's, by name
+
+std::map<std::string, std::string> stamps_in(const nlohmann::json& json)
+{
+    std::map<std::string, std::string> stamps;
+    if (const auto stamp = json.value(image_stamp, std::string{}); !stamp.empty()) {
+        stamps.emplace(artifact_file::root_file_system, stamp);
+    }
+    const auto of_kernel = json.value(kernel_stamps, nlohmann::json::object());
+    for (const auto& [name, stamp] : of_kernel.items()) {
+        if (name.find('/') == std::string::npos) {
+            stamps.emplace(name, stamp.get<std::string>());
+        }
+    }
+    return stamps;
 }
 
 std::optional<Artifact> read_description(const std::filesystem::path& folder, const std::string& description)
@@ -50,7 +75,7 @@ std::optional<Artifact> read_description(const std::filesystem::path& folder, co
             .version = json.value("version", std::string{}),
             .origin = json.value("origin", std::string{}),
             .created = json.value("created", std::int64_t{0}),
-            .stamp = json.value("stamp", std::string{}),
+            .stamps = stamps_in(json),
             .manifest = json.value("manifest", std::string{}),
             .config = json.contains("config") ? std::optional{image_config_of(json["config"])} : std::nullopt};
     } catch (const nlohmann::json::exception&) {
@@ -95,11 +120,14 @@ void ArtifactCatalog::reload()
 
 std::optional<Artifact> ArtifactCatalog::find(std::string_view name) const
 {
+    const auto named = std::find_if(artifacts_.begin(), artifacts_.end(), [name](const Artifact& artifact) {
+        return !name.empty() && artifact.name == name;
+    });
+    if (named != artifacts_.end()) {
+        return *named;
+    }
     const Artifact* match = nullptr;
     for (const auto& artifact : artifacts_) {
-        if (!name.empty() && artifact.name == name) {
-            return artifact;
-        }
         if (name.size() >= least_digits && artifact.digest.str().starts_with(name)) {
             if (match != nullptr) {
                 throw Error{ErrorCode::InvalidArgument, "more than one begins with " + std::string{name}};
@@ -124,43 +152,80 @@ std::vector<std::filesystem::path> ArtifactCatalog::drafts() const
     return found;
 }
 
-void ArtifactCatalog::rename_artifact(const Artifact& artifact, const std::string& name) const
+void ArtifactCatalog::change(const std::filesystem::path& folder,
+                             const std::function<void(nlohmann::json&)>& what) const
 {
-    const auto path = artifact.folder / description_;
+    const auto path = folder / description_;
     auto json = read_json(path);
     if (!json.is_object()) {
         throw Error{ErrorCode::CorruptData, path.string() + " is damaged"};
     }
-    json["name"] = name;
+    what(json);
     write_whole(path, json);  // whole or not at all, also on a full disk: VMs may use it
 }
 
+/// The new one is in its place and has the name before the older one loses it: who is killed in between leaves two of that name, of which the newer
+/// one counts. The other way round he would leave none, and what has no name and no user is removed.
 Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::function<bool(const Digest&)>& in_use)
 {
     const auto made = read_description(draft, description_);
     if (!made) {
         throw Error{ErrorCode::CorruptData, "the new artifact in " + draft.string() + " has no whole description"};
     }
-    for (const auto& older : list()) {
-        if (older.name == made->name && older.digest != made->digest) {
-            if (in_use(older.digest)) {
-                rename_artifact(older, "");
-            } else {
-                remove(older.digest);
-            }
-        }
+    const auto before = artifacts_;
+    try {
+        put_in_place(draft, *made);
+    } catch (...) {
+        reload();  // it may have got as far as the folder
+        throw;
     }
-    const auto place = folder_ / made->digest.str();
-    const auto present = read_description(place, description_);
-    if (present && is_unchanged(*present)) {
-        rename_artifact(*present, made->name);
-        std::filesystem::remove_all(draft);  // the very same content: keep what VMs may point to
-    } else {
-        std::filesystem::remove_all(place);  // one that is damaged
-        std::filesystem::rename(draft, place);
+    reload();
+    for (const auto& older : before) {
+        if (older.name == made->name && older.digest != made->digest) {
+            give_way(older, in_use(older.digest));
+        }
     }
     reload();
     return find(made->digest.str()).value();
+}
+
+void ArtifactCatalog::put_in_place(const std::filesystem::path& draft, const Artifact& made)
+{
+    const auto place = folder_ / made.digest.str();
+    const auto present = read_description(place, description_);
+    if (present && !present->name.empty() && present->name != made.name) {
+        throw Error{ErrorCode::AlreadyExists, "it is, byte for byte, what " + present->name +
+                                                  " is already, and has one name alone; use " + present->name +
+                                                  ", or delete that first"};
+    }
+    if (present && !changed_file(*present)) {
+        // The very same content: what VMs may point to is kept. It is made anew all the same, and so newer than what had its name until now.
+        change(place, [&made](nlohmann::json& json) {
+            json["name"] = made.name;
+            json["created"] = made.created;
+        });
+        std::filesystem::remove_all(draft);
+        return;
+    }
+    if (::renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) == 0) {
+        std::filesystem::remove_all(draft);  // one that is damaged
+    } else {
+        std::filesystem::remove_all(place);
+        std::filesystem::rename(draft, place);
+    }
+}
+
+/// What can't be written (the disk may be full) changes nothing: reload() knows which of two of one name is the newer one.
+void ArtifactCatalog::give_way(const Artifact& older, bool is_used)
+{
+    try {
+        if (is_used) {
+            change(older.folder, [](nlohmann::json& json) { json["name"] = ""; });
+        } else {
+            remove(older.digest);
+        }
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+    }
 }
 
 std::filesystem::path ArtifactCatalog::set_aside(const Digest& digest)
@@ -187,15 +252,18 @@ void ArtifactCatalog::remove(const Digest& digest)
 
 void ArtifactCatalog::check(const Artifact& artifact) const
 {
-    if (is_unchanged(artifact)) {
+    const auto file = changed_file(artifact);
+    if (!file) {
         return;
     }
-    const auto file = artifact.folder / artifact_file::root_file_system;
+    const bool is_image = artifact.stamps.contains(artifact_file::root_file_system);
     const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
-    throw Error{ErrorCode::CorruptData, "the image " + name + " is not as it was taken in: " + file.string() +
-                                            (std::filesystem::exists(file) ? " has another size or time" : " is gone") +
-                                            "; banger image verify " + name +
-                                            " reads all of it, and where it is whole that is all that was to be done"};
+    const auto mend = is_image ? "banger image verify " + name +
+                                     " reads all of it, and where it is whole that is all that was to be done"
+                               : "banger kernel pull --force --name " + name + ", or import, brings one anew";
+    throw Error{ErrorCode::CorruptData,
+                (is_image ? "the image " : "the kernel ") + name + " is not as it was taken in: " + file->string() +
+                    (std::filesystem::exists(*file) ? " has another size or time" : " is gone") + "; " + mend};
 }
 
 void ArtifactCatalog::restamp(const Digest& digest)
@@ -206,8 +274,8 @@ void ArtifactCatalog::restamp(const Digest& digest)
         throw Error{ErrorCode::NotFound, "there is no " + digest.brief() + " any more"};
     }
     const auto stamp = stamp_of(folder / artifact_file::root_file_system);
-    if (json.value("stamp", std::string{}) != stamp) {
-        json["stamp"] = stamp;
+    if (json.value(image_stamp, std::string{}) != stamp) {
+        json[image_stamp] = stamp;
         write_whole(folder / description_, json);
         reload();
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "agent/ports/artifacts.hpp"
@@ -27,7 +28,9 @@ public:
 
 private:
     void reload();
-    void rename_artifact(const Artifact& artifact, const std::string& name) const;
+    void put_in_place(const std::filesystem::path& draft, const Artifact& made);
+    void give_way(const Artifact& older, bool is_used);
+    void change(const std::filesystem::path& folder, const std::function<void(nlohmann::json&)>& what) const;
 
     std::filesystem::path folder_;
     std::string description_;

@@ -10,7 +10,7 @@
 #include <map>
 #include <tuple>
 
-#include "dbus/compat/bus.hpp"
+#include "agent/system/system_bus.hpp"
 
 namespace banger::agent {
 namespace {
@@ -61,32 +61,7 @@ Error translated(const sdbus::Error& error)
     return Error{ErrorCode::Unavailable, "banger-broker went away: " + sentence};
 }
 
-/// The answer comes by the loop: who waits may destroy `proxy`, which sdbus-c++ goes on using after its callback.
-template <typename... Values, typename... Arguments>
-Promise<std::tuple<Values...>> ask(EventLoop& loop, sdbus::IProxy& proxy, const char* interface, const char* method,
-                                   milliseconds limit, const Arguments&... arguments)
-{
-    Promise<std::tuple<Values...>> answer;
-    try {
-        proxy.callMethodAsync(method)
-            .onInterface(interface)
-            .withTimeout(limit)
-            .withArguments(arguments...)
-            .uponReplyInvoke([&loop, answer](bus::MaybeError error, Values... values) {
-                if (error) {
-                    loop.post(
-                        [answer, failure = std::make_exception_ptr(translated(*error))] { answer.fail(failure); });
-                } else {
-                    loop.post([answer, value = std::tuple<Values...>{std::move(values)...}]() mutable {
-                        answer.set(std::move(value));
-                    });
-                }
-            });
-    } catch (const sdbus::Error& error) {
-        throw translated(error);
-    }
-    return answer;
-}
+BusMethod of_broker(const char* name, milliseconds limit) { return {broker_interface, name, limit, translated}; }
 
 Bytes bytes_of(const Digest& digest)
 {
@@ -142,124 +117,92 @@ std::uint32_t flags_of(Prompt prompt) { return prompt == Prompt::Allowed ? flag_
 
 }  // namespace
 
-/// A connection to the system bus and the broker's object there.
-class BrokerClient::Link {
+/// The broker's object.
+class BrokerClient::Object final : public RegisteredProxy<dev::banger::Broker1_proxy> {
 public:
-    Link(EventLoop& loop, std::function<void()> changed, std::function<void()> lost)
-        : connection_{bus::open_system_bus()},
-          attachment_{*connection_, loop, std::move(lost)},
-          object_{*connection_, std::move(changed)}
+    Object(sdbus::IConnection& bus, std::function<void()> changed)
+        : RegisteredProxy{bus, broker_name, broker_path}, changed_{std::move(changed)}
     {
     }
 
-    sdbus::IConnection& connection() noexcept { return *connection_; }
-    sdbus::IProxy& proxy() noexcept { return object_.proxy(); }
-
 private:
-    class Object final : public sdbus::ProxyInterfaces<dev::banger::Broker1_proxy> {
-    public:
-        Object(sdbus::IConnection& bus, std::function<void()> changed)
-            : ProxyInterfaces{bus, bus::ServiceName{broker_name}, sdbus::ObjectPath{broker_path}},
-              changed_{std::move(changed)}
-        {
-            registerProxy();
-        }
-        Object(const Object&) = delete;
-        Object& operator=(const Object&) = delete;
-        Object(Object&&) = delete;
-        Object& operator=(Object&&) = delete;
-        ~Object() { unregisterProxy(); }
-        sdbus::IProxy& proxy() noexcept { return getProxy(); }
+    // Anybody on the bus may send this to us, so nothing of it is believed.
+    void onSandboxChanged(const std::string&, const std::string&, const std::uint64_t&, const std::uint64_t&,
+                          const std::uint64_t&) override
+    {
+        changed_();
+    }
+    void onCreateSandboxReply(bus::MaybeError) override {}
+    void onStartSandboxReply(const std::string&, const std::string&, const std::string&, const std::string&,
+                             const std::uint32_t&, const std::string&, bus::MaybeError) override
+    {
+    }
+    void onStopSandboxReply(bus::MaybeError) override {}
+    void onGrowSandboxReply(bus::MaybeError) override {}
+    void onCloneSandboxReply(bus::MaybeError) override {}
+    void onSetNatReply(bus::MaybeError) override {}
+    void onPublishNameReply(bus::MaybeError) override {}
+    void onWithdrawNameReply(bus::MaybeError) override {}
+    void onDestroySandboxReply(bus::MaybeError) override {}
+    void onListReply(const std::vector<ListedRow>&, bus::MaybeError) override {}
+    void onAdminListReply(const std::vector<sdbus::Struct<std::uint32_t, std::string, std::string, std::string,
+                                                          std::uint64_t, std::uint64_t>>&,
+                          bus::MaybeError) override
+    {
+    }
+    void onAdminDestroyReply(bus::MaybeError) override {}
 
-    private:
-        // Anybody on the bus may send this to us, so nothing of it is believed.
-        void onSandboxChanged(const std::string&, const std::string&, const std::uint64_t&, const std::uint64_t&,
-                              const std::uint64_t&) override
-        {
-            changed_();
-        }
-        void onCreateSandboxReply(bus::MaybeError) override {}
-        void onStartSandboxReply(const std::string&, const std::string&, const std::string&, const std::string&,
-                                 const std::uint32_t&, const std::string&, bus::MaybeError) override
-        {
-        }
-        void onStopSandboxReply(bus::MaybeError) override {}
-        void onGrowSandboxReply(bus::MaybeError) override {}
-        void onCloneSandboxReply(bus::MaybeError) override {}
-        void onSetNatReply(bus::MaybeError) override {}
-        void onPublishNameReply(bus::MaybeError) override {}
-        void onWithdrawNameReply(bus::MaybeError) override {}
-        void onDestroySandboxReply(bus::MaybeError) override {}
-        void onListReply(const std::vector<ListedRow>&, bus::MaybeError) override {}
-        void onAdminListReply(const std::vector<sdbus::Struct<std::uint32_t, std::string, std::string, std::string,
-                                                              std::uint64_t, std::uint64_t>>&,
-                              bus::MaybeError) override
-        {
-        }
-        void onAdminDestroyReply(bus::MaybeError) override {}
-
-        std::function<void()> changed_;
-    };
-
-    std::unique_ptr<sdbus::IConnection> connection_;
-    bus::LoopAttachment attachment_;
-    Object object_;
+    std::function<void()> changed_;
 };
 
-BrokerClient::BrokerClient(EventLoop& loop, BrokerLimits limits) : loop_{&loop}, limits_{limits}, names_{loop} {}
-BrokerClient::~BrokerClient() = default;
-
-/// Both callbacks come from inside sdbus-c++, which goes on using what they might destroy.
-std::shared_ptr<BrokerClient::Link> BrokerClient::link()
+BrokerClient::BrokerClient(EventLoop& loop, BrokerLimits limits) : loop_{&loop}, limits_{limits}, names_{loop}
 {
-    if (link_) {
-        return link_;
-    }
-    const auto later = [loop = loop_, alive = std::weak_ptr{alive_}](std::function<void()> call) {
-        loop->post([alive, call = std::move(call)] {
-            if (alive.lock()) {
-                call();
+    const auto change = [this, later = Later{loop, alive_}] {
+        later([this] {
+            if (changed_) {
+                changed_();
             }
         });
     };
+    bus_ = std::make_unique<SystemBus<Object>>(
+        loop, [change](sdbus::IConnection& connection) { return std::make_unique<Object>(connection, change); },
+        std::function<void()>{});
+}
+
+BrokerClient::~BrokerClient() = default;
+
+/// Held by whoever calls on it: the bus may be lost meanwhile.
+Task<std::shared_ptr<BusLink<BrokerClient::Object>>> BrokerClient::link(milliseconds limit)
+{
     try {
-        link_ = std::make_shared<Link>(
-            *loop_,
-            [this, later] {
-                later([this] {
-                    if (changed_) {
-                        changed_();
-                    }
-                });
-            },
-            [this, later] { later([this] { link_.reset(); }); });
+        auto held = co_await bus_->open(limit);
+        co_return held;
     } catch (const Error& error) {
-        throw Error{ErrorCode::HostLacks,
-                    std::string{"there is no banger-broker, as there is no system bus: "} + error.what()};
-    } catch (const sdbus::Error& error) {
-        throw translated(error);
+        if (error.code() != ErrorCode::HostLacks) {
+            throw;
+        }
+        throw Error{ErrorCode::HostLacks, std::string{"there is no banger-broker, as "} + error.what()};
     }
-    return link_;
 }
 
 Task<void> BrokerClient::create(std::string id, std::optional<Digest> base, ByteSize overlay, Prompt prompt)
 {
-    const auto held = link();
+    const auto held = co_await link(limits_.call);
     const auto limit = prompt == Prompt::Allowed ? limits_.asking : limits_.call;
     const auto digest = base ? bytes_of(*base) : Bytes{};
-    const auto answer = ask<>(*loop_, held->proxy(), broker_interface, "CreateSandbox", limit, id, digest,
-                              overlay.bytes(), flags_of(prompt));
+    const auto answer = call_on_bus<>(*loop_, held->object->proxy(), of_broker("CreateSandbox", limit), id, digest,
+                                      overlay.bytes(), flags_of(prompt));
     co_await answer.wait();
 }
 
 Task<StartedSandbox> BrokerClient::start(std::string id, std::optional<SandboxBase> base, SandboxNetwork network)
 {
-    const auto held = link();
+    const auto held = co_await link(limits_.call);
     const auto descriptors = opened(base);
     const auto digest = base ? bytes_of(base->digest) : Bytes{};
     const std::uint32_t flags = network == SandboxNetwork::Tap ? flag_network : 0;
-    const auto answer = ask<std::string, std::string, std::string, std::string, std::uint32_t, std::string>(
-        *loop_, held->proxy(), broker_interface, "StartSandbox", limits_.call, id, descriptors, digest, flags);
+    const auto answer = call_on_bus<std::string, std::string, std::string, std::string, std::uint32_t, std::string>(
+        *loop_, held->object->proxy(), of_broker("StartSandbox", limits_.call), id, descriptors, digest, flags);
     const auto [disk, tap, guest_address, gateway, prefix, mac] = co_await answer.wait();
     StartedSandbox started{disk, tap, guest_address, gateway, prefix, mac};
     co_return started;
@@ -267,41 +210,41 @@ Task<StartedSandbox> BrokerClient::start(std::string id, std::optional<SandboxBa
 
 Task<void> BrokerClient::stop(std::string id)
 {
-    const auto held = link();
-    const auto answer = ask<>(*loop_, held->proxy(), broker_interface, "StopSandbox", limits_.call, id);
+    const auto held = co_await link(limits_.call);
+    const auto answer = call_on_bus<>(*loop_, held->object->proxy(), of_broker("StopSandbox", limits_.call), id);
     co_await answer.wait();
 }
 
 Task<void> BrokerClient::grow(std::string id, ByteSize overlay)
 {
-    const auto held = link();
+    const auto held = co_await link(limits_.call);
     const auto answer =
-        ask<>(*loop_, held->proxy(), broker_interface, "GrowSandbox", limits_.call, id, overlay.bytes());
+        call_on_bus<>(*loop_, held->object->proxy(), of_broker("GrowSandbox", limits_.call), id, overlay.bytes());
     co_await answer.wait();
 }
 
 Task<void> BrokerClient::set_nat(std::string id, Nat nat, Prompt prompt)
 {
-    const auto held = link();
+    const auto held = co_await link(limits_.call);
     const auto limit = prompt == Prompt::Allowed ? limits_.asking : limits_.call;
     const auto answer =
-        ask<>(*loop_, held->proxy(), broker_interface, "SetNat", limit, id, nat == Nat::On, flags_of(prompt));
+        call_on_bus<>(*loop_, held->object->proxy(), of_broker("SetNat", limit), id, nat == Nat::On, flags_of(prompt));
     co_await answer.wait();
 }
 
 Task<void> BrokerClient::destroy(std::string id)
 {
-    const auto held = link();
-    const auto answer = ask<>(*loop_, held->proxy(), broker_interface, "DestroySandbox", limits_.call, id);
+    const auto held = co_await link(limits_.call);
+    const auto answer = call_on_bus<>(*loop_, held->object->proxy(), of_broker("DestroySandbox", limits_.call), id);
     co_await answer.wait();
 }
 
 Task<void> BrokerClient::publish(std::string id, std::string name, std::string gateway, std::string address)
 {
-    const auto held = link();
+    const auto held = co_await link(limits_.call);
     const int socket = names_.serve({.name = name + ".vm", .address = ipv4_of(address)}, ipv4_of(gateway));
-    const auto answer =
-        ask<>(*loop_, held->proxy(), broker_interface, "PublishName", limits_.call, id, name, sdbus::UnixFd{socket});
+    const auto answer = call_on_bus<>(*loop_, held->object->proxy(), of_broker("PublishName", limits_.call), id, name,
+                                      sdbus::UnixFd{socket});
     std::exception_ptr failure;
     try {
         co_await answer.wait();
@@ -318,8 +261,8 @@ Task<std::vector<SandboxRow>> BrokerClient::list() { return list_within(limits_.
 
 Task<std::vector<SandboxRow>> BrokerClient::list_within(milliseconds limit)
 {
-    const auto held = link();
-    const auto answer = ask<std::vector<ListedRow>>(*loop_, held->proxy(), broker_interface, "List", limit);
+    const auto held = co_await link(limit);
+    const auto answer = call_on_bus<std::vector<ListedRow>>(*loop_, held->object->proxy(), of_broker("List", limit));
     const auto [listed] = co_await answer.wait();
     std::vector<SandboxRow> rows;
     for (const auto& row : listed) {
@@ -359,15 +302,15 @@ Task<BrokerReport> BrokerClient::report_of_polkit()
     BrokerReport report{State::Ready, "", {}};
     std::optional<Error> failure;
     try {
-        const auto held = link();
-        const auto polkit = sdbus::createProxy(held->connection(), bus::ServiceName{"org.freedesktop.PolicyKit1"},
+        const auto held = co_await link(limits_.look);
+        const auto polkit = sdbus::createProxy(*held->connection, bus::ServiceName{"org.freedesktop.PolicyKit1"},
                                                sdbus::ObjectPath{"/org/freedesktop/PolicyKit1/Authority"});
         const PolkitSubject subject{"system-bus-name",
-                                    {{"name", sdbus::Variant{std::string{held->connection().getUniqueName()}}}}};
+                                    {{"name", sdbus::Variant{std::string{held->connection->getUniqueName()}}}}};
         const std::map<std::string, std::string> no_details;
-        const auto answer = ask<PolkitResult>(*loop_, *polkit, "org.freedesktop.PolicyKit1.Authority",
-                                              "CheckAuthorization", limits_.look, subject, std::string{manage_action},
-                                              no_details, std::uint32_t{0}, std::string{});
+        const BusMethod check{"org.freedesktop.PolicyKit1.Authority", "CheckAuthorization", limits_.look};
+        const auto answer = call_on_bus<PolkitResult>(*loop_, *polkit, check, subject, std::string{manage_action},
+                                                      no_details, std::uint32_t{0}, std::string{});
         const auto [result] = co_await answer.wait();
         if (!std::get<0>(result)) {
             report.state = State::Refuses;

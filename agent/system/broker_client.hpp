@@ -10,6 +10,11 @@
 
 namespace banger::agent {
 
+template <typename Object>
+struct BusLink;
+template <typename Object>
+class SystemBus;
+
 /// How long the broker may take to answer.
 struct BrokerLimits {
     std::chrono::milliseconds call{30'000};
@@ -37,8 +42,8 @@ public:
     void on_change(std::function<void()> call) override { changed_ = std::move(call); }
 
 private:
-    class Link;
-    std::shared_ptr<Link> link();
+    class Object;
+    Task<std::shared_ptr<BusLink<Object>>> link(std::chrono::milliseconds limit);
     Task<std::vector<SandboxRow>> list_within(std::chrono::milliseconds limit);
     Task<BrokerReport> report_of_polkit();
 
@@ -46,8 +51,8 @@ private:
     BrokerLimits limits_;
     NameServer names_;
     std::function<void()> changed_;
-    std::shared_ptr<Link> link_;  ///< calls under way hold it, too
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
+    std::unique_ptr<SystemBus<Object>> bus_;
 };
 
 }  // namespace banger::agent

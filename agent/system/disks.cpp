@@ -13,6 +13,7 @@
 #include <cerrno>
 
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/system/disk_mending.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
 #include "common/rollback.hpp"
@@ -99,12 +100,15 @@ void copy_sparse(int from, int to, off_t size, const std::stop_token& stop)
     off_t at = 0;
     while (at < size) {
         const off_t data = ::lseek(from, at, SEEK_DATA);
-        if (data < 0) {
-            break;  // ENXIO: only a hole is left
+        if (data < 0 && errno == ENXIO) {
+            break;  // only a hole is left
         }
-        const off_t hole = ::lseek(from, data, SEEK_HOLE);
-        copy_range(from, to, data, hole < 0 ? size : hole, stop);
-        at = hole < 0 ? size : hole;
+        const off_t hole = data < 0 ? -1 : ::lseek(from, data, SEEK_HOLE);
+        if (hole < 0) {
+            throw errno_error("copy", errno);
+        }
+        copy_range(from, to, data, hole, stop);
+        at = hole;
     }
 }
 
@@ -118,17 +122,6 @@ void refuse_larger_than_file_system(const std::filesystem::path& folder, ByteSiz
         throw Error{ErrorCode::InvalidArgument, "a disk of " + size.to_string() + " does not fit: the file system of " +
                                                     folder.string() + " has " + whole.to_string() +
                                                     " in all; choose a smaller --disk-size"};
-    }
-}
-
-/// As resize2fs wants it. e2fsck(8): 0 is clean, 1 mended; more is for people.
-void check_file_system(const std::filesystem::path& disk, const std::filesystem::path& original)
-{
-    const auto checked = run_program({.argv = {find_program("e2fsck").string(), "-f", "-p", disk.string()}});
-    const bool whole = checked.exit_code == 0 || checked.exit_code == 1;
-    if (!whole) {
-        throw Error{ErrorCode::CorruptData, "the disk's file system has errors; e2fsck -f " + original.string() +
-                                                " mends them: " + checked.tail};
     }
 }
 
@@ -167,7 +160,7 @@ void clone_or_copy(const std::filesystem::path& from, const std::filesystem::pat
     rollback.commit();
 }
 
-FileDisks::FileDisks(std::filesystem::path kept) : kept_{std::move(kept)}
+FileDisks::FileDisks(std::filesystem::path kept, Confine confine) : kept_{std::move(kept)}, confine_{std::move(confine)}
 {
     std::error_code none;  // what a SIGKILL has left; a folder that isn't there yet has nothing
     std::filesystem::directory_iterator at{kept_.parent_path(), none};
@@ -259,16 +252,20 @@ void FileDisks::grow_work(const std::filesystem::path& folder, ByteSize size, co
                             : "the disk has " + now.to_string() + " and can't shrink to " + size.to_string()};
     }
     // On a copy (free where blocks are shared): a resize2fs that is killed half-way leaves a file system that may be beyond repair.
-    const auto larger = folder / "work.img.new";
+    const auto larger = folder / vm_folder::larger_work_disk;
     std::filesystem::remove(larger);
     clone_or_copy(path, larger, stop);
     Rollback rollback;
     rollback.add([&larger] { std::filesystem::remove(larger); });
-    check_file_system(larger, path);
+    mend_disk(larger, path, confine_, {}, stop);  // as resize2fs wants it
     if (::truncate(larger.c_str(), static_cast<off_t>(size.bytes())) < 0) {
         throw errno_error("can't make " + path.string() + " larger", errno);
     }
-    const auto grown = run_program({.argv = {find_program("resize2fs").string(), larger.string()}, .stop = stop});
+    const std::string name = vm_folder::larger_work_disk;
+    const auto grown =
+        run_program({.argv = confined(confine_, {.write = {name}}, {find_program("resize2fs").string(), name}),
+                     .directory = folder,
+                     .stop = stop});
     if (!grown.ok()) {
         const bool full = grown.tail.find("No space left") != std::string::npos;
         throw Error{full ? ErrorCode::NoSpace : ErrorCode::Failed, "the disk can't grow: " + grown.tail};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/ports/vm_disks.hpp"
+#include "agent/system/confinement.hpp"
 
 namespace banger::agent {
 
@@ -16,7 +17,8 @@ void clone_or_copy(const std::filesystem::path& from, const std::filesystem::pat
 class FileDisks final : public VmDisks {
 public:
     /// `kept`: where the last new work disk is kept to copy the next one from, as most have one size. 4 MB; may be deleted at any time.
-    explicit FileDisks(std::filesystem::path kept);
+    /// `confine`: for what reads a disk that a guest had.
+    explicit FileDisks(std::filesystem::path kept, Confine confine = {});
     void make_root(const std::filesystem::path& image, const std::filesystem::path& folder,
                    const std::stop_token& stop) override;
     void make_work(const std::filesystem::path& folder, ByteSize size) override;
@@ -30,6 +32,7 @@ private:
     void keep(const std::filesystem::path& path) const noexcept;
 
     std::filesystem::path kept_;
+    Confine confine_;
 };
 
 }  // namespace banger::agent

@@ -24,6 +24,32 @@ UniqueFd open_file(const std::filesystem::path& path, int flags)
     return file;
 }
 
+/// It opens its log and its metrics to read and write, and binds its sockets itself; its guest's calls go to one that bangerd listens on.
+VmmNeeds::Network network_of(const VmmNetwork& network)
+{
+    if (network.kind != VmmNetwork::Kind::Tap) {
+        return VmmNeeds::Network::None;
+    }
+    return network.namespace_holder == 0 ? VmmNeeds::Network::Host : VmmNeeds::Network::Given;
+}
+
+VmmNeeds needs_of(const VmmConfig& config)
+{
+    VmmNeeds needs{.read = {vm_folder::kernel, vm_folder::initrd},
+                   .write = {vm_folder::firecracker_log, vm_folder::firecracker_metrics},
+                   .devices = {"/dev/kvm"},
+                   .sockets = VmmNeeds::Sockets::Own,
+                   .network = network_of(config.network)};
+    if (config.disks == VmmConfig::Disks::All) {
+        needs.read.emplace_back(vm_folder::modules_disk);
+        needs.write.insert(needs.write.end(), {vm_folder::root_disk, vm_folder::work_disk});
+    }
+    if (config.network.kind == VmmNetwork::Kind::Tap) {
+        needs.devices.emplace_back("/dev/net/tun");
+    }
+    return needs;
+}
+
 /// Firecracker has no command to leave by, and needs none: what its guest wrote is the kernel's, and a signal ends it.
 class Control final : public VmmControl {
 public:
@@ -76,6 +102,10 @@ std::vector<std::string> FirecrackerDriver::command(const VmmConfig& config) con
                  "--target",
                  std::to_string(config.network.namespace_holder),
                  "--"};
+    }
+    if (confine_) {  // inside: from where it is confined no way leads into a namespace
+        const auto more = confine_(needs_of(config));
+        words.insert(words.end(), more.begin(), more.end());
     }
     words.insert(words.end(), {program_().string(), "--id", config.name, "--api-sock", vm_folder::control_socket,
                                "--log-path", vm_folder::firecracker_log, "--level", "Info"});

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "agent/ports/vmm.hpp"
+#include "agent/system/confinement.hpp"
 
 namespace banger::agent {
 
@@ -11,7 +12,10 @@ namespace banger::agent {
 class FirecrackerDriver final : public Vmm {
 public:
     /// `program` gives its path, or throws HostLacks.
-    explicit FirecrackerDriver(std::function<std::filesystem::path()> program) : program_{std::move(program)} {}
+    explicit FirecrackerDriver(std::function<std::filesystem::path()> program, Confine confine = {})
+        : program_{std::move(program)}, confine_{std::move(confine)}
+    {
+    }
 
     std::string_view name() const noexcept override { return "firecracker"; }
     VmmNetwork::Kind network_kind() const noexcept override { return VmmNetwork::Kind::Tap; }
@@ -26,6 +30,7 @@ public:
 
 private:
     std::function<std::filesystem::path()> program_;
+    Confine confine_;
 };
 
 }  // namespace banger::agent

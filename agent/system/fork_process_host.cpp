@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "agent/core/vm/log_tail.hpp"
+#include "common/denial.hpp"
 
 namespace banger::agent {
 namespace {
@@ -180,8 +181,8 @@ void run_until_left(const Prepared& prepared, int report_end, const ProcessSpec&
     ::waitpid(program, &status, 0);
     refuse_unstarted(report, spec.argv[0]);
     if (!in_time || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        throw Error{ErrorCode::Failed,
-                    spec.argv[0] + (in_time ? " failed: " : " did not get ready: ") + tail_of_log(spec.log)};
+        throw Error{ErrorCode::Failed, spec.argv[0] + (in_time ? " failed: " : " did not get ready: ") +
+                                           with_denial_hint(tail_of_log(spec.log))};
     }
 }
 

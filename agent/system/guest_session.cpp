@@ -12,6 +12,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "agent/core/operation.hpp"
 #include "agent/system/guest_answers.hpp"
 #include "common/rollback.hpp"
 #include "common/text.hpp"
@@ -128,7 +129,8 @@ void GuestSession::lose_connection(std::string_view why)
     });
     if (alive_) {
         reconnect_ = loop_->after(pause_, [this] { connect_now(); });
-        pause_ = std::min(pause_ * 2, longest_pause);
+        pause_ = std::min(pause_ + pause_ / 4,
+                          longest_pause);  // so that a guest without knocks is heard at most a quarter late
     }
 }
 
@@ -265,8 +267,11 @@ void GuestSession::on_synced(wire::ByteView hello)
 
 void GuestSession::tell_ready()
 {
-    last_use_ = std::chrono::steady_clock::now();
+    if (!std::exchange(was_ready_, true)) {  // said again it is no use of the VM: only the guest wants it to live on
+        last_use_ = std::chrono::steady_clock::now();
+    }
     later([this] {
+        send_time();
         send_names();
         events_.ready();
     });
@@ -307,6 +312,37 @@ Task<void> GuestSession::send_names_now()
     }
 }
 
+void GuestSession::tell_time()
+{
+    time_due_ = true;
+    send_time();
+}
+
+/// Of the moment at which it goes out. One that is lost on the way is due again with the next connection; a guest that refuses it, or that
+/// hangs, is not asked again.
+void GuestSession::send_time()
+{
+    if (telling_time_ || !time_due_ || !mux_ || !mux_->synced()) {
+        return;
+    }
+    telling_time_ = true;
+    time_due_ = false;
+    spawn(send_time_now(), [this, alive = std::weak_ptr{alive_}](std::exception_ptr failure) {
+        if (!alive.lock()) {
+            return;
+        }
+        telling_time_ = false;
+        time_due_ = time_due_ || (failure && to_error(failure).code() == ErrorCode::Unavailable);
+        send_time();  // the host may have slept again meanwhile
+    });
+}
+
+Task<void> GuestSession::send_time_now()
+{
+    wire::RequestBody message{wire::Clock{clock_ns()}};
+    co_await request(std::move(message), limits_.request);
+}
+
 std::chrono::steady_clock::time_point GuestSession::last_use() const noexcept
 {
     return bridges_.empty() ? last_use_ : std::chrono::steady_clock::now();
@@ -334,6 +370,7 @@ Task<void> GuestSession::configure_now()
     message.hosts = entries_of(names_.value_or(std::vector<HostName>{}));
     message.authorized_keys = settings_.authorized_keys;
     message.unix_ns = clock_ns();
+    time_due_ = false;
     message.entropy = random_seed();
     co_await request(std::move(message), limits_.request);
 }
@@ -399,6 +436,7 @@ Task<wire::ResponseBody> GuestSession::request(wire::RequestBody body, milliseco
 Task<void> GuestSession::synced(milliseconds limit)
 {
     if (!mux_ || !mux_->synced()) {
+        std::erase_if(waiting_for_sync_, [](const auto& one) { return !one.is_awaited(); });  // it was late
         Promise<Unit> turn;
         waiting_for_sync_.push_back(turn);
         co_await turn.wait(*loop_, limit, unavailable("it is not up yet, or hangs"));

@@ -12,13 +12,16 @@
 
 namespace banger::agent {
 
-/// How long a guest may take.
+/// How long a guest may take, and how much may lead into it.
 struct GuestLimits {
     std::chrono::milliseconds call{10'000};     ///< to be up, for a call that comes before
     std::chrono::milliseconds request{30'000};  ///< to answer one
     /// From a guest's first bytes to its answer to our Sync. One that was just restarted (its banger-guest) may have lost the Sync with
     /// what its kernel had not yet handed out, and would wait as we do.
     std::chrono::milliseconds handshake{10'000};
+    /// Connections of join() at once, those that wait for the guest among them. A forwarded port is open to every user of the host, and
+    /// each connection takes descriptors of ours and a stream, which commands need, too.
+    std::size_t joined{256};
 };
 
 /// GuestLink over the wire format of guest/README.md: one connection, many streams. After a loss it connects again: at the guest's knock
@@ -36,6 +39,7 @@ public:
     Task<GuestCopyEnds> copy_out(Bytes path) override;
     Task<nlohmann::json> query(std::string what, Bytes argument) override;
     void tell_names(std::vector<HostName> names) override;
+    void tell_time() override;
     std::chrono::steady_clock::time_point last_use() const noexcept override;
     Task<void> shut_down(std::chrono::milliseconds limit) override;
 
@@ -60,6 +64,8 @@ private:
     Task<void> configure_now();
     void send_names();
     Task<void> send_names_now();
+    void send_time();
+    Task<void> send_time_now();
     Task<wire::ResponseBody> request(wire::RequestBody body, std::chrono::milliseconds limit);
     /// Runs `call` from the loop, unless this is gone by then: nobody is called from inside the mux.
     void later(std::function<void()> call);
@@ -70,6 +76,8 @@ private:
     // guest_streams.cpp: the streams
     Task<void> open_stream(wire::OpenRequest request, wire::StreamId secondary, StreamBridge::Ends ends,
                            StreamBridge::OnHangUp on_hang_up);
+    Task<void> lead(std::string host, std::uint16_t port, UniqueFd client);
+    void require_room_to_join() const;
     /// Of a stream that ended before the guest answered its open.
     void fail_opening(wire::StreamId stream);
     std::shared_ptr<StreamBridge> bridge_of(wire::StreamId stream) const;
@@ -113,6 +121,8 @@ private:
     std::optional<std::vector<HostName>> names_;       ///< that it is to know; none: what it knows stays
     std::optional<std::vector<HostName>> told_names_;  ///< that it knows
     bool sending_names_{false};
+    bool time_due_{false};  ///< its clock may be wrong, and it has not been told
+    bool telling_time_{false};
 
     std::uint64_t next_request_{1};
     std::unordered_map<std::uint64_t, Promise<wire::ResponseBody>> requests_;
@@ -120,6 +130,7 @@ private:
     std::unordered_map<wire::StreamId, std::shared_ptr<StreamBridge>> bridges_;
     std::unordered_map<wire::StreamId, wire::StreamId> primary_of_;  ///< of secondary streams
     std::chrono::steady_clock::time_point last_use_{std::chrono::steady_clock::now()};
+    bool was_ready_{false};
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
 };
 

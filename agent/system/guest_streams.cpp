@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "agent/system/guest_session.hpp"
@@ -74,7 +75,9 @@ Task<void> GuestSession::open_stream(wire::OpenRequest request, wire::StreamId s
             unused_bridge->on_lost();
         }
     });
-    co_await opened.wait(*loop_, limits_.request, Error{ErrorCode::TimedOut, "the guest took too long to answer"});
+    const Error late{ErrorCode::TimedOut,
+                     "the guest took too long to answer: it hangs or is frozen; banger vm logs shows its console"};
+    co_await opened.wait(*loop_, limits_.request, late);
     give_up.commit();
 }
 
@@ -111,13 +114,32 @@ Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)
 Task<UniqueFd> GuestSession::connect(std::string host, std::uint16_t port)
 {
     auto pair = make_socket_pair(SOCK_STREAM);
-    co_await join(std::move(host), port, std::move(pair.ours));
+    co_await synced(limits_.call);
+    co_await lead(std::move(host), port, std::move(pair.ours));
     co_return std::move(pair.theirs);
 }
 
 Task<void> GuestSession::join(std::string host, std::uint16_t port, UniqueFd client)
 {
+    require_room_to_join();
     co_await synced(limits_.call);
+    require_room_to_join();  // those that waited with it came first
+    co_await lead(std::move(host), port, std::move(client));
+}
+
+void GuestSession::require_room_to_join() const
+{
+    const auto waiting = std::count_if(waiting_for_sync_.begin(), waiting_for_sync_.end(),
+                                       [](const auto& one) { return one.is_awaited(); });
+    const auto joined =
+        std::count_if(bridges_.begin(), bridges_.end(), [](const auto& entry) { return !entry.second->has_control(); });
+    if (static_cast<std::size_t>(waiting + joined) >= limits_.joined) {
+        throw Error{ErrorCode::Unavailable, std::to_string(limits_.joined) + " connections lead into the VM already"};
+    }
+}
+
+Task<void> GuestSession::lead(std::string host, std::uint16_t port, UniqueFd client)
+{
     wire::Connect request{.host = host.empty() ? "127.0.0.1" : std::move(host), .port = port};
     StreamBridge::Ends ends;
     ends.output = UniqueFd{::fcntl(client.get(), F_DUPFD_CLOEXEC, 0)};

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "agent/system/home_files.hpp"
@@ -30,10 +31,30 @@ void limit_waiting(const UniqueFd& socket)
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-/// libarchive's own write_fd has no MSG_NOSIGNAL, and takes EAGAIN for an error without a name.
-la_ssize_t send_block(archive* tar, void* socket, const void* block, std::size_t size)
+struct WayToGuest {
+    int socket;
+    std::chrono::steady_clock::time_point latest;
+};
+
+std::chrono::milliseconds time_for(const std::vector<HomeFile>& files, const GuestPace& pace)
 {
-    const auto sent = ::send(*static_cast<const int*>(socket), block, size, MSG_NOSIGNAL);
+    std::uintmax_t bytes = 0;
+    for (const auto& file : files) {
+        bytes += file.content.size();
+    }
+    constexpr std::uintmax_t ms_a_second = 1'000;
+    return pace.first + std::chrono::milliseconds{bytes * ms_a_second / pace.bytes_a_second};
+}
+
+/// libarchive's own write_fd has no MSG_NOSIGNAL, and takes EAGAIN for an error without a name.
+la_ssize_t send_block(archive* tar, void* data, const void* block, std::size_t size)
+{
+    const auto& way = *static_cast<const WayToGuest*>(data);
+    const bool late = std::chrono::steady_clock::now() > way.latest;
+    const auto sent = late ? -1 : ::send(way.socket, block, size, MSG_NOSIGNAL);
+    if (late) {
+        errno = EAGAIN;
+    }
     if (sent < 0) {
         archive_set_error(tar, errno, "%s", errno == EAGAIN ? "the guest takes no more" : "the guest ended the copy");
     }
@@ -89,12 +110,12 @@ void await_last_word(const UniqueFd& control)
 void FilesOfHome::send(GuestCopyEnds ends, const std::vector<HomeFile>& files) const
 {
     limit_waiting(ends.stream);
-    int socket = ends.stream.get();
+    WayToGuest way{ends.stream.get(), std::chrono::steady_clock::now() + time_for(files, pace_)};
     {
         const TarWriter tar{archive_write_new()};
         archive_write_set_format_pax_restricted(tar.get());
         archive_write_set_options(tar.get(), "hdrcharset=BINARY");
-        if (archive_write_open(tar.get(), &socket, nullptr, send_block, nullptr) != ARCHIVE_OK) {
+        if (archive_write_open(tar.get(), &way, nullptr, send_block, nullptr) != ARCHIVE_OK) {
             fail_sending(tar.get());
         }
         for (const auto& file : files) {
@@ -104,7 +125,7 @@ void FilesOfHome::send(GuestCopyEnds ends, const std::vector<HomeFile>& files) c
             fail_sending(tar.get());
         }
     }
-    ::shutdown(socket, SHUT_WR);
+    ::shutdown(way.socket, SHUT_WR);
     await_last_word(ends.control);
 }
 

@@ -9,7 +9,10 @@
 #include <iterator>
 #include <sstream>
 
+#include "agent/system/file_system.hpp"
+#include "agent/system/host_guards.hpp"
 #include "agent/system/image/user_namespace.hpp"
+#include "agent/system/resolvers.hpp"
 #include "agent/system/subprocess.hpp"
 
 namespace banger::agent {
@@ -105,10 +108,25 @@ Finding finding_of_names(const std::filesystem::path& root)
             return {check, "ok", "your programs find a VM with a TAP as NAME.vm", ""};
         }
     }
-    return {
-        check, "warn",
-        "NAME.vm is found only where systemd-resolved answers: hosts in /etc/nsswitch.conf has no banger",
-        has_name_module(root) ? "sed -i '/^hosts:/ s/files/files banger/' /etc/nsswitch.conf" : "apt install banger"};
+    return {check, "warn",
+            "NAME.vm is found only where systemd-resolved answers: hosts in /etc/nsswitch.conf has no banger",
+            has_name_module(root) ? "sed -i '/^hosts:/ s/files/files banger/' /etc/nsswitch.conf"
+                                  : "apt install banger-broker"};
+}
+
+Finding finding_of_resolvers(const std::filesystem::path& root)
+{
+    const std::string check = "name servers of guests";
+    std::string servers;
+    for (const auto& server : host_resolvers(root)) {
+        servers += (servers.empty() ? "" : " ") + server;
+    }
+    return servers.empty() ? Finding{check, "warn",
+                                     "guests with a TAP find no name outside, as /etc/resolv.conf has no server but "
+                                     "this host itself; "
+                                     "those with --network user do",
+                                     ""}
+                           : Finding{check, "ok", servers, ""};
 }
 
 Task<Finding> HostExamination::firecracker()
@@ -140,13 +158,22 @@ Finding finding_of(const BrokerReport& report, const std::filesystem::path& prog
             return {check, "warn", report.detail + without, group ? "usermod -aG banger " + user : look};
         }
         case State::Missing:
-            return {check, "warn", report.detail + without, installed ? look : "apt install banger"};
+            return {check, "warn", report.detail + without, installed ? look : "apt install banger-broker"};
         case State::Old:
-            return {check, "warn", report.detail + without, "apt install --only-upgrade banger"};
+            return {check, "warn", report.detail + without, "apt install --only-upgrade banger-broker"};
         case State::Failing:
             break;
     }
     return {check, "warn", report.detail + without, look};
+}
+
+Task<std::vector<Finding>> HostExamination::surroundings()
+{
+    auto look = [confine = around_.confine, state = around_.state] {
+        return std::vector{finding_of_state_folder(state), finding_of_confinement(confine),
+                           finding_of_access_control("/")};
+    };
+    co_return co_await run_on(around_.loop, around_.lane, std::move(look));
 }
 
 Task<Finding> HostExamination::broker()
@@ -165,6 +192,7 @@ std::vector<Finding> HostExamination::programs() const
     findings.push_back(check_image_tools());
     findings.push_back(check_subordinate_ids());
     findings.push_back(finding_of_names("/"));
+    findings.push_back(finding_of_resolvers("/"));
     return findings;
 }
 

@@ -19,6 +19,7 @@
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/system/folder_watch.hpp"
+#include "common/denial.hpp"
 #include "common/rollback.hpp"
 
 namespace banger::agent {
@@ -257,7 +258,8 @@ KvmProbe::Verdict KvmProbe::ended_verdict(const Vmm& vmm, const std::filesystem:
 {
     // Not remembered: memory that is short or a KVM that another holds is there again before the host's next boot.
     return {false,
-            "/dev/kvm opens, but " + std::string{vmm.name()} + " ended with: " + tail_of_log(folder / vmm.log_name()),
+            "/dev/kvm opens, but " + std::string{vmm.name()} +
+                " ended with: " + with_denial_hint(tail_of_log(folder / vmm.log_name())),
             false};
 }
 

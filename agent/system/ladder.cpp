@@ -15,7 +15,9 @@ Error refusal(VmmChoice choice, const std::string& why)
 
 Ladder::Ladder(EventLoop& loop, ProcessHost& processes, GuestLinks& links, std::filesystem::path state, Host host)
     : host_{std::move(host)},
-      firecracker_{[this] { return host_.firecracker.path(); }},
+      firecracker_{[this] { return host_.firecracker.path(); }, host_.confine},
+      qemu_kvm_{QemuAccelerator::Kvm, host_.confine},
+      qemu_tcg_{QemuAccelerator::Tcg, host_.confine},
       probe_{loop,
              processes,
              links,

@@ -16,6 +16,7 @@ public:
         std::function<std::string()> device_problem{kvm_device_problem};
         /// Why Firecracker's guests can have no user-mode network here; empty where they can.
         std::function<Task<std::string>()> tap_problem{};
+        Confine confine{};
     };
 
     Ladder(EventLoop& loop, ProcessHost& processes, GuestLinks& links, std::filesystem::path state, Host host);
@@ -30,8 +31,8 @@ private:
 
     Host host_;
     FirecrackerDriver firecracker_;
-    QemuDriver qemu_kvm_{QemuAccelerator::Kvm};
-    QemuDriver qemu_tcg_{QemuAccelerator::Tcg};
+    QemuDriver qemu_kvm_;
+    QemuDriver qemu_tcg_;
     KvmProbe probe_;
 };
 

@@ -40,10 +40,31 @@ std::string_view QemuDriver::name() const noexcept
     return accelerator_ == QemuAccelerator::Kvm ? "qemu-kvm" : "qemu-tcg";
 }
 
+/// Its listening sockets and its log are descriptors, so they need nothing.
+VmmNeeds QemuDriver::needs_of(const VmmConfig& config) const
+{
+    VmmNeeds needs{.read = {vm_folder::kernel, vm_folder::initrd}, .append = {vm_folder::console_log}};
+    if (config.disks == VmmConfig::Disks::All) {
+        needs.read.emplace_back(vm_folder::modules_disk);
+        needs.write = {vm_folder::root_disk, vm_folder::work_disk};
+    }
+    if (accelerator_ == QemuAccelerator::Kvm) {
+        needs.devices.emplace_back("/dev/kvm");
+    }
+    if (config.network.kind == VmmNetwork::Kind::Tap) {
+        needs.devices.emplace_back("/dev/net/tun");
+    }
+    if (config.network.kind == VmmNetwork::Kind::StreamSocket) {
+        needs.connect = config.network.path;
+    }
+    return needs;
+}
+
 Words QemuDriver::command(const VmmConfig& config) const
 {
     const bool kvm = accelerator_ == QemuAccelerator::Kvm;
-    Words words{find_program("qemu-system-x86_64").string()};
+    Words words = confine_ ? confine_(needs_of(config)) : Words{};
+    words.push_back(find_program("qemu-system-x86_64").string());
     add(words, {"-name", config.name, "-M", "microvm,acpi=on,rtc=on,isa-serial=on,pic=off,pit=off"});
     add(words, {"-accel", kvm ? "kvm" : "tcg,thread=multi", "-cpu", kvm ? "host" : "max"});
     add(words, {"-smp", std::to_string(config.vcpus), "-m", std::to_string(config.memory_mib) + "M"});
@@ -64,7 +85,10 @@ Words QemuDriver::command(const VmmConfig& config) const
     add(words, {"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng"});
     add(words, {"-device", "virtio-balloon-device,free-page-reporting=on"});
     if (config.network.kind == VmmNetwork::Kind::StreamSocket) {
-        add(words, {"-netdev", "stream,id=net,server=off,addr.type=unix,addr.path=" + config.network.path, "-device",
+        // A confined one can call no socket, and finds the connection there.
+        const auto address =
+            confine_ ? std::string{"fd,addr.str="} + confined_connection : "unix,addr.path=" + config.network.path;
+        add(words, {"-netdev", "stream,id=net,server=off,addr.type=" + address, "-device",
                     "virtio-net-device,netdev=net,mac=" + config.network.mac});
     } else if (config.network.kind == VmmNetwork::Kind::Tap) {
         // The broker's, made and configured already, and owned by this user: nothing is to be run for it.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/ports/vmm.hpp"
+#include "agent/system/confinement.hpp"
 
 namespace banger::agent {
 
@@ -10,7 +11,10 @@ enum class QemuAccelerator { Kvm, Tcg };
 /// QEMU's microvm machine: virtio over MMIO found through ACPI, the same guest files as Firecracker.
 class QemuDriver final : public Vmm {
 public:
-    explicit QemuDriver(QemuAccelerator accelerator) noexcept : accelerator_{accelerator} {}
+    explicit QemuDriver(QemuAccelerator accelerator, Confine confine = {})
+        : accelerator_{accelerator}, confine_{std::move(confine)}
+    {
+    }
 
     std::string_view name() const noexcept override;
     VmmNetwork::Kind network_kind() const noexcept override { return VmmNetwork::Kind::StreamSocket; }
@@ -24,7 +28,10 @@ public:
     GuestDoor guest_door(const std::filesystem::path& folder) const override;
 
 private:
+    VmmNeeds needs_of(const VmmConfig& config) const;
+
     QemuAccelerator accelerator_;
+    Confine confine_;
 };
 
 }  // namespace banger::agent

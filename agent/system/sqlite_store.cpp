@@ -146,7 +146,9 @@ void refuse_newer(SQLite::Database& database)
 
 }  // namespace
 
-SqliteStore::SqliteStore(const std::filesystem::path& file)
+SqliteStore::SqliteStore(const std::filesystem::path& file) : SqliteStore{file, place_of(file.parent_path())} {}
+
+SqliteStore::SqliteStore(const std::filesystem::path& file, FilePlace place)
 {
     with_errors("can't open the database " + file.string(), [&] {
         refuse_fragment(file);
@@ -154,6 +156,10 @@ SqliteStore::SqliteStore(const std::filesystem::path& file)
                                                        busy_timeout_ms);
         // A damaged one keeps its log, which closing would remove.
         sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+        if (place == FilePlace::Network) {
+            database_->exec(
+                "PRAGMA locking_mode = EXCLUSIVE");  // before the first look, or it would map the -shm (sqlite.org/wal.html)
+        }
         refuse_newer(*database_);
         database_->exec("PRAGMA journal_mode = WAL");
         database_->exec("PRAGMA synchronous = FULL");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "agent/ports/vm_store.hpp"
+#include "agent/system/file_system.hpp"
 
 namespace SQLite {
 class Database;
@@ -18,7 +19,9 @@ class SqliteStore final : public VmStore {
 public:
     /// Opens or makes the file and brings its schema up to date.
     /// Throws CorruptData (damaged, or no database), WrongState (made by a newer banger), NoSpace, Failed.
+    /// On a network nobody else may open it meanwhile, as mapped memory, by which processes share a WAL, is no memory of theirs there.
     explicit SqliteStore(const std::filesystem::path& file);
+    SqliteStore(const std::filesystem::path& file, FilePlace place);
     ~SqliteStore() override;
 
     std::vector<VmRecord> load() override;

@@ -70,6 +70,8 @@ public:
     StreamBridge(EventLoop& loop, StreamOwner& owner, wire::StreamId stream, wire::StreamId secondary, Ends ends,
                  OnHangUp on_hang_up);
 
+    /// Else it is a plain connection.
+    bool has_control() const noexcept { return has_control_; }
     /// Begins to move bytes; once Opened came.
     void start();
     void on_data(wire::StreamId stream, wire::ByteView data);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -169,6 +170,13 @@ public:
         return true;
     }
 
+    /// To be called at the end: the last line may have no end.
+    void finish()
+    {
+        if (program_->on_line && !line_.empty()) {
+            program_->on_line(line_);
+        }
+    }
     std::string take_tail() { return std::move(tail_); }
 
 private:
@@ -209,15 +217,20 @@ void wait_for_end(const Program& program, pid_t pid, const UniqueFd& process, co
     const std::stop_callback on_stop{program.stop, [&stopped] { ::eventfd_write(stopped.get(), 1); }};
     std::array<pollfd, 3> watched{pollfd{process.get(), POLLIN, 0}, pollfd{output.get(), POLLIN, 0},
                                   pollfd{stopped.get(), POLLIN, 0}};
-    int limit = -1;
+    using Clock = std::chrono::steady_clock;
+    constexpr auto for_ever = Clock::time_point::max();
+    auto patience = for_ever;  // until it was told to end, whatever it says meanwhile
+    const auto left = [&patience] {
+        const auto until = std::chrono::ceil<std::chrono::milliseconds>(patience - Clock::now());
+        return static_cast<int>(std::clamp(until, std::chrono::milliseconds{0}, term_limit).count());
+    };
     while ((watched[0].revents & POLLIN) == 0) {
-        const int ready = ::poll(watched.data(), watched.size(), limit);
-        if (ready < 0) {
+        if (::poll(watched.data(), watched.size(), patience == for_ever ? -1 : left()) < 0) {
             continue;  // a signal; revents are those of the last time
         }
-        if (ready == 0) {
+        if (patience != for_ever && left() == 0) {
             ::kill(-pid, SIGKILL);
-            limit = -1;
+            patience = for_ever;
         }
         if (watched[1].revents != 0 && !reader.read_some()) {
             watched[1].fd = -1;
@@ -225,12 +238,13 @@ void wait_for_end(const Program& program, pid_t pid, const UniqueFd& process, co
         if (watched[2].revents != 0) {
             ::kill(-pid, SIGTERM);
             watched[2].fd = -1;
-            limit = static_cast<int>(term_limit.count());
+            patience = Clock::now() + term_limit;
         }
     }
-    // What it left in the pipe; a grandchild that lives on in another session may hold the pipe, so no wait for its end.
+    // What it left in the pipe, no more than that holds; a grandchild that lives on may hold it and write on, so no wait for its end.
+    constexpr int reads_of_a_pipe = 16;  // pipe(7): 64 KiB, of which each read takes 8 KiB
     pollfd rest{output.get(), POLLIN, 0};
-    while (watched[1].fd >= 0 && ::poll(&rest, 1, 0) == 1 && reader.read_some()) {
+    for (int i = 0; i < reads_of_a_pipe && watched[1].fd >= 0 && ::poll(&rest, 1, 0) == 1 && reader.read_some(); ++i) {
     }
 }
 
@@ -323,6 +337,7 @@ ProgramResult run_program(const Program& program)
         ::kill(-pid, SIGKILL);  // who of its group ignored SIGTERM
         throw Error{ErrorCode::Cancelled, "cancelled"};
     }
+    reader.finish();
     ProgramResult result{.exit_code = {}, .signal = 0, .tail = reader.take_tail()};
     if (WIFEXITED(status)) {
         result.exit_code = WEXITSTATUS(status);

@@ -10,6 +10,7 @@
 #include <systemd1_proxy.hpp>
 
 #include "agent/core/vm/log_tail.hpp"
+#include "common/denial.hpp"
 #include "common/rollback.hpp"
 #include "dbus/compat/bus.hpp"
 
@@ -72,6 +73,8 @@ sdbus::UnixFd shared_fd(const UniqueFd& fd, int flags, const std::filesystem::pa
 /// Read at the start: once an upgrade has replaced the file, /proc gives another name.
 const std::string own_path = std::filesystem::read_symlink("/proc/self/exe").string();
 
+/// systemd/banger.slice; where it isn't installed systemd makes one without limits.
+constexpr auto slice = "banger.slice";
 constexpr std::uint64_t stop_limit_us = 15'000'000;  // more than ExecStop takes
 
 /// A session that ends would otherwise kill the VMM with what its guest has not synced. systemd runs this, too, when the VMM ended by
@@ -93,6 +96,8 @@ Properties properties_of(const ProcessSpec& spec)
     set("Description", sdbus::Variant{"banger VM " + spec.vm.str() + ", " + spec.role});
     set("Type", sdbus::Variant{std::string{forks ? "forking" : "exec"}});
     set("ExecStart", sdbus::Variant{std::vector<Command>{Command{spec.argv[0], spec.argv, false}}});
+    set("Slice", sdbus::Variant{std::string{slice}});
+    set("MemoryAccounting", sdbus::Variant{true});
     if (spec.role == "vmm") {
         set("ExecStop", sdbus::Variant{std::vector<Command>{farewell(spec)}});
         set("TimeoutStopUSec", sdbus::Variant{stop_limit_us});
@@ -222,8 +227,8 @@ Task<ProcessId> SystemdProcessHost::start(ProcessSpec spec)
     }
     const auto result = co_await watch.job.wait();
     if (result != "done") {
-        throw Error{ErrorCode::Failed,
-                    spec.argv[0] + " failed (" + unit + ": " + result + "): " + tail_of_log(spec.log)};
+        throw Error{ErrorCode::Failed, spec.argv[0] + " failed (" + unit + ": " + result +
+                                           "): " + with_denial_hint(tail_of_log(spec.log))};
     }
     co_return co_await main_process(unit);
 }

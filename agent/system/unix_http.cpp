@@ -18,7 +18,7 @@ constexpr std::size_t headers_limit = std::size_t{64} << 10U;
 
 /// One request, from its start to its answer.
 struct Transfer {
-    c_ptr<CURL, curl_easy_cleanup> handle{curl_easy_init()};
+    c_ptr<CURL, curl_easy_cleanup> handle;
     c_ptr<curl_slist, curl_slist_free_all> headers;
     std::string request;
     std::string answer;
@@ -87,6 +87,7 @@ public:
                               std::chrono::milliseconds limit)
     {
         auto transfer = std::make_unique<Transfer>();
+        transfer->handle = take_handle();
         CURL* handle = transfer->handle.get();
         transfer->request = std::move(body);
         transfer->headers.reset(curl_slist_append(nullptr, "Content-Type: application/json"));
@@ -120,6 +121,12 @@ public:
     }
 
 private:
+    /// The last one's, where that has ended: requests come one after the other, and a new handle costs more than a reset.
+    c_ptr<CURL, curl_easy_cleanup> take_handle()
+    {
+        return spare_ ? std::move(spare_) : c_ptr<CURL, curl_easy_cleanup>{curl_easy_init()};
+    }
+
     static int on_socket(CURL*, curl_socket_t fd, int what, void* user, void*) noexcept
     {
         auto& self = *static_cast<Connection*>(user);
@@ -176,6 +183,9 @@ private:
         HttpAnswer answer{0, std::move(transfer->answer)};
         curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &answer.status);
         curl_multi_remove_handle(multi_.get(), handle);
+        // Nothing of this request's may be left in it: its buffers go with the transfer.
+        curl_easy_reset(handle);
+        spare_ = std::move(transfer->handle);
         loop_->post([promise = transfer->promise, code, answer = std::move(answer)]() mutable {
             if (code == CURLE_OK) {
                 promise.set(std::move(answer));
@@ -191,6 +201,7 @@ private:
     std::map<curl_socket_t, EventLoop::Source> sources_;
     EventLoop::Source timer_;
     std::map<CURL*, std::unique_ptr<Transfer>> transfers_;
+    c_ptr<CURL, curl_easy_cleanup> spare_;
     c_ptr<CURLM, curl_multi_cleanup> multi_;  // first to go: it tells on_socket() what it closes
 };
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/core/vm/vm_manager.hpp"
 #include "agent/system/guest_doors.hpp"
 #include "agent/system/guest_session.hpp"
 #include "dbus/compat/bus.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds guest_limit{8'000};  // banger vm stop has 10 s; a logout should not feel longer
 constexpr milliseconds heard_limit{3'000};
 constexpr std::chrono::seconds call_limit{2};
 
@@ -77,7 +77,7 @@ bool ask_bangerd(const std::filesystem::path& folder)
         proxy(*connection, agent_name, vm)
             ->callMethod("Stop")
             .onInterface("dev.banger.Agent1.Vm")
-            .withArguments(static_cast<std::uint32_t>(guest_limit.count()))
+            .withArguments(static_cast<std::uint32_t>(session_end_limit.count()))
             .storeResultsTo(operation);
         return true;
     } catch (const Error&) {
@@ -93,7 +93,7 @@ public:
     Farewell(const std::filesystem::path& folder, UniqueFd vmm) : vmm_{std::move(vmm)}
     {
         ended_ = loop_.on_io(vmm_.get(), EventLoop::readable, [this](std::uint32_t) { loop_.quit(0); });
-        limit_ = loop_.after(guest_limit, [this] { loop_.quit(1); });
+        limit_ = loop_.after(session_end_limit, [this] { loop_.quit(1); });
         folder_ = folder;
     }
 

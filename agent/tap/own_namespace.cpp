@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/tap/own_namespace.hpp"
 
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -9,38 +8,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <string>
 
 #include "common/error.hpp"
-#include "common/unique_fd.hpp"
+#include "common/user_namespace.hpp"
 
 namespace banger::tap {
-namespace {
 
-void write_text(const char* path, const std::string& text)
-{
-    const UniqueFd file{::open(path, O_WRONLY | O_CLOEXEC)};
-    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-        throw errno_error(std::string{"can't write "} + path, errno, ErrorCode::HostLacks);
-    }
-}
-
-}  // namespace
-
-void enter_own_namespace()
-{
-    const auto user = std::to_string(::geteuid());
-    const auto group = std::to_string(::getegid());
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-        throw errno_error(
-            "this host gives its users no namespaces (sysctl user.max_user_namespaces, "
-            "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
-            errno, ErrorCode::HostLacks);
-    }
-    write_text("/proc/self/setgroups", "deny");  // user_namespaces(7): without it no gid_map for us
-    write_text("/proc/self/uid_map", user + " " + user + " 1");
-    write_text("/proc/self/gid_map", group + " " + group + " 1");
-}
+void enter_own_namespace() { enter_user_namespace(CLONE_NEWNET); }
 
 void drop_capabilities()
 {

@@ -115,6 +115,53 @@ TEST_F(ArtifactCatalogTest, TheSameContentAgainKeepsTheFolderThatVmsPointTo)
     EXPECT_THAT(catalog.drafts(), IsEmpty());
 }
 
+TEST_F(ArtifactCatalogTest, TheNewOneIsInItsPlaceBeforeTheOlderOneLosesItsName)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("debian", digest_of("aa"), 1), unused);
+    std::vector<std::string> seen;
+    // As a bangerd finds them that starts after a SIGKILL just then.
+    const auto killed_here = [&](const Digest&) {
+        seen = names(ArtifactCatalog{folder, "image.json"});
+        return true;
+    };
+    catalog.adopt(draft("debian", digest_of("bb"), 2), killed_here);
+    EXPECT_THAT(seen, ElementsAre(" aa", "debian bb"));
+}
+
+TEST_F(ArtifactCatalogTest, ContentThatIsMadeAnewCountsAsTheNewerOne)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("debian", digest_of("aa"), 1), unused);
+    catalog.adopt(draft("debian", digest_of("bb"), 2), used);
+    catalog.adopt(draft("debian", digest_of("aa"), 3), used);
+    EXPECT_THAT(names(catalog), ElementsAre(" bb", "debian aa"));
+    EXPECT_EQ(catalog.find("debian")->created, 3);
+}
+
+TEST_F(ArtifactCatalogTest, ContentThatHasAnotherNameKeepsIt)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("mine", digest_of("aa")), unused);
+    try {
+        catalog.adopt(draft("debian", digest_of("aa")), unused);
+        FAIL() << "mine has lost its name";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::AlreadyExists);
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("mine"));
+    }
+    EXPECT_THAT(names(catalog), ElementsAre("mine aa"));
+}
+
+TEST_F(ArtifactCatalogTest, ANameGoesBeforeDigestsThatBeginWithIt)
+{
+    ArtifactCatalog catalog{folder, "image.json"};
+    catalog.adopt(draft("a1", "aaaaaaaaaa11" + std::string(52, '0')), unused);
+    catalog.adopt(draft("a2", "aaaaaaaaaa22" + std::string(52, '0')), unused);
+    catalog.adopt(draft("aaaaaaaa", digest_of("cc")), unused);
+    EXPECT_EQ(catalog.find("aaaaaaaa")->digest.str(), digest_of("cc"));
+}
+
 TEST_F(ArtifactCatalogTest, OfTwoOfOneNameThatASigkillLeftTheNewerHasIt)
 {
     write(folder / digest_of("aa"), "debian", digest_of("aa"), 1);
@@ -213,6 +260,29 @@ TEST_F(StampTest, WhatSomebodyHasReadWholeIsTakenAsItIsNow)
     EXPECT_NE(refusal(image), "");
     catalog.restamp(image.digest);
     EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+}
+
+TEST_F(StampTest, AKernelHasOneForEachOfItsFiles)
+{
+    ArtifactCatalog kernels{root.path / "kernels", "kernel.json"};
+    const auto place = kernels.draft("mine");
+    std::filesystem::create_directories(place);
+    std::ofstream{place / "vmlinux"} << "a kernel";
+    std::ofstream{place / "modules.ext4"} << "modules";
+    std::ofstream{place / "kernel.json"} << nlohmann::json{
+        {"name", "mine"},
+        {"digest", digest_of("aa")},
+        {"stamps", stamps_of(place, {"vmlinux", "modules.ext4", "none"})}};
+    const auto kernel = kernels.adopt(place, unused);
+    EXPECT_EQ(kernel.stamps.size(), 2U);
+    EXPECT_NO_THROW(kernels.check(kernel));
+    std::ofstream{kernel.folder / "modules.ext4"} << "another content";
+    try {
+        kernels.check(kernel);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("modules.ext4 has another size or time"));
+    }
 }
 
 TEST_F(StampTest, AnImageOfBeforeThereWereStampsIsFine)

@@ -13,6 +13,7 @@
 
 #include "agent/system/private_bus.hpp"
 #include "dbus/compat/bus.hpp"
+#include "tests/fakes/silent_bus.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/loop_test.hpp"
 
@@ -252,6 +253,40 @@ TEST_F(BrokerClientTest, WithoutASystemBusSaysSo)
     EXPECT_EQ(error.code(), ErrorCode::HostLacks);
     EXPECT_THAT(error.what(), HasSubstr("no system bus"));
     EXPECT_EQ(run(broker.examine())->value->state, BrokerReport::State::Missing);
+}
+
+TEST_F(BrokerClientTest, ABusThatTakesAConnectionAndSaysNothingBlocksNobody)
+{
+    constexpr milliseconds short_turn{500};  // sd-bus waits for 25 s
+    auto silent = std::make_unique<test::SilentBus>(folder.path / "silent");
+    ::setenv("DBUS_SYSTEM_BUS_ADDRESS", silent->address().c_str(), 1);
+    BrokerClient hasty{loop, {milliseconds{400}, milliseconds{800}, milliseconds{400}}};
+    const auto first = begin(hasty.list());
+    const auto second = begin(hasty.list());
+    EXPECT_LT(longest_turn_until([&] { return first->ended && second->ended; }), short_turn);
+    for (const auto& answer : {first, second}) {
+        ASSERT_TRUE(answer->error);
+        EXPECT_EQ(answer->error->code(), ErrorCode::TimedOut);
+    }
+    EXPECT_EQ(run(hasty.examine())->value->state, BrokerReport::State::Failing);
+    ::setenv("DBUS_SYSTEM_BUS_ADDRESS", bus->address().c_str(), 1);
+    silent.reset();
+    serve();
+    EXPECT_TRUE(drive([&] { return run(hasty.list())->value.has_value(); })) << "another one is found";
+}
+
+TEST_F(BrokerClientTest, OneThatGoesWhileTheBusIsOpenedHarmsNothing)
+{
+    auto silent = std::make_unique<test::SilentBus>(folder.path / "silent");
+    ::setenv("DBUS_SYSTEM_BUS_ADDRESS", silent->address().c_str(), 1);
+    auto gone =
+        std::make_unique<BrokerClient>(loop, BrokerLimits{milliseconds{50}, milliseconds{50}, milliseconds{50}});
+    const auto answer = begin(gone->list());
+    gone.reset();
+    EXPECT_TRUE(drive([&] { return answer->ended; }));
+    EXPECT_TRUE(answer->error);
+    silent.reset();
+    let_pass();
 }
 
 TEST_F(BrokerClientTest, ABrokerThatHangsHasItsTimeAndNoMore)

@@ -7,7 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <fstream>
+#include <stop_token>
+#include <thread>
 
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/system/subprocess.hpp"
@@ -68,6 +72,43 @@ protected:
     test::TemporaryFolder cache;
     FileDisks disks{cache.path / "work-disk.img"};
 };
+
+TEST_F(DisksTest, WhatReadsAGuestsDiskSeesThatDiskAlone)
+{
+    std::vector<VmmNeeds> told;
+    const Confine confine = [&told](const VmmNeeds& needs) {
+        told.push_back(needs);
+        return std::vector<std::string>{find_program("env").string()};
+    };
+    FileDisks confined_disks{cache.path / "work-disk.img", confine};
+    std::ofstream{folder.path / vm_folder::root_disk} << "a disk";
+    confined_disks.make_work(folder.path, 64 * mib);
+    EXPECT_TRUE(told.empty()) << "a new one is nobody's yet";
+    confined_disks.grow_work(folder.path, 80 * mib, {});
+    EXPECT_EQ(fs::file_size(folder.path / vm_folder::work_disk), (80 * mib).bytes());
+    ASSERT_EQ(told.size(), 2U) << "e2fsck and resize2fs";
+    for (const auto& needs : told) {
+        EXPECT_EQ(needs.write, std::vector<std::string>{vm_folder::larger_work_disk});
+        EXPECT_TRUE(needs.read.empty() && needs.append.empty() && needs.devices.empty());
+        EXPECT_EQ(needs.sockets, VmmNeeds::Sockets::None);
+    }
+}
+
+TEST_F(DisksTest, AProgramThatCannotBeConfinedIsNotTakenForADamagedDisk)
+{
+    disks.make_work(folder.path, 64 * mib);
+    FileDisks refusing{
+        cache.path / "work-disk.img", [](const VmmNeeds&) {
+            return std::vector<std::string>{find_program("sh").string(), "-c", "echo no rules; exit 127"};
+        }};
+    try {
+        refusing.grow_work(folder.path, 80 * mib, {});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::HostLacks);
+        EXPECT_THAT(error.what(), HasSubstr("no rules"));
+    }
+}
 
 TEST_F(DisksTest, ARootDiskIsTheImageWithItsHoles)
 {
@@ -323,6 +364,29 @@ TEST_F(GrowingTest, OneThatIsCancelledLeavesTheDiskAsItWas)
     expect_nothing_left();
 }
 
+TEST_F(GrowingTest, AnEndlessCheckIsCancelled)
+{
+    const std::string usual_path = std::getenv("PATH");
+    const auto script = cache.path / "e2fsck";
+    std::ofstream{script} << "#!/bin/sh\ntouch " << (cache.path / "began").string() << "\nexec sleep 60\n";
+    fs::permissions(script, fs::perms::owner_all);
+    ::setenv("PATH", (cache.path.string() + ":" + usual_path).c_str(), 1);
+    std::stop_source stop;
+    const std::jthread impatient{[&] {
+        for (int i = 0; i < 3'000 && !fs::exists(cache.path / "began"); ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+        }
+        stop.request_stop();
+    }};
+    const auto before = whole();
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(refusal(256 * mib, stop.get_token()).code(), ErrorCode::Cancelled);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{50});
+    ::setenv("PATH", usual_path.c_str(), 1);
+    EXPECT_EQ(whole(), before);
+    expect_nothing_left();
+}
+
 TEST_F(DisksTest, AHostDiskThatFillsWhileAWorkDiskGrowsHarmsNothing)
 {
     const auto run = test::on_small_disk((48 * mib).bytes(), [](const fs::path& host) {
@@ -348,7 +412,7 @@ TEST_F(DisksTest, AHostDiskThatFillsWhileAWorkDiskGrowsHarmsNothing)
                 return 3;
             }
         }
-        const bool left = fs::exists(host / "work.img.new");
+        const bool left = fs::exists(host / vm_folder::larger_work_disk);
         return fs::file_size(work) == (24 * mib).bytes() && !left && runs({"e2fsck", "-fn"}) ? 0 : 4;
     });
     if (!run) {

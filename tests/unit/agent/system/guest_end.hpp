@@ -225,6 +225,17 @@ protected:
         await([&] { return guest->asked<wire::Configure>().has_value(); });
         return *session;
     }
+    /// One whose guest was ready before bangerd came.
+    GuestSession& open_kept_session()
+    {
+        prepare = [](GuestEnd& end) {
+            end.hello.ready = true;
+            end.mux.set_hello(wire::encode(end.hello));
+        };
+        GuestSettings settings;
+        settings.keep = true;
+        return open_session(settings);
+    }
     void await(const std::function<bool()>& done) { ASSERT_TRUE(drive(done)) << "it did not come to pass"; }
     /// Nothing comes to the loop by itself: it sleeps. Settles what is still on its way before.
     bool falls_asleep()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Long because all that is said on one connection is held against one fixture.
 #include "agent/system/guest_session.hpp"
 
 #include <fcntl.h>
@@ -49,13 +50,7 @@ TEST_F(GuestSessionTest, TheGuestIsToldItsSettingsAndSaysThatItIsReady)
 
 TEST_F(GuestSessionTest, AGuestThatIsReadyAlreadyIsKeptAsItIs)
 {
-    prepare = [](GuestEnd& end) {
-        end.hello.ready = true;
-        end.mux.set_hello(wire::encode(end.hello));
-    };
-    GuestSettings settings;
-    settings.keep = true;
-    open_session(settings);
+    open_kept_session();
     await([&] { return readies == 1; });
     expect_served();
     EXPECT_FALSE(guest->asked<wire::Configure>());
@@ -90,15 +85,51 @@ TEST_F(GuestSessionTest, AGuestThatKnowsNothingOfNamesIsNotAskedAgainByItself)
     expect_served();
 }
 
+TEST_F(GuestSessionTest, AGuestIsToldTheTimeEachTimeItsHostHasSlept)
+{
+    open_synced_session();
+    session->tell_time();
+    await([&] { return guest->asked<wire::Clock>().has_value(); });
+    const auto [id, clock] = *guest->asked<wire::Clock>();
+    EXPECT_GT(clock.unix_ns, 1'700'000'000'000'000'000);
+    session->tell_time();
+    let_pass();
+    EXPECT_EQ(guest->asked<wire::Clock>()->first, id) << "one at a time";
+    guest->say(wire::Response{id, wire::Done{}});
+    await([&] { return guest->asked<wire::Clock>()->first != id; });
+    const auto [second, later] = *guest->asked<wire::Clock>();
+    EXPECT_GT(later.unix_ns, clock.unix_ns) << "as it is when it is sent";
+    guest->say(wire::Response{second, wire::Failure{"what is that?"}});
+    let_pass();
+    EXPECT_EQ(guest->asked<wire::Clock>()->first, second) << "a guest that refuses is not asked again by itself";
+    expect_served();
+}
+
+TEST_F(GuestSessionTest, AGuestThatCouldNotBeToldTheTimeIsToldWithTheNextConnection)
+{
+    open_kept_session();
+    await([&] { return readies == 1; });
+    session->tell_time();
+    await([&] { return guest->asked<wire::Clock>().has_value(); });
+    guest->die();
+    await([&] { return readies == 2 && guest->asked<wire::Clock>().has_value(); });
+    expect_served();
+}
+
+TEST_F(GuestSessionTest, AGuestThatIsConfiguredNeedsNotBeToldTheTimeToo)
+{
+    open_session();
+    session->tell_time();
+    await([&] { return guest->asked<wire::Configure>().has_value(); });
+    guest->say(wire::Ready{{{"ready", 100}}});
+    await([&] { return readies == 1; });
+    let_pass();
+    EXPECT_FALSE(guest->asked<wire::Clock>());
+}
+
 TEST_F(GuestSessionTest, AGuestThatIsKeptLearnsTheNamesAnew)
 {
-    prepare = [](GuestEnd& end) {
-        end.hello.ready = true;
-        end.mux.set_hello(wire::encode(end.hello));
-    };
-    GuestSettings settings;
-    settings.keep = true;
-    open_session(settings);
+    open_kept_session();
     session->tell_names({{.name = "otter", .address = "10.213.0.2"}});
     await([&] { return guest->asked<wire::Hosts>().has_value(); });
     EXPECT_EQ(guest->asked<wire::Hosts>()->second.entries.size(), 1U);
@@ -386,6 +417,18 @@ TEST_F(GuestSessionTest, AFarewellAndAFailedBootAreTold)
     await([&] { return failures.size() == 1; });
     EXPECT_THAT(goodbyes, ElementsAre(GuestGoodbye::Reboot, GuestGoodbye::PowerOff));
     EXPECT_EQ(failures[0], "no ?? root");
+}
+
+TEST_F(GuestSessionTest, AGuestThatIsReadyAgainAndAgainIsNoneThatIsUsed)
+{
+    open_synced_session();
+    guest->say(wire::Ready{});
+    await([&] { return readies == 1; });
+    const auto first = session->last_use();
+    let_pass(milliseconds{5});
+    guest->say(wire::Ready{});
+    await([&] { return readies == 2; });
+    EXPECT_EQ(session->last_use(), first);
 }
 
 TEST_F(GuestSessionTest, AKnockBringsANewConnectionInPlaceOfTheOld)

@@ -498,6 +498,66 @@ TEST_F(GuestStreamsTest, TooManyStreamsAreUnavailableAndEndedOnesMakeRoom)
     EXPECT_EQ(connections, 1);
 }
 
+TEST_F(GuestStreamsTest, AsManyAreJoinedAsTheLimitAllowsAndCommandsHaveRoom)
+{
+    limits.joined = 2;
+    open_synced_session();
+    std::vector<UniqueFd> clients;
+    const auto join = [&] {
+        auto pair = make_socket_pair(SOCK_STREAM);
+        clients.push_back(std::move(pair.theirs));
+        return run(with_value(session->join("localhost", 80, std::move(pair.ours))));
+    };
+    EXPECT_TRUE(join()->value);
+    const auto command_ends = exec();  // has a control socket, so it is none of them
+    EXPECT_TRUE(join()->value);
+    const auto refused = join();
+    ASSERT_TRUE(refused->error);
+    EXPECT_EQ(refused->error->code(), ErrorCode::Unavailable);
+    EXPECT_EQ(read_all(clients.back()), "") << "it hears of it at once";
+    EXPECT_TRUE(run(session->connect("", 80))->value) << "the user's own are not limited";
+    exec();
+    clients.clear();
+    EXPECT_TRUE(falls_asleep());
+    EXPECT_TRUE(join()->value) << "those that ended made room";
+}
+
+TEST_F(GuestStreamsTest, WhoWaitsForTheGuestIsCountedUntilItIsLate)
+{
+    limits.joined = 2;
+    limits.call = std::chrono::milliseconds{200};
+    prepare = [](GuestEnd& end) { end.answering = false; };
+    open_session();
+    std::vector<UniqueFd> clients;
+    const auto join = [&] {
+        auto pair = make_socket_pair(SOCK_STREAM);
+        clients.push_back(std::move(pair.theirs));
+        return begin(with_value(session->join("localhost", 80, std::move(pair.ours))));
+    };
+    for (int round = 0; round < 2; ++round) {
+        const auto first = join();
+        const auto second = join();
+        EXPECT_FALSE(first->ended || second->ended) << "round " << round;
+        const auto third = join();
+        EXPECT_TRUE(third->ended) << "round " << round;
+        await([&] { return first->ended && second->ended; });
+    }
+}
+
+TEST_F(GuestStreamsTest, AFrozenGuestIsSaidAsSuchAfterTheLimit)
+{
+    limits.request = std::chrono::milliseconds{60};
+    open_synced_session();
+    guest->accepting = false;
+    const auto late = run(session->exec(command()));
+    ASSERT_TRUE(late->error);
+    EXPECT_EQ(late->error->code(), ErrorCode::TimedOut);
+    EXPECT_THAT(late->error->what(), HasSubstr("banger vm logs"));
+    const auto copy = run(session->copy_out(bytes("/etc")));
+    ASSERT_TRUE(copy->error);
+    EXPECT_EQ(copy->error->code(), ErrorCode::TimedOut);
+}
+
 TEST_F(GuestStreamsTest, DataBeforeTheAnswerIsKept)
 {
     guest->accepting = false;

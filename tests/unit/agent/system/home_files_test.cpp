@@ -171,5 +171,27 @@ TEST_F(HomeFilesTest, TheGuestsLastWordDecides)
     EXPECT_THAT(send(""), HasSubstr("does not answer"));
 }
 
+TEST_F(HomeFilesTest, AGuestThatTakesALittleNowAndThenIsLate)
+{
+    const FilesOfHome hurried{home, {std::chrono::milliseconds{100}, std::uintmax_t{100} << 20U}};
+    auto stream = make_socket_pair(SOCK_STREAM);
+    auto control = make_socket_pair(SOCK_SEQPACKET);
+    ::fcntl(stream.ours.get(), F_SETFL, 0);
+    std::jthread guest{[&](const std::stop_token& stop) {
+        std::array<char, 512> block{};
+        while (!stop.stop_requested() && ::recv(stream.theirs.get(), block.data(), block.size(), 0) > 0) {
+            std::this_thread::sleep_for(std::chrono::milliseconds{2});
+        }
+    }};
+    try {
+        hurried.send({std::move(stream.ours), std::move(control.ours)},
+                     {{"/root/.a", 0600, 7, std::string(std::size_t{4} << 20U, 'x')}});
+        ADD_FAILURE() << "it went";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::TimedOut);
+        EXPECT_THAT(error.what(), HasSubstr("takes no more"));
+    }
+}
+
 }  // namespace
 }  // namespace banger::agent

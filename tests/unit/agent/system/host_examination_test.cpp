@@ -30,12 +30,25 @@ TEST(BrokerFinding, NamesTheGroupThatIsNotAsked)
 
 TEST(BrokerFinding, HasACommandForEachOtherState)
 {
-    EXPECT_EQ(finding(State::Missing, "there is none").mend, "apt install banger");
+    EXPECT_EQ(finding(State::Missing, "there is none").mend, "apt install banger-broker");
     EXPECT_THAT(finding(State::Old, "of another version").mend, HasSubstr("upgrade"));
     EXPECT_THAT(finding(State::Failing, "no answer").mend, HasSubstr("systemctl status"));
     const test::TemporaryFolder folder;
     std::ofstream{folder.path / "banger-broker"} << "x";
     EXPECT_THAT(finding(State::Failing, "no answer", folder.path / "banger-broker").mend, HasSubstr("--check"));
+}
+
+TEST(ResolversFinding, WantsAServerThatIsNotThisHostItself)
+{
+    const test::TemporaryFolder root;
+    std::filesystem::create_directories(root.path / "etc");
+    std::ofstream{root.path / "etc/resolv.conf"} << "nameserver 127.0.0.1\nnameserver ::1\n";
+    EXPECT_EQ(finding_of_resolvers(root.path).verdict, "warn");
+    EXPECT_THAT(finding_of_resolvers(root.path).detail, HasSubstr("--network user"));
+    std::filesystem::create_directories(root.path / "run/systemd/resolve");
+    std::ofstream{root.path / "run/systemd/resolve/resolv.conf"} << "nameserver 192.0.2.1\nnameserver 192.0.2.2\n";
+    EXPECT_EQ(finding_of_resolvers(root.path).verdict, "ok");
+    EXPECT_EQ(finding_of_resolvers(root.path).detail, "192.0.2.1 192.0.2.2");
 }
 
 TEST(NamesFinding, LooksForBangerInTheLineOfHosts)
@@ -53,7 +66,7 @@ TEST(NamesFinding, LooksForBangerInTheLineOfHosts)
     EXPECT_EQ(verdict("hosts: files dns # banger"), "warn");
     EXPECT_EQ(verdict("hosts: files bangers"), "warn");
     EXPECT_EQ(verdict("# hosts: files banger"), "warn");
-    EXPECT_EQ(finding_of_names(root.path).mend, "apt install banger");
+    EXPECT_EQ(finding_of_names(root.path).mend, "apt install banger-broker");
     std::filesystem::create_directories(root.path / "usr/lib/some-linux-gnu");
     std::ofstream{root.path / "usr/lib/some-linux-gnu/libnss_banger.so.2"} << "x";
     EXPECT_THAT(finding_of_names(root.path).mend, HasSubstr("/etc/nsswitch.conf"));

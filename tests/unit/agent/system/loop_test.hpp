@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <systemd/sd-event.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -35,6 +36,21 @@ protected:
     void let_pass(std::chrono::milliseconds time = std::chrono::milliseconds{50})
     {
         drive([] { return false; }, time);
+    }
+
+    /// As drive(), and how long the longest turn of the loop took: somebody who blocks it shows there.
+    std::chrono::milliseconds longest_turn_until(const std::function<bool()>& done)
+    {
+        using Clock = std::chrono::steady_clock;
+        auto last = Clock::now();
+        Clock::duration longest{};
+        EXPECT_TRUE(drive([&] {
+            const auto now = Clock::now();
+            longest = std::max(longest, now - last);
+            last = now;
+            return done();
+        }));
+        return std::chrono::duration_cast<std::chrono::milliseconds>(longest);
     }
 
     template <typename T>

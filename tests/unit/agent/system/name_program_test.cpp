@@ -42,6 +42,7 @@ protected:
 TEST_F(NameProgramTest, TheFirstLineIsTheName)
 {
     EXPECT_EQ(print_name(program("echo '  calm-otter '\necho more\n"), {}), "calm-otter");
+    EXPECT_EQ(print_name(program("printf calm-otter"), {}), "calm-otter");
 }
 
 TEST_F(NameProgramTest, WhatIsNoNameIsRepeatedAndRefused)

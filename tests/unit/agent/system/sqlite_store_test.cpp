@@ -175,6 +175,20 @@ TEST_F(SqliteStoreTest, EachCallIsOnTheDiskWhenItReturns)
     EXPECT_TRUE(synced([&] { store.remove(row.id); }));
 }
 
+TEST_F(SqliteStoreTest, OnANetworkNothingIsSharedByMappedMemory)
+{
+    const auto mapped = file.string() + "-shm";
+    {
+        SqliteStore store{file, FilePlace::Local};
+        store.insert(record("calm-otter"));
+        EXPECT_TRUE(std::filesystem::exists(mapped)) << "what there is elsewhere";
+    }
+    SqliteStore store{file, FilePlace::Network};
+    store.insert(record("able-newt"));
+    EXPECT_EQ(store.load().size(), 2U);
+    EXPECT_FALSE(std::filesystem::exists(mapped));
+}
+
 TEST_F(SqliteStoreTest, ARowOfAProcessThatDiesIsThere)
 {
     const auto child = ::fork();

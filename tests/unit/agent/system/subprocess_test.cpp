@@ -136,6 +136,15 @@ TEST(SubprocessTest, DirectoryInputLogAndLines)
     EXPECT_EQ(text_of(folder.path / "log").size(), 2 * ("one\ntwo\n" + folder.path.string() + "\n").size());
 }
 
+TEST(SubprocessTest, ALastLineWithoutAnEndIsALine)
+{
+    std::vector<std::string> lines;
+    auto program = shell("echo one; printf two");
+    program.on_line = [&](std::string_view line) { lines.emplace_back(line); };
+    EXPECT_TRUE(run_program(program).ok());
+    EXPECT_THAT(lines, ElementsAre("one", "two"));
+}
+
 TEST(SubprocessTest, OnlyTheEndOfMuchOutputIsKeptAndNothingIsLostOfTheLog)
 {
     const test::TemporaryFolder folder;
@@ -230,6 +239,17 @@ TEST(SubprocessTest, AStopEndsTheWholeGroup)
     EXPECT_FALSE(lives(child));
 }
 
+TEST(SubprocessTest, OneThatIgnoresAStopAndTalksOnIsKilled)
+{
+    std::stop_source stop;
+    auto program = shell("trap '' TERM; while :; do echo still here; sleep 0.2; done");
+    program.stop = stop.get_token();
+    program.on_line = [&stop](std::string_view) { stop.request_stop(); };
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_THROW(run_program(program), Error);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s) << "SIGKILL comes 5 s after SIGTERM";
+}
+
 TEST(SubprocessTest, AStopThatCameBeforeTheStartEndsItToo)
 {
     std::stop_source stop;
@@ -247,6 +267,15 @@ TEST(SubprocessTest, AGrandchildThatHoldsThePipeDoesNotHoldUs)
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_EQ(run_program(program).tail, "done\n");
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
+    ::kill(std::stoi(text_of(folder.path / "child")), SIGKILL);
+}
+
+TEST(SubprocessTest, AGrandchildThatWritesOnDoesNotHoldUs)
+{
+    const test::TemporaryFolder folder;
+    auto program = shell("yes & echo $! > child; exit 3");
+    program.directory = folder.path;
+    EXPECT_EQ(run_program(program).exit_code, 3);
     ::kill(std::stoi(text_of(folder.path / "child")), SIGKILL);
 }
 

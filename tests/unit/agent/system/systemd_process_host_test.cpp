@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
 #include <systemd1_adaptor.hpp>
 
 #include "agent/system/private_bus.hpp"
@@ -42,15 +43,20 @@ public:
     int taken{0};  ///< how many times yet the name is taken
     int starts{0};
     std::string unit;
+    std::map<std::string, sdbus::Variant> properties;  ///< of the last one
     std::string result{"done"};
 
 private:
     void Subscribe() override {}
-    sdbus::ObjectPath StartTransientUnit(const std::string& name, const std::string&, const Properties&,
+    sdbus::ObjectPath StartTransientUnit(const std::string& name, const std::string&, const Properties& told,
                                          const Auxiliary&) override
     {
         ++starts;
         unit = name;
+        properties.clear();
+        for (const auto& property : told) {
+            properties.emplace(property.get<0>(), property.get<1>());
+        }
         if (taken > 0) {
             --taken;
             throw sdbus::Error{ErrorName{"org.freedesktop.systemd1.UnitExists"},
@@ -119,6 +125,20 @@ TEST_F(SystemdProcessHostTest, AUnitThatNeverGoesIsToldAfterAWhile)
     ASSERT_TRUE(answer->error);
     EXPECT_THAT(answer->error->what(), HasSubstr("banger-aaaaaaaaaaaa-vmm.service"));
     EXPECT_THAT(answer->error->what(), HasSubstr("has not ended"));
+}
+
+TEST_F(SystemdProcessHostTest, EachUnitIsInTheSliceOfVmsAndItsMemoryIsCounted)
+{
+    SystemdProcessHost processes{loop, *connection, plain};
+    for (const std::string role : {"vmm", "net"}) {
+        auto each = spec();
+        each.role = role;
+        run(processes.start(std::move(each)));
+        ASSERT_TRUE(systemd.properties.contains("Slice") && systemd.properties.contains("MemoryAccounting")) << role;
+        EXPECT_EQ(systemd.properties.at("Slice").get<std::string>(), "banger.slice");
+        EXPECT_TRUE(systemd.properties.at("MemoryAccounting").get<bool>());
+        EXPECT_EQ(systemd.properties.contains("ExecStop"), role == "vmm") << role;
+    }
 }
 
 TEST_F(SystemdProcessHostTest, AProcessThatDiedAtOnceIsNone)

@@ -53,5 +53,35 @@ TEST_F(UnixHttpTest, EndlessHeadersAndTrailersEndTheRequest)
     }
 }
 
+TEST_F(UnixHttpTest, ARequestHasNothingOfTheOneBefore)
+{
+    ASSERT_EQ(::fcntl(listener.get(), F_SETFL, 0), 0);
+    std::string heard;
+    std::thread server{[this, &heard] {
+        const UniqueFd connection{::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+        for (const std::string_view end : {"{}", "\r\n\r\n"}) {
+            std::string request;
+            while (!request.ends_with(end)) {
+                char buffer[1024];
+                const auto got = ::recv(connection.get(), buffer, sizeof buffer, 0);
+                if (got <= 0) {
+                    return;
+                }
+                request.append(buffer, static_cast<std::size_t>(got));
+            }
+            heard += request;
+            constexpr std::string_view done = "HTTP/1.1 204 No Content\r\n\r\n";
+            ::send(connection.get(), done.data(), done.size(), MSG_NOSIGNAL);
+        }
+    }};
+    UnixHttp http{loop, folder.path, "socket"};
+    EXPECT_TRUE(run(http.send("PUT", "/one", "{}", std::chrono::seconds{9}))->value);
+    EXPECT_TRUE(run(http.send("GET", "/two", "", std::chrono::seconds{9}))->value);
+    server.join();
+    EXPECT_NE(heard.find("PUT /one "), std::string::npos);
+    EXPECT_NE(heard.find("GET /two "), std::string::npos);
+    EXPECT_EQ(heard.find("Content-Length"), heard.rfind("Content-Length")) << heard;
+}
+
 }  // namespace
 }  // namespace banger::agent
