@@ -83,6 +83,22 @@ SignalsAsUsual::SignalsAsUsual(const SignalInbox& inbox) : held_{}
 
 SignalsAsUsual::~SignalsAsUsual() { ::sigprocmask(SIG_SETMASK, &held_, nullptr); }
 
+void stop_as_a_job() noexcept
+{
+    struct sigaction usual {};
+    usual.sa_handler = SIG_DFL;
+    struct sigaction before {};
+    ::sigaction(SIGTSTP, &usual, &before);
+    sigset_t stop;
+    sigset_t held;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    ::sigprocmask(SIG_UNBLOCK, &stop, &held);
+    ::raise(SIGTSTP);
+    ::sigprocmask(SIG_SETMASK, &held, nullptr);
+    ::sigaction(SIGTSTP, &before, nullptr);
+}
+
 int parse_signal(std::string_view text)
 {
     auto signal = number_in(text);

@@ -43,6 +43,10 @@ private:
     sigset_t held_;
 };
 
+/// Stops this program as Ctrl-Z does, until a shell lets it go on. Comes back at once where no shell could, as in a window of its own: there
+/// SIGTSTP does nothing (an orphaned process group, setpgid(2)), while SIGSTOP would stop it for ever.
+void stop_as_a_job() noexcept;
+
 /// Ends with 128 + N, as a shell says it.
 constexpr int exit_code_of_signal(int signal) noexcept { return 128 + signal; }
 

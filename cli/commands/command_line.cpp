@@ -6,8 +6,11 @@
 #include "cli/commands/config.hpp"
 #include "cli/commands/daemon.hpp"
 #include "cli/commands/internal_nat.hpp"
+#include "cli/commands/internal_window.hpp"
 #include "cli/commands/runtime.hpp"
 #include "cli/commands/ssh_config.hpp"
+#include "cli/commands/there.hpp"
+#include "cli/commands/tui.hpp"
 #include "cli/commands/vm_cp.hpp"
 #include "cli/commands/vm_create.hpp"
 #include "cli/commands/vm_exec.hpp"
@@ -17,6 +20,7 @@
 #include "cli/commands/vm_ports.hpp"
 #include "cli/commands/vm_ssh.hpp"
 #include "cli/commands/vm_stats.hpp"
+#include "cli/commands/vm_transfer.hpp"
 #include "cli/commands/vm_workspace.hpp"
 #include "cli/view/output.hpp"
 #include "common/nearest.hpp"
@@ -48,6 +52,8 @@ void add_vm_commands(Command vm, Context& context)
     add_vm_ports(vm, context);
     add_vm_forward(vm, context);
     add_vm_life(vm, context);
+    add_vm_export(vm, context);
+    add_vm_import(vm, context);
 }
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& known)
@@ -104,6 +110,9 @@ Parser make_command_line(Context& context)
     Parser parser{"banger", "Development sandboxes that are real virtual machines.", "banger " BANGER_VERSION};
     const auto root = parser.root();
     root.require_subcommand();
+    root.option("-H,--host", context.host_text,
+                "run the command on that host, by ssh and the banger there; files are its")
+        .value_name("ssh://[USER@]HOST[:PORT]");
     add_vm_commands(add_noun(root, "vm", "Virtual machines"), context);
     add_image_commands(add_noun(root, "image", "Root file systems that VMs start from"), context);
     add_kernel_commands(add_noun(root, "kernel", "Kernels that VMs boot"), context);
@@ -112,6 +121,7 @@ Parser make_command_line(Context& context)
     add_daemon_commands(add_noun(root, "daemon", "bangerd, the program behind banger"), context);
     add_host_commands(root, context);
     add_vm_list(root, context, "ps", Shown::Running);
+    add_tui(root, context);
     add_ssh_config(root, context);
     add_completion(root, context);
     const auto internal = add_noun(root, "internal", "What other programs call");
@@ -120,6 +130,9 @@ Parser make_command_line(Context& context)
     add_internal_known_hosts(internal, context);
     add_internal_complete(internal, context);
     add_internal_nat(internal, context);
+    add_internal_wake(internal, context);
+    add_internal_attached(internal, context);
+    add_internal_window(internal, context);
     return parser;
 }
 
@@ -132,6 +145,11 @@ int run_command_line(Context& context, std::span<char*> words)
         context.tail.assign(std::next(border), line.end());
         context.has_tail = true;
         line.erase(border, line.end());
+    }
+    auto split = split_host(line);
+    line = std::move(split.rest);
+    if (split.host) {
+        context.host = parse_ssh_host(*split.host);
     }
     auto parser = make_command_line(context);
     const auto verdict = parser.parse(line);
@@ -147,7 +165,7 @@ int run_command_line(Context& context, std::span<char*> words)
         complain(context.chosen + " takes no words behind --; see: " + context.chosen + " --help");
         return exit_usage;
     }
-    return context.action();
+    return context.host ? run_there(context, std::move(line)) : context.action();
 }
 
 }  // namespace banger::cli

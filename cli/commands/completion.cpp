@@ -71,11 +71,12 @@ Completion values_of(const std::string& option)
 NameSource names_for(const std::string& path)
 {
     static const std::map<std::string, NameSource> known{
-        {"banger vm run", NameSource::None},         {"banger vm create", NameSource::None},
-        {"banger vm cp", NameSource::VmPaths},       {"banger image show", NameSource::Images},
-        {"banger image delete", NameSource::Images}, {"banger image verify", NameSource::Images},
-        {"banger image edit", NameSource::Images},   {"banger image promote", NameSource::Vms},
-        {"banger kernel show", NameSource::Kernels}, {"banger kernel delete", NameSource::Kernels},
+        {"banger vm run", NameSource::None},           {"banger vm create", NameSource::None},
+        {"banger vm import", NameSource::None},        {"banger vm cp", NameSource::VmPaths},
+        {"banger image show", NameSource::Images},     {"banger image delete", NameSource::Images},
+        {"banger image verify", NameSource::Images},   {"banger image edit", NameSource::Images},
+        {"banger image promote", NameSource::Vms},     {"banger kernel show", NameSource::Kernels},
+        {"banger kernel delete", NameSource::Kernels},
     };
     const auto at = known.find(path);
     return at != known.end() ? at->second : path.starts_with("banger vm ") ? NameSource::Vms : NameSource::None;
@@ -115,12 +116,18 @@ std::vector<std::string> live_names(Agent& agent, NameSource source)
     return names;
 }
 
-int complete_words(const std::vector<std::string>& words)
+/// Without a -H: what it stands before is the same, and another host isn't asked for names.
+int complete_words(const std::vector<std::string>& line)
 {
+    const std::vector<std::string> before{line.begin(), line.empty() ? line.end() : std::prev(line.end())};
+    auto [host, words] = split_host(before);
+    if (!line.empty()) {
+        words.push_back(line.back());
+    }
     Context unused;
     const auto parser = make_command_line(unused);
     auto completion = complete(parser.root(), words);
-    if (completion.names != NameSource::None) {
+    if (completion.names != NameSource::None && !host) {
         // Completing starts nothing.
         if (const auto agent = Agent::connect(WhenAbsent::Leave)) {
             completion.words = translated([&] { return live_names(*agent, completion.names); });

@@ -19,6 +19,11 @@ Command add_command(Command parent, Context& context, const std::string& name, c
     return command;
 }
 
+void note_paths(Context& context, Parameter parameter)
+{
+    parameter.each([&context](const std::string& path) { context.paths.push_back(path); });
+}
+
 void report(const Error& error) noexcept
 {
     complain(error.what());

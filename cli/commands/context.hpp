@@ -2,16 +2,19 @@
 #pragma once
 
 #include "cli/commands/parser.hpp"
+#include "cli/remote/ssh_host.hpp"
 #include "common/error.hpp"
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace banger::cli {
 
-/// What a command does with the words after `--`.
-enum class Tail { Refused, Taken };
+/// What a command does with the words after `--`. Paths: for them they are more of its paths, as `vm cp` names them.
+enum class Tail { Refused, Taken, Paths };
 
 /// What an exit code means: an error's own class, or, for `run` and `exec`, 125 to tell it from the command's own codes.
 enum class ExitRule { OwnCodes, CommandCodes };
@@ -25,6 +28,12 @@ struct Context {
     Tail tail_use{Tail::Refused};
     /// Set by a command once its arguments are known to be well-formed.
     ExitRule exit_rule{ExitRule::OwnCodes};
+
+    std::string host_text;           ///< of -H, for the help alone: split_host() takes it off the line
+    std::optional<SshHost> host;     ///< where the line is to run; nullopt: here
+    std::vector<std::string> paths;  ///< files that the line names, as it names them
+    /// What commands do with -H that read or write a file of this host all the same, by their paths. All others go there as they are.
+    std::map<std::string, std::function<int(const SshHost&)>> there;
 };
 
 inline constexpr int exit_usage = 2;
@@ -35,6 +44,9 @@ inline constexpr int exit_own_failure = 125;
 /// Adds a command; `action` runs when the whole line has been parsed.
 Command add_command(Command parent, Context& context, const std::string& name, const std::string& description,
                     std::function<int()> action, Tail tail = Tail::Refused);
+
+/// Marks a word or an option that names a file, which with -H is another host's.
+void note_paths(Context& context, Parameter parameter);
 
 /// The sentence of an error and what may help, on standard error.
 void report(const Error& error) noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/commands/daemon.hpp"
 
+#include "cli/commands/daemon_boot.hpp"
 #include "cli/connect/agent.hpp"
 #include "cli/view/escape.hpp"
 #include "cli/view/listing.hpp"
@@ -46,6 +47,7 @@ int status(const ListingOptions& options)
                      {"state_directory", value("StateDirectory")},
                      {"vms", rows.size()},
                      {"vms_running", running},
+                     {"marked_vms_start", marked_start_in_words()},
                      {"warnings", value("Warnings")}};
     print_details(JsonValue::array({object}), options, 1);
     return 0;
@@ -119,6 +121,7 @@ void add_daemon_commands(Command daemon, Context& context)
     options->add_to(app, ListingOptions::Quiet::No);
     add_command(daemon, context, "socket", "Print the address of the bus that bangerd serves on", socket);
     add_command(daemon, context, "stop", "End bangerd; VMs go on", stop);
+    add_daemon_boot(daemon, context);
 }
 
 void add_host_commands(Command root, Context& context)

@@ -6,6 +6,7 @@
 #include "cli/commands/making.hpp"
 #include "cli/view/output.hpp"
 #include "cli/view/question.hpp"
+#include "common/ids.hpp"
 
 #include <cerrno>
 #include <memory>
@@ -36,13 +37,12 @@ public:
     /// As the image's name is at its beginning: another may have it by the time of the commit.
     std::string target_name()
     {
-        if (!command_->name.empty()) {
+        const auto name = name_of(command_->image);
+        if (!command_->name.empty() && command_->name != name) {
+            check_is_free(ArtifactName::parse(command_->name).str());
             return command_->name;
         }
-        const auto properties = translated([&] {
-            return ImageProxy{agent_->connection(), agent_->manager().FindImage(command_->image)}.properties();
-        });
-        const auto name = text_of(properties, "Name");
+        edited_ = name;
         if (name.empty()) {
             throw Error{ErrorCode::InvalidArgument,
                         "the image " + command_->image + " has no name any more; give the new one a --name"};
@@ -69,14 +69,15 @@ public:
         VmProxy vm{agent_->connection(), created_.path};
         ExecutionOptions options;
         options.environment.emplace_back("HISTFILE=/dev/null");  // what was typed is no part of the image
+        options.user = "root";  // who may change it, whoever the image's programs run as
         return execute(vm, words, options, Attach::Here, signals_);
     }
 
     /// Throws what bangerd says; the VM is then kept for another try.
     Outcome commit(const std::string& name)
     {
-        VariantMap map{{"name", sdbus::Variant{name}}, {"stop", sdbus::Variant{true}}};
-        if (command_->name.empty()) {
+        VariantMap map{{"name", sdbus::Variant{name}}, {"stop", sdbus::Variant{true}}, {"keep", sdbus::Variant{true}}};
+        if (command_->name.empty() || command_->name == edited_) {
             map.emplace("force", sdbus::Variant{true});  // in the place of the one that was edited
         }
         return watch("image " + name, translated([&] { return agent_->manager().PromoteVm(created_.name, map); }));
@@ -106,11 +107,39 @@ private:
         return outcome;
     }
 
+    /// Empty: it lost it to a newer one.
+    std::string name_of(const std::string& image)
+    {
+        const auto properties = translated([&] {
+            return ImageProxy{agent_->connection(), agent_->manager().FindImage(image)}.properties();
+        });
+        return text_of(properties, "Name");
+    }
+
+    /// Now, and not when all is done in the VM, which goes with a commit that is refused.
+    void check_is_free(const std::string& name)
+    {
+        try {
+            if (name_of(name) != name) {
+                return;  // it is what another one's digest begins with
+            }
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::NotFound) {
+                return;
+            }
+            throw;
+        }
+        throw Error{
+            ErrorCode::AlreadyExists,
+            "the image " + name + " exists already; give the new one another --name, or edit " + name + " itself"};
+    }
+
     const EditCommand* command_;
     std::unique_ptr<Agent> agent_;
     SignalInbox* signals_;
     Progress* progress_;
     UniqueFd lease_;
+    std::string edited_{};  ///< the name, where the new image takes the old one's
     Created created_{};
 };
 

@@ -197,12 +197,18 @@ void add_build(Command image, Context& context)
     app.option("--packages", command->more, "more packages, or a file with them; may be given several times")
         .value_name("FILE|PACKAGES");
     app.option("--package", command->packages, "one more package; may be given several times").value_name("PACKAGE");
-    app.option("--packages-file", command->packages_file, "a list in place of the usual packages").value_name("FILE");
+    note_paths(context, app.option("--packages-file", command->packages_file, "a list in place of the usual packages")
+                            .value_name("FILE")
+                            .not_empty());
     app.flag("--docker", command->docker, "with Docker: docker run works in its VMs");
-    app.option("--base", command->base, "add the packages to this image, or to an ext4 in a file")
-        .value_name("IMAGE|FILE");
-    app.option("--customize", command->customize, "a program that runs inside before the disk is made")
-        .value_name("FILE");
+    app.option("--base", command->base,
+               "add the packages to this image, or to an ext4 in a file, whose programs you trust")
+        .value_name("IMAGE|FILE")
+        .not_empty();
+    note_paths(context,
+               app.option("--customize", command->customize, "a program that runs inside before the disk is made")
+                   .value_name("FILE")
+                   .not_empty());
     app.flag("-f,--force", command->force, "build it again although it is up to date, or was made in another way");
     command->report.add_to(app);
     app.footer("The log is kept: ~/.local/state/banger/image-build/NAME.log");
@@ -216,7 +222,7 @@ void add_image_making(Command image, Context& context)
     const auto file = std::make_shared<RegisterCommand>();
     const auto taking = add_command(image, context, "register", "Take an ext4 file system in a file for an image",
                                     [file] { return register_file(*file); });
-    taking.option("FILE", file->file, "it stays as it is").required().not_empty();
+    note_paths(context, taking.option("FILE", file->file, "it stays as it is").required().not_empty());
     taking.option("--name", file->name, "of the image").value_name("NAME").required();
     taking.flag("-f,--force", file->force, "in place of an image of that name");
     file->report.add_to(taking);

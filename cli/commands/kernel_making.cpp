@@ -74,16 +74,22 @@ void add_kernel_making(Command kernel, Context& context)
     const auto command = std::make_shared<ImportCommand>();
     const auto app = add_command(kernel, context, "import", "Bring in a kernel of yours, or else a distribution's",
                                  [command] { return bring(*command); });
-    const auto file = app.option("FILE", command->file, "a bzImage (vmlinuz) or an ELF vmlinux");
+    const auto file = app.option("FILE", command->file, "a bzImage (vmlinuz) or an ELF vmlinux").not_empty();
     const auto suite = app.option("--suite", command->suite, "bookworm, trixie, jammy or noble").value_name("SUITE");
     const auto vmlinuz =
-        app.option("--vmlinuz", command->vmlinuz, "the same as FILE").value_name("FILE").excludes(file);
-    app.option("--modules", command->modules, "its /lib/modules/VERSION folder; none: all it needs is built in")
-        .value_name("FOLDER")
-        .excludes(suite);
-    app.option("--initrd", command->initrd, "unpacked by the kernel before banger's own")
-        .value_name("FILE")
-        .excludes(suite);
+        app.option("--vmlinuz", command->vmlinuz, "the same as FILE").value_name("FILE").not_empty().excludes(file);
+    const auto modules =
+        app.option("--modules", command->modules, "its /lib/modules/VERSION folder; none: all it needs is built in")
+            .value_name("FOLDER")
+            .not_empty()
+            .excludes(suite);
+    const auto initrd = app.option("--initrd", command->initrd, "unpacked by the kernel before banger's own")
+                            .value_name("FILE")
+                            .not_empty()
+                            .excludes(suite);
+    for (const auto& path : {file, vmlinuz, modules, initrd}) {
+        note_paths(context, path);
+    }
     suite.excludes(file);
     suite.excludes(vmlinuz);
     add_common(app, *command);

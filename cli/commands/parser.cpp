@@ -52,6 +52,11 @@ Parameter Parameter::excludes(Parameter other) const { return Parameter{*option_
 
 Parameter Parameter::needs(Parameter other) const { return Parameter{*option_->needs(other.option_)}; }
 
+Parameter Parameter::each(std::function<void(const std::string&)> seen) const
+{
+    return Parameter{*option_->each(std::move(seen))};
+}
+
 bool Parameter::takes_value() const { return option_->get_expected_max() > 0 && option_->get_items_expected_max() > 0; }
 
 Command Command::subcommand(const std::string& name, const std::string& description) const

@@ -31,6 +31,8 @@ public:
     Parameter may_lack_value() const;
     Parameter excludes(Parameter other) const;
     Parameter needs(Parameter other) const;
+    /// `seen` is called with each value that a line gives it.
+    Parameter each(std::function<void(const std::string&)> seen) const;
 
     /// Whether it is no flag.
     bool takes_value() const;

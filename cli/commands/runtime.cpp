@@ -144,9 +144,10 @@ void add_package_command(Command runtime, Context& context)
     const auto command = std::make_shared<PackageCommand>();
     const auto app = add_command(runtime, context, "package", "Put Firecracker, kernel and images into one archive",
                                  [command] { return package(*command); });
-    app.option("--output", command->output, "the archive, or a folder/ (dist/banger-runtime.tar.gz)")
-        .value_name("FILE|FOLDER/")
-        .not_empty();
+    note_paths(context,
+               app.option("--output", command->output, "the archive, or a folder/ (dist/banger-runtime.tar.gz)")
+                   .value_name("FILE|FOLDER/")
+                   .not_empty());
     app.option("--image", command->image, "its rootfs (the default image)").value_name("NAME");
     app.option("--docker-image", command->docker_image, "its rootfs-docker (debian-docker)").value_name("NAME");
     app.option("--kernel", command->kernel, "its kernel (the default one)").value_name("NAME");
@@ -172,10 +173,12 @@ void add_runtime_commands(Command runtime, Context& context)
         app.option("--from", command->from, "a program, an archive with it, or a folder with either; not the network")
             .value_name("FILE|FOLDER")
             .not_empty();
-    app.option("--manifest", command->manifest, "a runtime-bundle.toml that names a bundle: fetch that")
-        .value_name("FILE")
-        .not_empty()
-        .excludes(from);
+    note_paths(context, from);
+    note_paths(context,
+               app.option("--manifest", command->manifest, "a runtime-bundle.toml that names a bundle: fetch that")
+                   .value_name("FILE")
+                   .not_empty()
+                   .excludes(from));
     command->report.add_to(app);
     add_package_command(runtime, context);
     add_listing_command(runtime, context, "show", "Tell what is there", show);

@@ -97,9 +97,14 @@ void add_vm_cp(Command vm, Context& context)
     const auto command = std::make_shared<CopyCommand>();
     const auto app = add_command(
         vm, context, "cp", "Copy files and folders between this host and a VM",
-        [command, &context] { return copy(*command, context.tail); }, Tail::Taken);
+        [command, &context] { return copy(*command, context.tail); }, Tail::Paths);
     app.option("PATH", command->paths,
-               "sources, then the target; VM:PATH is in a VM, - a tar archive on standard input or output");
+               "sources, then the target; VM:PATH is in a VM, - a tar archive on standard input or output")
+        .each([&context](const std::string& path) {
+            if (!parse_endpoint(path).vm) {
+                context.paths.push_back(path);
+            }
+        });
     app.flag("-a,--archive", command->archive, "keep owners, and setuid, setgid and sticky bits");
     app.flag("-L,--follow", command->follow, "follow a symlink that is named as a source on this host");
     app.flag("-q,--quiet", command->quiet, "no progress");

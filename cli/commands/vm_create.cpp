@@ -133,6 +133,8 @@ private:
     CommandEnd leave_running(VmProxy& vm, const ExecutionOptions& options);
     /// With --rm: waits until nothing of it is left. Never throws: the command's own end is what counts.
     void remove(const std::optional<std::string>& path) noexcept;
+    /// The same, and of the user's repository what export would have started from.
+    void clean_up(const Created& created) noexcept;
 
     const RunCommand* command_;
     std::vector<std::string> words_;
@@ -184,10 +186,10 @@ int Run::go_on(const Created& created)
     try {
         end = execute_in(created);
     } catch (const Interrupted& interrupted) {
-        remove(created.path);
+        clean_up(created);
         return exit_code_of_signal(interrupted.signal);
     } catch (...) {
-        remove(created.path);
+        clean_up(created);
         throw;
     }
     if (command_->detach) {
@@ -195,10 +197,7 @@ int Run::go_on(const Created& created)
         return 0;
     }
     if (command_->remove) {
-        remove(created.path);
-        if (snapshot_) {
-            drop_base(snapshot_->tree, created.id);
-        }
+        clean_up(created);
     } else if (!command_->quiet) {
         remark(created.name + " stays; banger vm delete -f " + created.name + " removes it");
     }
@@ -206,6 +205,14 @@ int Run::go_on(const Created& created)
         die_of(*end.killed_by);
     }
     return end.exit_code;
+}
+
+void Run::clean_up(const Created& created) noexcept
+{
+    remove(created.path);
+    if (command_->remove && snapshot_) {
+        drop_base(snapshot_->tree, created.id);
+    }
 }
 
 void Run::remove(const std::optional<std::string>& path) noexcept
@@ -280,7 +287,8 @@ void add_vm_run(Command vm, Context& context)
             return Run{*command, std::move(words), snapshot_of(*command)}.run(std::move(map));
         },
         Tail::Taken);
-    app.option("PATH", command->path, "a git work tree: its tracked files go to /root/repo, where the command starts");
+    note_paths(context, app.option("PATH", command->path,
+                                   "a git work tree: its tracked files go to /root/repo, where the command starts"));
     command->options.add_to(app);
     command->workspace.add_to(app);
     command->execution.add_to(app);

@@ -2,6 +2,8 @@
 #include "cli/commands/vm_life.hpp"
 
 #include "cli/commands/create_options.hpp"
+#include "cli/commands/creation.hpp"
+#include "cli/commands/daemon_boot.hpp"
 #include "cli/connect/operation.hpp"
 #include "cli/view/output.hpp"
 #include "cli/view/question.hpp"
@@ -24,7 +26,13 @@ struct LifeCommand {
     bool force{false};
     bool quiet{false};
     bool json{false};
+    bool marked{false};
 };
+
+ProgressForm form_of(const LifeCommand& command)
+{
+    return command.json ? ProgressForm::Json : command.quiet ? ProgressForm::Silent : ProgressForm::Automatic;
+}
 
 /// A guest that was ended rather than shut down may have lost what it had not synced; that is no failure of a stop, but is said.
 void remark_unclean(const std::string& name, const Outcome& outcome)
@@ -42,9 +50,7 @@ int for_each_vm(const LifeCommand& command, const Begin& begin)
 {
     SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     const auto agent = Agent::connect(WhenAbsent::Start);
-    const auto progress = make_progress(command.json    ? ProgressForm::Json
-                                        : command.quiet ? ProgressForm::Silent
-                                                        : ProgressForm::Automatic);
+    const auto progress = make_progress(form_of(command));
     OperationWatch watch{*agent, signals, *progress};
     Failures failures;
     std::vector<std::string> watched;
@@ -80,8 +86,34 @@ std::uint32_t stop_limit_ms(const std::string& timeout)
     return std::max(1U, seconds * ms_per_s);  // 0 would mean the default
 }
 
+int start_marked(const LifeCommand& command)
+{
+    SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    const auto agent = Agent::connect(WhenAbsent::Start);
+    const auto progress = make_progress(form_of(command));
+    OperationWatch watch{*agent, signals, *progress};
+    watch.add("", translated([&] { return agent->manager().StartMarked(); }));
+    const auto outcome = std::move(watch.wait().front());
+    if (watch.interrupted()) {
+        return exit_code_of_signal(*watch.interrupted());
+    }
+    if (outcome.error) {
+        throw Error{*outcome.error};
+    }
+    if (const auto started = text_of(outcome.result, "started"); !command.quiet && !command.json) {
+        remark(started.empty() ? "there is none to start: none is marked, or all of those run" : "started: " + started);
+    }
+    return 0;
+}
+
 int start(const LifeCommand& command)
 {
+    if (command.marked == !command.names.empty()) {
+        throw Error{ErrorCode::InvalidArgument, "vm start wants names of VMs, or --marked"};
+    }
+    if (command.marked) {
+        return start_marked(command);
+    }
     const auto seconds = command.timeout.empty() ? default_ready_seconds : parse_count(command.timeout, "--timeout");
     return for_each_vm(command, [seconds](VmProxy& vm) { return vm.Start(seconds); });
 }
@@ -180,17 +212,27 @@ struct SetCommand {
     std::optional<std::string> disk;
     std::optional<bool> nat;
     std::optional<std::string> overlay;
+    std::optional<bool> autostart{};
 };
 
 int set(const SetCommand& command)
 {
     auto change = change_of(command.vcpus, command.memory, command.disk);
     put_sandbox_options(change, command.nat, command.overlay);
-    if (change.empty()) {
-        throw Error{ErrorCode::InvalidArgument,
-                    "vm set wants --vcpu, --memory, --disk-size, --nat, --no-nat or --system-overlay-size"};
+    if (command.autostart) {
+        change.emplace("autostart", sdbus::Variant{*command.autostart});
     }
-    return for_each_vm(command.life, [&change](VmProxy& vm) { return vm.Set(change); });
+    if (change.empty()) {
+        throw Error{
+            ErrorCode::InvalidArgument,
+            "vm set wants --vcpu, --memory, --disk-size, --nat, --no-nat, --system-overlay-size, --autostart or "
+            "--no-autostart"};
+    }
+    const int code = for_each_vm(command.life, [&change](VmProxy& vm) { return vm.Set(change); });
+    if (code == 0 && command.autostart.value_or(false) && !command.life.quiet) {
+        remark_unless_started();
+    }
+    return code;
 }
 
 int kill(const LifeCommand& command)
@@ -234,15 +276,21 @@ void add_vm_life(Command vm, Context& context)
         app.option("--timeout", command->timeout, limit).value_name("SECONDS");
         add_progress_options(app, *command);
     };
-    timed("start", "Start VMs", "seconds that a guest may take to get ready (120); 0: no limit", start);
+    const auto starting = std::make_shared<LifeCommand>();
+    const auto start_app = add_command(vm, context, "start", "Start VMs", [starting] { return start(*starting); });
+    start_app.option("NAME", starting->names, "names or ids");
+    start_app.flag("--marked", starting->marked,
+                   "those that vm set --autostart has marked; the limit is 120 seconds each");
+    start_app.option("--timeout", starting->timeout, "seconds that a guest may take to get ready (120); 0: no limit")
+        .value_name("SECONDS");
+    add_progress_options(start_app, *starting);
     timed("stop", "Shut VMs down; nothing that was written is lost",
           "seconds that a guest may take, then it is ended (10)", stop);
     timed("restart", "Stop VMs and start them again", "seconds that a guest may take to shut down (10)", restart);
 
     const auto setting = std::make_shared<SetCommand>();
-    const auto set_app =
-        add_command(vm, context, "set", "Change what VMs have; all but NAT and the overlay of stopped ones",
-                    [setting] { return set(*setting); });
+    const auto set_app = add_command(vm, context, "set", "Change what VMs have; CPUs, memory and disk of stopped ones",
+                                     [setting] { return set(*setting); });
     set_app.option("NAME", setting->life.names, "names or ids").required();
     set_app.option("--vcpu,--cpus", setting->vcpus, "virtual CPUs").value_name("N");
     set_app.option("--memory", setting->memory, "memory, in MiB or like 2G").value_name("SIZE");
@@ -254,6 +302,8 @@ void add_vm_life(Command vm, Context& context)
         .option("--system-overlay-size", setting->overlay,
                 "what a dm-snapshot may come to on this host, like 32G; it grows, at once")
         .value_name("SIZE");
+    set_app.flag("--autostart,!--no-autostart", setting->autostart,
+                 "mark them: they start with the machine or your login (banger daemon enable), or no longer");
     add_progress_options(set_app, setting->life);
 
     const auto killing = std::make_shared<LifeCommand>();

@@ -33,7 +33,7 @@ int logs(const LogsCommand& command)
     const auto start = all ? 0 : start_of_tail(file.get(), lines);
     LogReader reader{std::move(file), path, start};
     StreamEscaper escaper;
-    const bool escapes = is_terminal(STDOUT_FILENO) && !command.raw;
+    const bool escapes = is_shown() && !command.raw;
     const auto show = [&](std::string_view bytes) { print(escapes ? escaper.feed(bytes) : std::string{bytes}); };
     command.follow ? reader.follow(show) : reader.read(show);
     print(escaper.finish());

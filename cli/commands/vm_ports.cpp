@@ -4,17 +4,14 @@
 #include "cli/connect/agent.hpp"
 #include "cli/view/listing.hpp"
 #include "cli/view/output.hpp"
+#include "cli/view/port_rows.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <memory>
-#include <set>
-#include <tuple>
 
 namespace banger::cli {
 namespace {
-
-using OpenForward = std::tuple<std::string, std::uint16_t, std::uint16_t>;  ///< address, port, guest port
 
 [[noreturn]] void refuse(const std::string& text)
 {
@@ -53,75 +50,25 @@ std::string take_address(const std::string& text, std::size_t colons_of_ports, s
     return text.substr(border + 1);
 }
 
-std::string place(const std::string& address, std::uint16_t port)
-{
-    const bool is_six = address.find(':') != std::string::npos;
-    return (is_six ? "[" + address + "]" : address) + ":" + std::to_string(port);
-}
-
 std::vector<OpenForward> forwards_of(VmProxy& vm)
 {
     std::vector<OpenForward> forwards;
     for (const auto& row : translated([&] { return vm.ListForwards(); })) {
-        forwards.push_back(static_cast<const OpenForward&>(row));
+        forwards.push_back({std::get<0>(row), std::get<1>(row), std::get<2>(row)});
     }
     return forwards;
 }
 
-/// What listens in the guest, and how it is reached from here.
-struct Row {
-    std::string protocol;
-    std::uint16_t port{0};
-    std::string address;
-    std::string program;
-    std::vector<std::string> reached;
-};
-
-std::string member_text(const JsonValue& object, const char* key)
+std::vector<std::string> reached_at(const PortRow& row)
 {
-    const auto at = object.find(key);
-    return at != object.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
-bool is_one_of(const std::string& address, std::initializer_list<const char*> some)
-{
-    return std::find(some.begin(), some.end(), address) != some.end();
-}
-
-std::vector<Row> rows_of(const JsonValue& answer, const std::vector<OpenForward>& forwards,
-                         const std::string& tap_address)
-{
-    std::vector<Row> rows;
-    std::set<std::uint16_t> heard;
-    const auto listeners = answer.find("listeners");
-    for (const auto& one : listeners != answer.end() && listeners->is_array() ? *listeners : JsonValue::array()) {
-        if (!one.is_object() || !one.contains("port") || !one["port"].is_number_unsigned()) {
-            continue;  // a guest may say anything
-        }
-        Row row{member_text(one, "protocol"),
-                one["port"].get<std::uint16_t>(),
-                member_text(one, "address"),
-                member_text(one, "program"),
-                {}};
-        const bool is_everywhere = is_one_of(row.address, {"0.0.0.0", "::"});
-        if (!tap_address.empty() && (is_everywhere || row.address == tap_address)) {
-            row.reached.push_back(place(tap_address, row.port));
-        }
-        const bool is_local = is_everywhere || is_one_of(row.address, {"127.0.0.1", "::1"});
-        for (const auto& [address, port, guest_port] : forwards) {
-            if (row.protocol == "tcp" && is_local && guest_port == row.port) {
-                heard.insert(guest_port);
-                row.reached.push_back(place(address, port));
-            }
-        }
-        rows.push_back(std::move(row));
+    std::vector<std::string> places;
+    if (!row.direct.empty()) {
+        places.push_back(row.direct);
     }
-    for (const auto& [address, port, guest_port] : forwards) {
-        if (!heard.contains(guest_port)) {
-            rows.push_back({"tcp", guest_port, "", "", {place(address, port)}});
-        }
+    for (const auto& forward : row.forwards) {
+        places.push_back(place_of(forward.address, forward.port));
     }
-    return rows;
+    return places;
 }
 
 std::string joined(const std::vector<std::string>& words)
@@ -158,7 +105,7 @@ int ports(const PortsCommand& command)
     const auto agent = Agent::connect(WhenAbsent::Start);
     const auto vm = agent->find_vm(command.name);
     const auto answer = JsonValue::parse(translated([&] { return vm->Query("listeners", {}); }), nullptr, false);
-    const auto rows = rows_of(answer, forwards_of(*vm), tap_address_of(*vm));
+    const auto rows = port_rows(answer, forwards_of(*vm), tap_address_of(*vm));
     Listing listing{{{"port", "PORT", Align::Right},
                      {"protocol", "PROTO"},
                      {"address", "LISTENS AT"},
@@ -166,9 +113,10 @@ int ports(const PortsCommand& command)
                      {"reached_at", "REACHED AT"}}};
     for (const auto& row : rows) {
         const auto shown = [](const std::string& text) { return text.empty() ? "-" : text; };
+        const auto reached = reached_at(row);
         listing.add({std::to_string(row.port), row.protocol, row.address.empty() ? "nothing does" : row.address,
-                     shown(row.program), shown(joined(row.reached))},
-                    {row.port, row.protocol, row.address, row.program, row.reached});
+                     shown(row.program), shown(joined(reached))},
+                    {row.port, row.protocol, row.address, row.program, reached});
     }
     listing.print(command.listing);
     return 0;
@@ -185,7 +133,7 @@ void list_forwards(VmProxy& vm, const ListingOptions& options)
 {
     Listing listing{{{"at", "AT"}, {"guest_port", "GUEST PORT", Align::Right}, {"address", ""}, {"port", ""}}};
     for (const auto& [address, port, guest_port] : forwards_of(vm)) {
-        const auto at = place(address, port);
+        const auto at = place_of(address, port);
         listing.add({at, std::to_string(guest_port)}, {at, guest_port, address, port});
     }
     listing.print(options);
@@ -211,7 +159,7 @@ int forward(const ForwardCommand& command)
         try {
             const auto port = translated([&] { return vm->Forward(wish.address, wish.port, wish.guest_port); });
             if (command.listing.form() == Format::Table) {
-                print(place(wish.address.empty() ? "127.0.0.1" : wish.address, port) + " leads to port " +
+                print(place_of(wish.address.empty() ? "127.0.0.1" : wish.address, port) + " leads to port " +
                       std::to_string(wish.guest_port) + " of " + command.name + "\n");
             }
         } catch (const Error& error) {

@@ -6,13 +6,14 @@
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <memory>
 
 #include "cli/commands/create_options.hpp"
 #include "cli/connect/agent.hpp"
+#include "cli/remote/ssh_host.hpp"
+#include "cli/ssh/stanza.hpp"
 #include "cli/view/output.hpp"
 
 namespace banger::cli {
@@ -35,22 +36,6 @@ std::string vm_name_of(const std::string& host)
     return host.ends_with(domain) ? host.substr(0, host.size() - domain.size()) : host;
 }
 
-[[noreturn]] void become_ssh(std::vector<std::string> words)
-{
-    std::vector<char*> argv;
-    for (auto& word : words) {
-        argv.push_back(word.data());
-    }
-    argv.push_back(nullptr);
-    std::signal(SIGPIPE, SIG_DFL);
-    ::execvp("ssh", argv.data());
-    if (errno == ENOENT) {
-        throw Error{ErrorCode::HostLacks,
-                    "ssh is not installed; as root: apt install openssh-client (banger vm exec needs none)"};
-    }
-    throw errno_error("can't run ssh", errno);
-}
-
 int ssh(const std::string& name, const std::vector<std::string>& tail)
 {
     std::vector<std::string> words{"ssh"};
@@ -59,7 +44,7 @@ int ssh(const std::string& name, const std::vector<std::string>& tail)
         const auto vm = agent->find_vm(name);
         for (const auto& row : translated([&] { return vm->SshConfig(); })) {
             words.emplace_back("-o");
-            words.push_back(row.get<0>() + "=" + row.get<1>());
+            words.push_back(ssh_option(row.get<0>(), row.get<1>()));
         }
     }
     words.push_back(name);

@@ -6,6 +6,7 @@
 #include "cli/signals.hpp"
 #include "cli/view/listing.hpp"
 #include "cli/view/output.hpp"
+#include "cli/view/vm_numbers.hpp"
 #include "common/size.hpp"
 
 #include <array>
@@ -16,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include <poll.h>
 #include <unistd.h>
@@ -24,7 +26,6 @@ namespace banger::cli {
 namespace {
 
 using std::chrono::milliseconds;
-using Numbers = std::map<std::string, std::uint64_t>;
 
 /// Over which CPU time is measured where nothing came before.
 constexpr milliseconds first_look{250};
@@ -43,79 +44,39 @@ struct Sample {
 
 std::vector<Sample> take_samples(Agent& agent, const std::vector<std::string>& names)
 {
+    auto rows = translated([&] { return agent.manager().Stats(names); });
     std::vector<Sample> samples;
-    for (const auto& row : translated([&] { return agent.manager().Stats(names); })) {
-        const auto& [id, name, state, numbers] =
-            static_cast<const std::tuple<std::string, std::string, std::string, Numbers>&>(row);
-        samples.push_back({id, name, state, numbers});
+    samples.reserve(rows.size());
+    for (auto& row : rows) {
+        auto& [id, name, state, numbers] =
+            static_cast<std::tuple<std::string, std::string, std::string, Numbers>&>(row);
+        samples.push_back({std::move(id), std::move(name), std::move(state), std::move(numbers)});
     }
     return samples;
-}
-
-std::optional<std::uint64_t> number(const Numbers& numbers, const char* name)
-{
-    const auto at = numbers.find(name);
-    return at == numbers.end() ? std::nullopt : std::optional{at->second};
-}
-
-/// Of one core, in percent, between two samples; nullopt where one has no such number, or the VM was started in between.
-std::optional<double> cpu_percent(const Numbers& before, const Numbers& now)
-{
-    const auto old_cpu = number(before, "cpu_ns");
-    const auto old_time = number(before, "sampled_ns");
-    const auto cpu = number(now, "cpu_ns");
-    const auto time = number(now, "sampled_ns");
-    if (!old_cpu || !old_time || !cpu || !time || *cpu < *old_cpu || *time <= *old_time) {
-        return std::nullopt;
-    }
-    constexpr double percent = 100;
-    return static_cast<double>(*cpu - *old_cpu) / static_cast<double>(*time - *old_time) * percent;
 }
 
 std::string size_text(const std::optional<std::uint64_t>& bytes) { return bytes ? ByteSize{*bytes}.to_string() : "-"; }
 
 std::string pair_text(const Numbers& numbers, const char* one, const char* other)
 {
-    const auto first = number(numbers, one);
-    return first ? size_text(first) + " / " + size_text(number(numbers, other)) : "-";
+    const auto first = known_number(numbers, one);
+    return first ? size_text(first) + " / " + size_text(known_number(numbers, other)) : "-";
 }
 
 /// "12M / 512M"; what a guest says is available is never more than its total.
 std::string used_text(const Numbers& numbers, const std::string& what)
 {
-    const auto total = number(numbers, (what + "_total").c_str());
-    const auto available = number(numbers, (what + "_available").c_str());
+    const auto total = known_number(numbers, (what + "_total").c_str());
+    const auto available = known_number(numbers, (what + "_available").c_str());
     return total && available && *available <= *total ? size_text(*total - *available) + " / " + size_text(total) : "-";
 }
 
-std::string percent_text(const std::optional<double>& percent)
+std::string percent_text(double percent)
 {
-    if (!percent) {
-        return "-";
-    }
     constexpr std::size_t longest = 32;
     std::string text(longest, '\0');
-    text.resize(static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.1f", *percent)));
+    text.resize(static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.1f", percent)));
     return text;
-}
-
-std::string uptime_text(const std::optional<std::uint64_t>& ms)
-{
-    constexpr std::uint64_t ms_per_s = 1000;
-    constexpr std::uint64_t minute = 60;
-    constexpr std::uint64_t hour = 60 * minute;
-    constexpr std::uint64_t day = 24 * hour;
-    if (!ms) {
-        return "-";
-    }
-    const auto s = *ms / ms_per_s;
-    const auto in = [&](std::uint64_t unit, const char* word, std::uint64_t part, const char* part_word) {
-        return std::to_string(s / unit) + word + std::to_string(s % unit / part) + part_word;
-    };
-    return s < minute ? std::to_string(s) + "s"
-           : s < hour ? in(minute, "m", 1, "s")
-           : s < day  ? in(hour, "h", minute, "m")
-                      : in(day, "d", hour, "h");
 }
 
 /// In the order of the listing's fields; what isn't known is null.
@@ -123,6 +84,37 @@ constexpr std::array counted{"resident",         "root_host",        "work_host"
                              "memory_available", "root_total",       "root_available", "work_total",
                              "work_available",   "network_received", "network_sent",   "block_read",
                              "block_written",    "uptime_ms",        "processes",      "load_milli"};
+
+constexpr double no_percentage = -1;  // of a percentage
+
+std::vector<std::string> cells_of(const Sample& sample, double cpu)
+{
+    const auto& numbers = sample.numbers;
+    const auto processes = known_number(numbers, "processes");
+    return {sample.name,
+            cpu == no_percentage ? "-" : percent_text(cpu),
+            size_text(known_number(numbers, "resident")),
+            size_text(known_number(numbers, "root_host")),
+            size_text(known_number(numbers, "work_host")),
+            used_text(numbers, "memory"),
+            used_text(numbers, "root"),
+            used_text(numbers, "work"),
+            pair_text(numbers, "network_received", "network_sent"),
+            pair_text(numbers, "block_read", "block_written"),
+            uptime_text(known_number(numbers, "uptime_ms")),
+            processes ? std::to_string(*processes) : "-"};
+}
+
+std::vector<JsonValue> numbers_in_json(const Sample& sample, double cpu)
+{
+    std::vector<JsonValue> values{sample.name, sample.state, sample.id,
+                                  cpu == no_percentage ? JsonValue{} : JsonValue(cpu)};
+    for (const auto* name : counted) {
+        const auto known = known_number(sample.numbers, name);
+        values.push_back(known ? JsonValue(*known) : JsonValue{});
+    }
+    return values;
+}
 
 void show(const std::map<std::string, Numbers>& before, const std::vector<Sample>& samples,
           const ListingOptions& options)
@@ -147,24 +139,14 @@ void show(const std::map<std::string, Numbers>& before, const std::vector<Sample
                      {"uptime_ms", "UP", Align::Right},
                      {"processes", "PROCS", Align::Right},
                      {"load_milli", ""}}};
+    // What isn't shown isn't made: somebody may watch a hundred of them.
+    const bool is_table = options.form() == Format::Table;
     for (const auto& sample : samples) {
-        const auto& numbers = sample.numbers;
         const auto old = before.find(sample.id);
-        const auto percent = old == before.end() ? std::nullopt : cpu_percent(old->second, numbers);
-        const auto processes = number(numbers, "processes");
-        std::vector<JsonValue> values{sample.name, sample.state, sample.id,
-                                      percent ? JsonValue(*percent) : JsonValue{}};
-        for (const auto* name : counted) {
-            const auto known = number(numbers, name);
-            values.push_back(known ? JsonValue(*known) : JsonValue{});
-        }
-        listing.add(
-            {sample.name, percent_text(percent), size_text(number(numbers, "resident")),
-             size_text(number(numbers, "root_host")), size_text(number(numbers, "work_host")),
-             used_text(numbers, "memory"), used_text(numbers, "root"), used_text(numbers, "work"),
-             pair_text(numbers, "network_received", "network_sent"), pair_text(numbers, "block_read", "block_written"),
-             uptime_text(number(numbers, "uptime_ms")), processes ? std::to_string(*processes) : "-"},
-            std::move(values));
+        const double cpu =
+            old == before.end() ? no_percentage : cpu_percent(old->second, sample.numbers).value_or(no_percentage);
+        listing.add(is_table ? cells_of(sample, cpu) : std::vector<std::string>{},
+                    is_table ? std::vector<JsonValue>{} : numbers_in_json(sample, cpu));
     }
     listing.print(options);
 }

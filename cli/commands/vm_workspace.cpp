@@ -107,7 +107,7 @@ void show_patch(const Changes& changes, const WorkFolder& folder)
 void put_patch(const Changes& changes, const std::string& output, const WorkFolder& folder)
 {
     if (output == "-") {
-        is_terminal(STDOUT_FILENO) ? show_patch(changes, folder) : changes.write_patch(STDOUT_FILENO);
+        is_shown() ? show_patch(changes, folder) : changes.write_patch(STDOUT_FILENO);
         return;
     }
     const UniqueFd file{::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
@@ -172,7 +172,7 @@ void add_prepare(Command workspace, Context& context)
     const auto app = add_command(workspace, context, "prepare", "Copy a git work tree to /root/repo in a running VM",
                                  [command] { return prepare(*command); });
     app.option("NAME", command->name, "the VM's name or id").required();
-    app.option("PATH", command->path, "a folder of the work tree").required();
+    note_paths(context, app.option("PATH", command->path, "a folder of the work tree").required());
     command->options.add_to(app);
     app.flag("-f,--force", command->force, "replace what is at /root/repo; a branch of that name may exist");
     app.flag("-q,--quiet", command->quiet, "neither progress nor a word at the end");
@@ -189,9 +189,11 @@ void add_export(Command workspace, Context& context)
     const auto app = add_command(workspace, context, "export", "Bring the changes at /root/repo in a VM back",
                                  [command] { return bring_back(*command); });
     app.option("NAME", command->name, "the VM's name or id").required();
-    app.option("PATH", command->path, "the work tree that was copied; else the one that this is called in");
+    note_paths(context,
+               app.option("PATH", command->path, "the work tree that was copied; else the one that this is called in"));
     const auto output =
         app.option("-o,--output", command->output, "where the patch goes; else standard output").value_name("FILE");
+    note_paths(context, output);
     app.option("--branch", command->branch,
                "a commit on a new branch instead of a patch; without a name the one of prepare")
         .value_name("NAME")

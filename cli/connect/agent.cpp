@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/connect/agent.hpp"
 
+#include "cli/connect/announcement.hpp"
 #include "cli/connect/environment.hpp"
 #include "cli/connect/launch.hpp"
 #include "common/paths.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <vector>
 
 #include <unistd.h>
-#include <nlohmann/json.hpp>
 
 namespace banger::cli {
 namespace {
@@ -42,15 +44,22 @@ public:
     BusProxy& operator=(const BusProxy&) = delete;
     ~BusProxy() { unregisterProxy(); }
 
-    bool serves_bangerd()
+    /// The unique name of the bangerd that serves there; empty: none does.
+    std::string bangerd()
     {
-        bool owned = false;
-        getProxy()
-            .callMethod("NameHasOwner")
-            .onInterface(interface)
-            .withArguments(std::string{agent_bus_name})
-            .storeResultsTo(owned);
-        return owned;
+        std::string owner;
+        try {
+            getProxy()
+                .callMethod("GetNameOwner")
+                .onInterface(interface)
+                .withArguments(std::string{agent_bus_name})
+                .storeResultsTo(owner);
+        } catch (const sdbus::Error& error) {
+            if (error.getName() != "org.freedesktop.DBus.Error.NameHasNoOwner") {
+                throw;
+            }
+        }
+        return owner;
     }
     bool can_start_bangerd()
     {
@@ -63,34 +72,45 @@ private:
     static constexpr auto interface = "org.freedesktop.DBus";
 };
 
-bool serves_bangerd(sdbus::IConnection& connection)
+std::string bangerd_on(sdbus::IConnection& connection)
 {
-    return translated([&] { return BusProxy{connection}.serves_bangerd(); });
+    return translated([&] { return BusProxy{connection}.bangerd(); });
 }
 
-/// nullptr when nobody listens there, or no bangerd.
-Connection try_address(const std::string& address)
+/// A way to bangerd; no connection: there is none.
+struct Found {
+    Connection connection;
+    bool knows_us{false};  ///< it has our folders and variables, by its own word
+};
+
+/// The one that wrote it, and not another one that came to the same bus since, or to a bus that came in the place of that one.
+bool is_author(const Announcement& announcement, const std::string& owner)
 {
+    return !owner.empty() && owner == announcement.name && announcement.pid > 0 && ::kill(announcement.pid, 0) == 0;
+}
+
+/// Nothing where nobody listens, or no bangerd.
+Found try_announced(const Paths& paths)
+{
+    std::ifstream file{paths.announcement()};
+    const auto announcement = parse_announcement(std::string{std::istreambuf_iterator<char>{file}, {}});
+    if (!announcement) {
+        return {};
+    }
     try {
-        auto connection = bus::open_bus(address);
-        return serves_bangerd(*connection) ? std::move(connection) : nullptr;
+        auto connection = bus::open_bus(announcement->address);
+        const auto owner = bangerd_on(*connection);
+        if (owner.empty()) {
+            return {};
+        }
+        const bool is_known = is_author(*announcement, owner);
+        return {std::move(connection), is_known && agrees(*announcement, paths, shared_environment())};
     } catch (const Error& error) {
         if (error.code() == ErrorCode::Unavailable) {
-            return nullptr;
+            return {};
         }
         throw;
     }
-}
-
-/// What bangerd wrote of itself; nullopt when there is nothing to be read.
-std::optional<std::string> announced_address(const Paths& paths)
-{
-    std::ifstream file{paths.announcement()};
-    const auto announcement = nlohmann::json::parse(file, nullptr, false);
-    if (!announcement.is_object() || !announcement.contains("address") || !announcement["address"].is_string()) {
-        return std::nullopt;
-    }
-    return announcement["address"].get<std::string>();
 }
 
 bool has_session_bus()
@@ -129,46 +149,42 @@ Connection try_session_bus(const Paths& paths, WhenAbsent when_absent)
     }
     const bool starts =
         when_absent == WhenAbsent::Start && translated([&] { return BusProxy{*connection}.can_start_bangerd(); });
-    if (!serves_bangerd(*connection) && !starts) {
+    if (!starts && bangerd_on(*connection).empty()) {
         return nullptr;
     }
     check_is_ours(*connection, paths);
     return connection;
 }
 
-Connection connect_somehow(WhenAbsent when_absent)
+Found connect_somehow(WhenAbsent when_absent)
 {
     if (const auto address = environment("BANGER_BUS_ADDRESS")) {
         auto connection = bus::open_bus(*address);
-        if (!serves_bangerd(*connection)) {
+        if (bangerd_on(*connection).empty()) {
             throw Error{ErrorCode::Unavailable, "no bangerd serves on BANGER_BUS_ADDRESS, " + *address + "; unset it"};
         }
-        return connection;
+        return {std::move(connection), true};  // it says which bangerd is meant, also one with another environment
     }
     const auto paths = find_paths(environment);
-    const auto try_announced = [&paths]() -> Connection {
-        const auto address = announced_address(paths);
-        return address ? try_address(*address) : nullptr;
-    };
-    if (auto connection = try_announced()) {
-        return connection;
+    if (auto found = try_announced(paths); found.connection) {
+        return found;
     }
     if (auto connection = try_session_bus(paths, when_absent)) {
-        return connection;
+        return {std::move(connection), false};
     }
     if (when_absent == WhenAbsent::Leave) {
-        return nullptr;
+        return {};
     }
     const auto lock = lock_start(paths);
-    if (auto connection = try_announced()) {  // another banger was quicker
-        return connection;
+    if (auto found = try_announced(paths); found.connection) {  // another banger was quicker
+        return found;
     }
     start_bangerd(paths);
-    auto connection = try_announced();
-    if (!connection) {
+    auto found = try_announced(paths);
+    if (!found.connection) {
         throw Error{ErrorCode::Unavailable, "bangerd started and is gone again; its log is " + paths.log().string()};
     }
-    return connection;
+    return found;
 }
 
 /// A bangerd of before this call, left over by an older banger, does without.
@@ -193,13 +209,13 @@ Agent::Agent(std::unique_ptr<sdbus::IConnection> connection)
 
 std::unique_ptr<Agent> Agent::connect(WhenAbsent when_absent)
 {
-    auto connection = connect_somehow(when_absent);
-    if (!connection) {
+    auto found = connect_somehow(when_absent);
+    if (!found.connection) {
         return nullptr;
     }
-    auto agent = std::make_unique<Agent>(std::move(connection));
-    // An address says which bangerd is meant, also one with another environment; and what starts none asks for nothing that depends on it.
-    if (when_absent == WhenAbsent::Start && !environment("BANGER_BUS_ADDRESS")) {
+    auto agent = std::make_unique<Agent>(std::move(found.connection));
+    // What starts none asks for nothing that depends on it.
+    if (when_absent == WhenAbsent::Start && !found.knows_us) {
         share_environment(agent->manager());
     }
     return agent;

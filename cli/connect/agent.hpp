@@ -14,8 +14,9 @@ enum class WhenAbsent { Start, Leave };
 class Agent {
 public:
     /// bangerd at $BANGER_BUS_ADDRESS, else the one that announced itself, else the session bus's, else one started here on a bus of its
-    /// own. With WhenAbsent::Leave nullptr where none runs. Else it has heard of this environment (Manager.ShareEnvironment), unless the
-    /// address was given. Throws Unavailable, HostLacks, WrongState (it runs with another environment), InvalidArgument (a bad variable).
+    /// own. With WhenAbsent::Leave nullptr where none runs. Else it has heard of this environment (Manager.ShareEnvironment, a call that is left out
+    /// where its announcement agrees), unless the address was given. Throws Unavailable, HostLacks, WrongState (it runs with another
+    /// environment), InvalidArgument (a bad variable).
     static std::unique_ptr<Agent> connect(WhenAbsent when_absent);
 
     sdbus::IConnection& connection() noexcept { return *connection_; }

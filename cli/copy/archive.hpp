@@ -49,9 +49,11 @@ struct Inspection {
     /// Whether a member is unpacked at all; `path` is relative to the folder.
     std::function<bool(const std::string& path)> wanted;
     std::uint64_t limit;  ///< of all files' sizes together, holes counted in, in bytes
+    /// The most that come: unwanted ones, links and folders counted in, also folders that nothing but a name in them tells of.
+    std::uint64_t files;
 };
 /// The same, without special bits, and each file and folder readable by its owner, whatever the guest thinks of that.
-/// Throws NoSpace, too, where the limit is passed.
+/// Throws NoSpace, too, where a limit is passed.
 void unpack_to_inspect(int fd, const std::string& folder, const Renaming& renaming, const Inspection& inspection,
                        const Passed& passed);
 

@@ -267,7 +267,7 @@ void stream_in(VmProxy& vm, const std::string& folder)
 
 void stream_out(VmProxy& vm, const std::string& path)
 {
-    if (is_terminal(STDOUT_FILENO)) {
+    if (is_shown()) {
         throw Error{ErrorCode::InvalidArgument,
                     "a tar archive is nothing for a terminal; send it into a file or a pipe"};
     }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 #include "cli/copy/archive.hpp"
@@ -54,6 +55,23 @@ Writer disk_writer(Owners owners)
     Writer disk{archive_write_disk_new()};
     archive_write_disk_set_options(disk.get(), flags);
     return disk;
+}
+
+/// How many parts of `path` come after those that it begins with as `before` does. 1 where a tree is sent as it is walked through.
+std::uint64_t parts_beyond(const std::string& before, const std::string& path)
+{
+    const auto differs = std::mismatch(path.begin(), path.end(), before.begin(), before.end());
+    const bool ends_a_part = differs.second == before.end() || *differs.second == '/';
+    const bool begins_a_part = differs.first != path.end() && *differs.first == '/';
+    auto at = differs.first;
+    if (ends_a_part && begins_a_part) {
+        ++at;
+    } else {
+        while (at != path.begin() && *std::prev(at) != '/') {
+            --at;  // "ab" has no part in common with "ac"
+        }
+    }
+    return 1 + static_cast<std::uint64_t>(std::count(at, path.end(), '/'));
 }
 
 class Unpacker {
@@ -110,8 +128,11 @@ private:
         if (path == ".") {
             return;  // the folder that is copied into keeps its own mode and times
         }
-        if (inspection_ != nullptr && !inspection_->wanted(path)) {
-            return;
+        if (inspection_ != nullptr) {
+            count_names(path);
+            if (!inspection_->wanted(path)) {
+                return;
+            }
         }
         archive_entry_copy_pathname(entry, path.c_str());
         const char* link = archive_entry_hardlink(entry);
@@ -147,6 +168,17 @@ private:
         if (inspection_ != nullptr) {
             const mode_t readable = archive_entry_filetype(entry) == AE_IFDIR ? S_IRWXU : S_IRUSR | S_IWUSR;
             archive_entry_set_mode(entry, archive_entry_mode(entry) | readable);
+        }
+    }
+
+    /// One name makes a folder of each of its parts that isn't there, and a file system has no more than so many inodes.
+    void count_names(const std::string& path)
+    {
+        names_ += std::max<std::uint64_t>(1, parts_beyond(last_path_, path));
+        last_path_ = path;
+        if (names_ > inspection_->files) {
+            throw Error{ErrorCode::NoSpace,
+                        "the guest sends more than " + std::to_string(inspection_->files) + " files and folders"};
         }
     }
 
@@ -205,6 +237,8 @@ private:
     const Inspection* inspection_;  ///< may be none
     const Passed* passed_;
     std::uint64_t total_{0};
+    std::uint64_t names_{0};
+    std::string last_path_{};
 };
 
 /// libarchive's guards hold for relative names; the next source's target is relative to where the user is.

@@ -60,6 +60,12 @@ std::string ssh_stanza(const std::filesystem::path& banger, const std::filesyste
            "    UpdateHostKeys no\n";
 }
 
+std::string ssh_option(const std::string& name, const std::string& value)
+{
+    const bool is_file = name == "IdentityFile" || name == "UserKnownHostsFile";
+    return name + "=" + (is_file ? token_path(value) : value);
+}
+
 std::string include_line(const std::filesystem::path& file)
 {
     return "Include " + quoted_path(file, "\"\\*?[]{}$");  // file names are patterns there

@@ -10,6 +10,9 @@ namespace banger::cli {
 /// Throws InvalidArgument for a path that can't stand there.
 std::string ssh_stanza(const std::filesystem::path& banger, const std::filesystem::path& key);
 
+/// For `ssh -o`, which reads it as a line of its configuration. Throws InvalidArgument for a path that can't stand there.
+std::string ssh_option(const std::string& name, const std::string& value);
+
 /// The line that includes `file`. Throws InvalidArgument for a path that can't stand there.
 std::string include_line(const std::filesystem::path& file);
 

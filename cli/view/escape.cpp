@@ -46,7 +46,8 @@ bool drives_a_terminal(std::uint32_t code)
     const bool control = code < 0x20U || (code >= 0x7FU && code < 0xA0U);
     const bool direction = code == 0x061CU || code == 0x200EU || code == 0x200FU ||
                            (code >= 0x2028U && code <= 0x202EU) || (code >= 0x2066U && code <= 0x2069U);
-    return control || direction;
+    const bool no_character = (code & 0xFFFEU) == 0xFFFEU || (code >= 0xFDD0U && code <= 0xFDEFU);
+    return control || direction || no_character;
 }
 
 void append_hex(std::string& shown, std::string_view bytes)

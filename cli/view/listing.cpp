@@ -11,7 +11,42 @@ namespace {
 
 std::string plain_text(const JsonValue& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
-std::string shown_text(const std::string& key, const JsonValue& value)
+std::string details_for_people(const JsonValue& object)
+{
+    constexpr std::size_t gap = 2;
+    std::size_t width = 0;
+    for (const auto& [key, value] : object.items()) {
+        width = std::max(width, key.size());
+    }
+    std::string text;
+    for (const auto& [key, value] : object.items()) {
+        text += escaped(key) + std::string(width - key.size() + gap, ' ') + escaped(detail_text(key, value)) + "\n";
+    }
+    return text;
+}
+
+std::string plain_details(const JsonValue& object)
+{
+    std::string text;
+    for (const auto& [key, value] : object.items()) {
+        text += escaped(key) + "\t" + escaped(plain_text(value)) + "\n";
+    }
+    return text;
+}
+
+template <typename T>
+bool assign(JsonValue& target, const sdbus::Variant& value)
+{
+    if (value.containsValueOfType<T>()) {
+        target = value.get<T>();
+        return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::string detail_text(const std::string& key, const JsonValue& value)
 {
     const bool is_limit = key.ends_with("_rate") || key.ends_with("_iops");
     const bool is_size = key.ends_with("_bytes") || key.ends_with("_rate") || key == "size" || key == "used";
@@ -38,41 +73,6 @@ std::string shown_text(const std::string& key, const JsonValue& value)
     const auto text = plain_text(value);
     return text.empty() ? "-" : text;
 }
-
-std::string details_for_people(const JsonValue& object)
-{
-    constexpr std::size_t gap = 2;
-    std::size_t width = 0;
-    for (const auto& [key, value] : object.items()) {
-        width = std::max(width, key.size());
-    }
-    std::string text;
-    for (const auto& [key, value] : object.items()) {
-        text += escaped(key) + std::string(width - key.size() + gap, ' ') + escaped(shown_text(key, value)) + "\n";
-    }
-    return text;
-}
-
-std::string plain_details(const JsonValue& object)
-{
-    std::string text;
-    for (const auto& [key, value] : object.items()) {
-        text += escaped(key) + "\t" + escaped(plain_text(value)) + "\n";
-    }
-    return text;
-}
-
-template <typename T>
-bool assign(JsonValue& target, const sdbus::Variant& value)
-{
-    if (value.containsValueOfType<T>()) {
-        target = value.get<T>();
-        return true;
-    }
-    return false;
-}
-
-}  // namespace
 
 void ListingOptions::add_to(Command command, Quiet quiet_option)
 {

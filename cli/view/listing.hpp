@@ -38,7 +38,8 @@ enum class LongLines { Cut, Whole };
 class Listing {
 public:
     explicit Listing(std::vector<Field> fields) : fields_{std::move(fields)} {}
-    /// `shown`: as many texts as there are fields with a title. `values`: as many as there are fields.
+    /// `shown`: as many texts as there are fields with a title. `values`: as many as there are fields. A table needs no values, and other forms no
+    /// texts.
     void add(std::vector<std::string> shown, std::vector<JsonValue> values);
     /// With LongLines::Whole nothing is cut to the terminal's width.
     void print(const ListingOptions& options, LongLines long_lines = LongLines::Cut) const;
@@ -51,6 +52,8 @@ private:
 
 /// A plain value of the bus; other types become null.
 JsonValue to_json(const sdbus::Variant& value);
+/// A value of `show` as people read it: sizes with units, dates, yes and no, "-" for nothing.
+std::string detail_text(const std::string& key, const JsonValue& value);
 /// What `show` prints of these objects: `key  value` lines with sizes and dates for people; tab-separated ones; or JSON, an object where one
 /// thing was asked for, else an array.
 void print_details(const JsonValue& objects, const ListingOptions& options, std::size_t asked_for);

@@ -39,51 +39,40 @@ std::size_t read_at(int file, std::uint64_t position, char* into, std::size_t mo
     return static_cast<std::size_t>(got);
 }
 
-/// inotify(7) over the log and its folder.
-class Watch {
-public:
-    explicit Watch(const std::string& path) : path_{path}, fd_{::inotify_init1(IN_CLOEXEC)}
-    {
-        const auto folder = path.substr(0, path.rfind('/'));
-        if (fd_) {
-            // Not what is written in the folder: disks are there.
-            folder_ =
-                ::inotify_add_watch(fd_.get(), folder.c_str(), IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR);
-        }
-        if (!fd_ || folder_ < 0) {
-            throw errno_error("can't follow the log", errno);
-        }
-        watch_file();
-    }
-
-    /// After the path came to name another file. IN_ATTRIB: its name was taken away.
-    void watch_file() { ::inotify_add_watch(fd_.get(), path_.c_str(), IN_MODIFY | IN_MOVE_SELF | IN_ATTRIB); }
-
-    /// Waits for the next change; false when the folder is gone.
-    bool wait() const
-    {
-        alignas(inotify_event) std::array<char, 4096> buffer{};
-        const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
-        if (got < 0 && errno != EINTR) {
-            throw errno_error("can't follow the log", errno);
-        }
-        for (ssize_t at = 0; at < got;) {
-            const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-            if (event->wd == folder_ && (event->mask & (IN_DELETE_SELF | IN_IGNORED)) != 0) {
-                return false;
-            }
-            at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
-        }
-        return true;
-    }
-
-private:
-    std::string path_;
-    UniqueFd fd_;
-    int folder_{-1};
-};
-
 }  // namespace
+
+LogWatch::LogWatch(const std::string& path) : path_{path}, fd_{::inotify_init1(IN_CLOEXEC)}
+{
+    const auto folder = path.substr(0, path.rfind('/'));
+    if (fd_) {
+        // Not what is written in the folder: disks are there.
+        folder_ = ::inotify_add_watch(fd_.get(), folder.c_str(), IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR);
+    }
+    if (!fd_ || folder_ < 0) {
+        throw errno_error("can't follow the log", errno);
+    }
+    watch_file();
+}
+
+// IN_ATTRIB: its name was taken away.
+void LogWatch::watch_file() { ::inotify_add_watch(fd_.get(), path_.c_str(), IN_MODIFY | IN_MOVE_SELF | IN_ATTRIB); }
+
+bool LogWatch::take() const
+{
+    alignas(inotify_event) std::array<char, 4096> buffer{};
+    const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno != EINTR) {
+        throw errno_error("can't follow the log", errno);
+    }
+    for (ssize_t at = 0; at < got;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+        if (event->wd == folder_ && (event->mask & (IN_DELETE_SELF | IN_IGNORED)) != 0) {
+            return false;
+        }
+        at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+    }
+    return true;
+}
 
 std::uint64_t start_of_tail(int file, std::uint64_t lines)
 {
@@ -104,14 +93,40 @@ std::uint64_t start_of_tail(int file, std::uint64_t lines)
     return lines == 0 ? size : 0;
 }
 
+std::uint64_t LogReader::present_end()
+{
+    const auto size = size_of(file_.get());
+    position_ = position_ <= size ? position_ : 0;  // it was emptied
+    return size;
+}
+
 void LogReader::read(const Take& take)
 {
     if (!file_) {
         return;
     }
     std::vector<char> block(block_size);
-    position_ = std::min(position_, size_of(file_.get())) == position_ ? position_ : 0;
+    present_end();
     while (const auto got = read_at(file_.get(), position_, block.data(), block.size())) {
+        position_ += got;
+        take({block.data(), got});
+    }
+}
+
+void LogReader::read_last(std::uint64_t most, const Take& take)
+{
+    if (!file_) {
+        return;
+    }
+    const auto size = present_end();
+    position_ = size - position_ > most ? size - most : position_;
+    std::vector<char> block(block_size);
+    while (position_ < size) {
+        const auto wanted = std::min<std::uint64_t>(block.size(), size - position_);
+        const auto got = read_at(file_.get(), position_, block.data(), static_cast<std::size_t>(wanted));
+        if (got == 0) {
+            return;  // emptied meanwhile
+        }
         position_ += got;
         take({block.data(), got});
     }
@@ -139,14 +154,14 @@ bool LogReader::reopen()
 
 void LogReader::follow(const Take& take)
 {
-    Watch watch{path_};
+    LogWatch watch{path_};
     do {
         read(take);
         if (reopen()) {
             watch.watch_file();
             read(take);
         }
-    } while (watch.wait());
+    } while (watch.take());
 }
 
 }  // namespace banger::cli

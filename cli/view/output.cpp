@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 
 #include <fcntl.h>
@@ -79,6 +80,8 @@ void complain(std::string_view text) noexcept
 }
 
 bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
+
+bool is_shown() noexcept { return is_terminal(STDOUT_FILENO) || std::getenv(shown_variable) != nullptr; }
 
 std::size_t terminal_width() noexcept
 {

@@ -23,6 +23,11 @@ void complain(std::string_view text) noexcept;
 void remark(std::string_view text) noexcept;
 
 bool is_terminal(int fd) noexcept;
+/// Whether standard output is shown on a terminal: one here or, as `internal attached --shown` has it, of the host that has asked. What a guest wrote
+/// is not for either as it stands.
+bool is_shown() noexcept;
+/// What tells a program that is started that it is; no setting, and so none of BANGER_*, which bangerd is told.
+inline constexpr auto shown_variable = "_BANGER_OUTPUT_IS_SHOWN";
 /// Of the terminal on standard output; 0 when it is none.
 std::size_t terminal_width() noexcept;
 

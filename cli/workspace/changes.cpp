@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -26,6 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr ByteSize most_from_guest = 64 * gib;
+constexpr std::uint64_t most_files_from_guest = 2'000'000;  // Linux and its build have 150,000
 constexpr off_t small_pack = off_t{1} << 20;
 
 /// Where a component of `path` is one that git takes for a repository, on whatever file system, its end; npos where none is.
@@ -77,7 +79,7 @@ Inspection guest_files()
         }
         return false;
     };
-    return {wanted, most_from_guest.bytes()};
+    return {wanted, most_from_guest.bytes(), most_files_from_guest};
 }
 
 Changes::Changes(const WorkTree& tree, Base base, const std::string& files, const WorkFolder& folder)

@@ -35,6 +35,16 @@ void check_repository(const Git& git, const std::string& path)
     }
 }
 
+/// A repository that somebody else made may say that its work tree is any folder of this user's (core.worktree): only one that has it as its own is meant.
+void check_root(const WorkTree& tree, const std::string& path)
+{
+    if (Git{tree.root}.try_run({"rev-parse", "--absolute-git-dir"}).value() != tree.git_dir) {
+        throw Error{ErrorCode::InvalidArgument, "core.worktree of " + path + " leads to " + tree.root +
+                                                    ", which is not its own; mend it: git -C " + path +
+                                                    " config --unset core.worktree"};
+    }
+}
+
 }  // namespace
 
 std::string WorkTree::path_of(const std::string& name) const
@@ -50,6 +60,7 @@ WorkTree find_work_tree(const std::string& path)
     WorkTree tree;
     tree.root = there.run({"rev-parse", "--show-toplevel"}).value();
     tree.git_dir = there.run({"rev-parse", "--absolute-git-dir"}).value();
+    check_root(tree, path);
     tree.hash = there.run({"rev-parse", "--show-object-format"}).value();
     tree.head = there.try_run({"rev-parse", "-q", "--verify", "HEAD^{commit}"}).value();
     tree.branch = there.try_run({"symbolic-ref", "-q", "--short", "HEAD"}).value();

@@ -5,6 +5,9 @@
 
 #include <csignal>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "common/error.hpp"
 
 namespace banger::cli {
@@ -57,6 +60,35 @@ TEST(SignalInbox, RestoresTheMask)
     ::sigprocmask(SIG_BLOCK, nullptr, &mask);
     EXPECT_EQ(sigismember(&mask, SIGUSR1), 0);
 }
+
+enum class Place { InAShellsJob, InAWindowOfItsOwn };
+
+/// What becomes of a program there that stops as a job: its status, as waitpid(2) tells it. It is let go on, and ended.
+int status_of_a_stop(Place place)
+{
+    const auto child = ::fork();
+    if (child == 0) {
+        const int moved = place == Place::InAShellsJob ? ::setpgid(0, 0) : static_cast<int>(::setsid() < 0);
+        const SignalInbox inbox{SIGTSTP};
+        stop_as_a_job();
+        sigset_t mask;
+        ::sigprocmask(SIG_BLOCK, nullptr, &mask);
+        ::_exit(moved == 0 && sigismember(&mask, SIGTSTP) == 1 ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, WUNTRACED);
+    const int seen = status;
+    if (WIFSTOPPED(status)) {
+        ::kill(child, SIGCONT);
+        ::waitpid(child, &status, 0);
+        EXPECT_EQ(status, 0) << "it goes on where it was";
+    }
+    return seen;
+}
+
+TEST(StopAsAJob, StopsUntilAShellLetsItGoOn) { EXPECT_TRUE(WIFSTOPPED(status_of_a_stop(Place::InAShellsJob))); }
+
+TEST(StopAsAJob, DoesNothingWhereNobodyCouldLetItGoOn) { EXPECT_EQ(status_of_a_stop(Place::InAWindowOfItsOwn), 0); }
 
 }  // namespace
 }  // namespace banger::cli

@@ -77,6 +77,20 @@ TEST(CommandLine, RefusesAWorkspaceThatCantBeBeforeItLooksForBangerd)
     expect_refusal({"vm", "workspace", "prepare", "vm"}, "PATH");
 }
 
+TEST(CommandLine, StartsNamedVmsOrMarkedOnes)
+{
+    for (const auto& words : std::vector<std::vector<std::string>>{{"vm", "start"}, {"vm", "start", "--marked", "x"}}) {
+        try {
+            run(words);
+            ADD_FAILURE() << "it was taken";
+        } catch (const Error& error) {
+            testing::internal::GetCapturedStdout();
+            testing::internal::GetCapturedStderr();
+            EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+        }
+    }
+}
+
 TEST(CommandLine, TakesNoTailWhereNoneBelongs) { expect_refusal({"version", "--", "x"}, "takes no words behind --"); }
 
 TEST(CommandLine, HelpsAtEveryLevel)
@@ -88,6 +102,40 @@ TEST(CommandLine, HelpsAtEveryLevel)
         EXPECT_NE(result.output.find("Usage: "), std::string::npos) << result.output;
         EXPECT_EQ(result.output.find("internal"), std::string::npos) << "what others call is hidden";
     }
+}
+
+TEST(CommandLine, RefusesWithAnotherHostWhatWouldMeanSomethingElseThere)
+{
+    const auto refused = [](const std::vector<std::string>& words) {
+        try {
+            run(words);
+        } catch (const Error& error) {
+            testing::internal::GetCapturedStdout();
+            testing::internal::GetCapturedStderr();
+            EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+            return std::string{error.what()};
+        }
+        return std::string{"it was taken"};
+    };
+    for (const auto* host : {"http://x", ""}) {
+        EXPECT_NE(refused({"-H", host, "vm", "list"}).find("does not begin with ssh://"), std::string::npos) << host;
+    }
+    for (const auto& words : std::vector<std::vector<std::string>>{{"vm", "run", "."},
+                                                                   {"vm", "cp", "notes", "calm-otter:"},
+                                                                   {"vm", "cp", "calm-otter:/etc/hosts", "hosts"},
+                                                                   {"vm", "cp", "--", "notes", "calm-otter:"},
+                                                                   {"vm", "workspace", "prepare", "calm-otter", "."},
+                                                                   {"image", "register", "root.ext4", "--name", "x"},
+                                                                   {"image", "build", "--customize", "./script"},
+                                                                   {"kernel", "import", "vmlinuz"},
+                                                                   {"runtime", "fetch", "--from", "firecracker"}}) {
+        std::vector<std::string> line{"-H", "ssh://host"};
+        line.insert(line.end(), words.begin(), words.end());
+        EXPECT_NE(refused(line).find("must be an absolute path there"), std::string::npos) << words[1];
+    }
+    EXPECT_NE(refused({"-H", "ssh://host", "internal", "wake"}).find("takes no -H"), std::string::npos);
+    expect_refusal({"-H", "ssh://host", "vm", "lst"}, "did you mean list?");
+    expect_refusal({"vm", "list", "-H", "ssh://host"}, "-H");
 }
 
 TEST(CommandLine, TellsItsVersion)

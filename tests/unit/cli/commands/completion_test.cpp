@@ -22,7 +22,7 @@ Completion completion_of(const std::vector<std::string>& words)
 
 TEST(Complete, OffersCommands)
 {
-    EXPECT_THAT(completion_of({""}).words, IsSupersetOf({"vm", "image", "runtime", "doctor"}));
+    EXPECT_THAT(completion_of({""}).words, IsSupersetOf({"vm", "image", "runtime", "doctor", "tui"}));
     EXPECT_THAT(completion_of({""}).words, Not(Contains("internal")));
     EXPECT_THAT(completion_of({"vm", "st"}).words, IsSupersetOf({"start", "stop"}));
 }
@@ -32,6 +32,7 @@ TEST(Complete, OffersOptions)
     EXPECT_THAT(completion_of({"vm", "run", "--m"}).words, IsSupersetOf({"--memory", "--rm"}));
     EXPECT_THAT(completion_of({"runtime", "fetch", "-"}).words, IsSupersetOf({"--from", "--json"}));
     EXPECT_THAT(completion_of({"--"}).words, Contains("--version"));
+    EXPECT_THAT(completion_of({"tui", "-"}).words, Contains("--no-mouse"));
 }
 
 TEST(Complete, OffersValuesOfOptions)
@@ -39,6 +40,18 @@ TEST(Complete, OffersValuesOfOptions)
     EXPECT_THAT(completion_of({"vm", "list", "--format", ""}).words, Contains("json"));
     EXPECT_EQ(completion_of({"vm", "run", "--image", ""}).names, NameSource::Images);
     EXPECT_EQ(completion_of({"vm", "run", "--rm", ""}).names, NameSource::None) << "a flag has no value";
+}
+
+TEST(Complete, OffersTheOptionsOfTransfers)
+{
+    EXPECT_THAT(completion_of({"vm", "export", "--"}).words,
+                IsSupersetOf({"--output", "--with-image", "--plain", "--stop"}));
+    EXPECT_EQ(completion_of({"vm", "export", ""}).names, NameSource::Vms);
+    EXPECT_EQ(completion_of({"vm", "import", ""}).names, NameSource::None)
+        << "a file's name is the shell's to complete";
+    EXPECT_THAT(completion_of({"vm", "set", "x", "--"}).words, Contains("--autostart"));
+    EXPECT_THAT(completion_of({"daemon", "enable", "--"}).words, Contains("--at-boot"));
+    EXPECT_THAT(completion_of({"--"}).words, Contains("--host"));
 }
 
 TEST(Complete, OffersNames)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 #include <vector>
 
 #include "cli/copy/archive.hpp"
@@ -226,7 +227,7 @@ TEST_F(UnpackTest, ForInspectionOnlyWhatIsWantedIsUnpackedAndAllOfItIsReadable)
 {
     send({{"src", AE_IFDIR, "", "", 0}, {"src/locked", AE_IFREG, "x", "", 0}, {"src/unwanted", AE_IFREG, "x"}});
     const UniqueFd file{::open(archive_path().c_str(), O_RDONLY | O_CLOEXEC)};
-    const Inspection inspection{[](const std::string& path) { return path != "dst/unwanted"; }, 100};
+    const Inspection inspection{[](const std::string& path) { return path != "dst/unwanted"; }, 100, 100};
     unpack_to_inspect(file.get(), scratch / "out", {"src", "dst"}, inspection, [](std::size_t) {});
     EXPECT_EQ(mode_of(scratch / "out/dst") & S_IRWXU, mode_t{S_IRWXU});
     EXPECT_EQ(read_file(scratch / "out/dst/locked"), "x");
@@ -237,13 +238,40 @@ TEST_F(UnpackTest, ForInspectionThereIsALimit)
 {
     send({{"src/a", AE_IFREG, std::string(60, 'a')}, {"src/b", AE_IFREG, std::string(60, 'b')}});
     const UniqueFd file{::open(archive_path().c_str(), O_RDONLY | O_CLOEXEC)};
-    const Inspection inspection{[](const std::string&) { return true; }, 100};
+    const Inspection inspection{[](const std::string&) { return true; }, 100, 100};
     try {
         unpack_to_inspect(file.get(), scratch / "out", {"src", "dst"}, inspection, [](std::size_t) {});
         FAIL() << "no limit";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::NoSpace);
     }
+}
+
+TEST_F(UnpackTest, ForInspectionThereIsALimitOfFilesToo)
+{
+    const auto code = [this](std::uint64_t most, bool wanted) {
+        fs::remove_all(scratch / "out");
+        fs::create_directory(scratch / "out");
+        const UniqueFd file{::open(archive_path().c_str(), O_RDONLY | O_CLOEXEC)};
+        const Inspection inspection{[wanted](const std::string&) { return wanted; }, 100, most};
+        try {
+            unpack_to_inspect(file.get(), scratch / "out", {"src", "dst"}, inspection, [](std::size_t) {});
+            return std::optional<ErrorCode>{};
+        } catch (const Error& error) {
+            return std::optional{error.code()};
+        }
+    };
+    send({{"src", AE_IFDIR, "", "", 0700},
+          {"src/a", AE_IFDIR, "", "", 0700},
+          {"src/a/one", AE_IFREG, ""},
+          {"src/ab", AE_IFREG, ""},
+          {"src/link", AE_IFLNK, "ab"}});
+    EXPECT_EQ(code(5, true), std::nullopt) << "each counts once";
+    EXPECT_EQ(code(4, true), ErrorCode::NoSpace);
+    EXPECT_EQ(code(4, false), ErrorCode::NoSpace) << "unwanted ones take time, too";
+    send({{"src/a/b/c/d/e/f", AE_IFREG, ""}, {"src/a/b/c/d/e/g", AE_IFREG, ""}});
+    EXPECT_EQ(code(8, true), std::nullopt);
+    EXPECT_EQ(code(7, true), ErrorCode::NoSpace) << "the folders of one name are folders";
 }
 
 }  // namespace

@@ -32,6 +32,14 @@ TEST(SshStanza, PathsMeanNothingElseToSsh)
     }
 }
 
+TEST(SshStanza, AnOptionHoldsAFileWhateverItIsCalled)
+{
+    EXPECT_EQ(ssh_option("IdentityFile", "/home/a b/100%"), "IdentityFile=\"/home/a b/100%%\"");
+    EXPECT_EQ(ssh_option("UserKnownHostsFile", "/home/a b/x"), "UserKnownHostsFile=\"/home/a b/x\"");
+    EXPECT_EQ(ssh_option("ProxyCommand", "'/opt/a b' %p"), "ProxyCommand='/opt/a b' %p") << "the shell's, as it is";
+    EXPECT_THROW(ssh_option("IdentityFile", "/a\"b"), Error);
+}
+
 TEST(SshStanza, TheLineIncludesThatFileAndNoPattern)
 {
     EXPECT_EQ(include_line("/home/a b/ssh_config"), "Include \"/home/a b/ssh_config\"");

@@ -40,6 +40,12 @@ TEST(Escaped, ShowsBytesThatAreNotUtf8)
     EXPECT_EQ(escaped("cut\xe6\x97"), "cut\\xe6\\x97");
 }
 
+TEST(Escaped, ShowsWhatIsNoCharacter)
+{
+    EXPECT_EQ(escaped("a\xef\xbf\xbf"), "a\\xef\\xbf\\xbf");
+    EXPECT_EQ(escaped("\xef\xb7\x90"), "\\xef\\xb7\\x90");
+}
+
 TEST(Escaped, KeepsLinesOnlyWhenAsked)
 {
     EXPECT_EQ(escaped("a\tb\n"), "a\\x09b\\x0a");

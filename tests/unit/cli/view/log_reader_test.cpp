@@ -132,5 +132,23 @@ TEST_F(FollowTest, GoesOnWithTheNewFileAfterTheLogWasRenamed)
     EXPECT_TRUE(sees("and more\n"));
 }
 
+TEST_F(LogReaderTest, GivesTheEndOfWhatIsNewAlone)
+{
+    write("0123456789");
+    std::string read;
+    const auto take = [&](std::string_view bytes) { read += bytes; };
+    LogReader reader{open(), path, 0};
+    reader.read_last(4, take);
+    EXPECT_EQ(read, "6789");
+    reader.read_last(4, take);
+    EXPECT_EQ(read, "6789") << "nothing is new";
+    write("abc");
+    reader.read_last(4, take);
+    EXPECT_EQ(read, "6789abc");
+    write("x", std::ios::trunc);
+    reader.read_last(4, take);
+    EXPECT_EQ(read, "6789abcx") << "it was emptied, and is shorter than what is asked for";
+}
+
 }  // namespace
 }  // namespace banger::cli

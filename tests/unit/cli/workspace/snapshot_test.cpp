@@ -247,5 +247,19 @@ TEST_F(SnapshotTest, TakesItsFoldersAway)
     EXPECT_TRUE(fs::is_empty(work_folders()));
 }
 
+TEST_F(SnapshotTest, ARepositoryThatTakesAnotherFolderForItsWorkTreeIsRefused)
+{
+    commit({{"a", "1"}});
+    git({"config", "core.worktree", scratch / "home"});
+    std::filesystem::create_directory(scratch / "home/stranger");
+    std::filesystem::rename(tree() / ".git", scratch / "home/stranger/.git");
+    EXPECT_EQ(refusal([&] { take_snapshot(scratch / "home/stranger", {}); }, "config --unset core.worktree"),
+              ErrorCode::InvalidArgument);
+    git({"-C", scratch / "home", "init", "-q"});
+    EXPECT_EQ(refusal([&] { take_snapshot(scratch / "home/stranger", {}); }, "core.worktree"),
+              ErrorCode::InvalidArgument)
+        << "also where that folder is a repository of its own";
+}
+
 }  // namespace
 }  // namespace banger::cli
