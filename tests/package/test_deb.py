@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The .deb that `cmake --build build/release --target package` has left: what is in it, and what it says of itself. The lab installs it."""
+"""The .debs that `cmake --build build/release --target package` has left: what is in them, and what they say of themselves. The lab installs them."""
 
 import configparser
 import email.utils
@@ -19,52 +19,89 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r"project\(banger VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
 MULTIARCH = subprocess.run(["dpkg-architecture", "-qDEB_HOST_MULTIARCH"], capture_output=True, text=True, check=True).stdout.strip()
 
-# Folders above these have 0755; nothing else is in it.
-FILES = {
-    "etc/banger/broker.toml": 0o644,
-    "usr/bin/banger": 0o755,
-    f"usr/lib/{MULTIARCH}/libnss_banger.so.2": 0o644,
-    "usr/lib/firewalld/zones/banger.xml": 0o644,
-    "usr/lib/systemd/network/80-banger.network": 0o644,
-    "usr/lib/systemd/system/banger-broker-reconcile.service": 0o644,
-    "usr/lib/systemd/system/banger-broker-reconcile.timer": 0o644,
-    "usr/lib/systemd/system/banger-broker.service": 0o644,
-    "usr/lib/systemd/user/bangerd.service": 0o644,
-    "usr/lib/sysusers.d/banger.conf": 0o644,
-    "usr/lib/udev/rules.d/56-banger.rules": 0o644,
-    "usr/libexec/banger/banger-broker": 0o755,
-    "usr/libexec/banger/banger-guest": 0o755,
-    "usr/libexec/banger/banger-netguard": 0o755,
-    "usr/libexec/banger/banger-tap": 0o755,
-    "usr/libexec/banger/banger-unpack": 0o755,
-    "usr/libexec/banger/bangerd": 0o755,
-    "usr/share/banger/packages.apt": 0o644,
-    "usr/share/bash-completion/completions/banger": 0o644,
-    "usr/share/dbus-1/services/dev.banger.Agent1.service": 0o644,
-    "usr/share/dbus-1/system-services/dev.banger.Broker1.service": 0o644,
-    "usr/share/dbus-1/system.d/dev.banger.Broker1.conf": 0o644,
-    "usr/share/doc/banger/changelog.gz": 0o644,
-    "usr/share/doc/banger/copyright": 0o644,
-    "usr/share/doc/banger/dbus/dev.banger.Agent1.Image.html": 0o644,
-    "usr/share/doc/banger/dbus/dev.banger.Agent1.Kernel.html": 0o644,
-    "usr/share/doc/banger/dbus/dev.banger.Agent1.Manager.html": 0o644,
-    "usr/share/doc/banger/dbus/dev.banger.Agent1.Operation.html": 0o644,
-    "usr/share/doc/banger/dbus/dev.banger.Agent1.Vm.html": 0o644,
-    "usr/share/doc/banger/dbus/dev.banger.Broker1.html": 0o644,
-    "usr/share/fish/vendor_completions.d/banger.fish": 0o644,
-    "usr/share/lintian/overrides/banger": 0o644,
-    "usr/share/man/man1/banger.1.gz": 0o644,
-    "usr/share/man/man5/banger-bundle.5.gz": 0o644,
-    "usr/share/man/man5/banger.toml.5.gz": 0o644,
-    "usr/share/man/man5/broker.toml.5.gz": 0o644,
-    "usr/share/man/man7/banger-guest.7.gz": 0o644,
-    "usr/share/man/man8/banger-broker.8.gz": 0o644,
-    "usr/share/polkit-1/actions/dev.banger.policy": 0o644,
-    "usr/share/polkit-1/rules.d/dev.banger.rules": 0o644,
-    "usr/share/zsh/vendor-completions/_banger": 0o644,
+# Folders above these have 0755; nothing else is in them.
+PACKAGES = {
+    "banger": {
+        "usr/bin/banger": 0o755,
+        "usr/lib/systemd/user/banger-autostart.service": 0o644,
+        "usr/lib/systemd/user/banger.slice": 0o644,
+        "usr/lib/systemd/user/bangerd.service": 0o644,
+        "usr/libexec/banger/banger-confine": 0o755,
+        "usr/libexec/banger/banger-guest": 0o755,
+        "usr/libexec/banger/banger-netguard": 0o755,
+        "usr/libexec/banger/banger-tap": 0o755,
+        "usr/libexec/banger/banger-unpack": 0o755,
+        "usr/libexec/banger/bangerd": 0o755,
+        "usr/share/applications/dev.banger.Banger.desktop": 0o644,
+        "usr/share/banger/packages.apt": 0o644,
+        "usr/share/bash-completion/completions/banger": 0o644,
+        "usr/share/dbus-1/services/dev.banger.Agent1.service": 0o644,
+        "usr/share/doc/banger/changelog.gz": 0o644,
+        "usr/share/doc/banger/copyright": 0o644,
+        "usr/share/fish/vendor_completions.d/banger.fish": 0o644,
+        "usr/share/gnome-shell/search-providers/dev.banger.Banger.search-provider.ini": 0o644,
+        "usr/share/icons/hicolor/scalable/apps/dev.banger.Banger.svg": 0o644,
+        "usr/share/icons/hicolor/symbolic/apps/dev.banger.Banger-symbolic.svg": 0o644,
+        "usr/share/krunner/dbusplugins/dev.banger.Banger.desktop": 0o644,
+        "usr/share/lintian/overrides/banger": 0o644,
+        "usr/share/man/man1/banger-config.1.gz": 0o644,
+        "usr/share/man/man1/banger-daemon.1.gz": 0o644,
+        "usr/share/man/man1/banger-image.1.gz": 0o644,
+        "usr/share/man/man1/banger-kernel.1.gz": 0o644,
+        "usr/share/man/man1/banger-runtime.1.gz": 0o644,
+        "usr/share/man/man1/banger-ssh-config.1.gz": 0o644,
+        "usr/share/man/man1/banger-tui.1.gz": 0o644,
+        "usr/share/man/man1/banger-vm.1.gz": 0o644,
+        "usr/share/man/man1/banger.1.gz": 0o644,
+        "usr/share/man/man5/banger-bundle.5.gz": 0o644,
+        "usr/share/man/man5/banger.toml.5.gz": 0o644,
+        "usr/share/man/man7/banger-guest.7.gz": 0o644,
+        "usr/share/man/man8/bangerd.8.gz": 0o644,
+        "usr/share/metainfo/dev.banger.Banger.metainfo.xml": 0o644,
+        "usr/share/zsh/vendor-completions/_banger": 0o644,
+    },
+    "banger-broker": {
+        "etc/banger/broker.toml": 0o644,
+        "usr/lib/firewalld/zones/banger.xml": 0o644,
+        "usr/lib/systemd/network/80-banger.network": 0o644,
+        "usr/lib/systemd/system/banger-broker-reconcile.service": 0o644,
+        "usr/lib/systemd/system/banger-broker-reconcile.timer": 0o644,
+        "usr/lib/systemd/system/banger-broker.service": 0o644,
+        "usr/lib/sysusers.d/banger.conf": 0o644,
+        "usr/lib/udev/rules.d/56-banger.rules": 0o644,
+        f"usr/lib/{MULTIARCH}/libnss_banger.so.2": 0o644,
+        "usr/libexec/banger/banger-broker": 0o755,
+        "usr/share/dbus-1/system-services/dev.banger.Broker1.service": 0o644,
+        "usr/share/dbus-1/system.d/dev.banger.Broker1.conf": 0o644,
+        "usr/share/doc/banger-broker/changelog.gz": 0o644,
+        "usr/share/doc/banger-broker/copyright": 0o644,
+        "usr/share/man/man5/broker.toml.5.gz": 0o644,
+        "usr/share/man/man8/banger-broker.8.gz": 0o644,
+        "usr/share/polkit-1/actions/dev.banger.policy": 0o644,
+        "usr/share/polkit-1/rules.d/dev.banger.rules": 0o644,
+    },
+    "banger-doc": {
+        "usr/share/dbus-1/interfaces/dev.banger.Agent1.xml": 0o644,
+        "usr/share/dbus-1/interfaces/dev.banger.Broker1.xml": 0o644,
+        "usr/share/doc/banger-doc/changelog.gz": 0o644,
+        "usr/share/doc/banger-doc/copyright": 0o644,
+        "usr/share/doc/banger/CHANGELOG.md": 0o644,
+        "usr/share/doc/banger/README.md": 0o644,
+        "usr/share/doc/banger/SECURITY.md": 0o644,
+        "usr/share/doc/banger/examples/client.py": 0o644,
+        "usr/share/man/man7/dev.banger.Agent1.7.gz": 0o644,
+        "usr/share/man/man7/dev.banger.Broker1.7.gz": 0o644,
+    },
 }
+FILES = {path: mode for files in PACKAGES.values() for path, mode in files.items()}
 BROKER = "usr/libexec/banger/banger-broker"
-SCRIPTS = {"postinst", "postrm", "prerm"}
+# Of each package, what dpkg runs and what else it reads.
+CONTROL = {
+    "banger": {"control", "md5sums", "postinst", "preinst", "prerm"},
+    "banger-broker": {"conffiles", "control", "md5sums", "postinst", "postrm", "preinst", "prerm", "triggers"},
+    "banger-doc": {"control", "md5sums"},
+}
+SCRIPTS = {"postinst", "postrm", "preinst", "prerm"}
 TIMER = "banger-broker-reconcile.timer"
 
 
@@ -75,26 +112,54 @@ def run(*words):
 
 
 @pytest.fixture(scope="module")
-def deb():
-    found = list((ROOT / "build" / "release").glob(f"banger_{VERSION}_*.deb"))
-    assert found, "no package; cmake --build build/release --target package makes it"
-    return found[0]
+def debs():
+    """{name: the .deb}"""
+    found = {name: sorted((ROOT / "build" / "release").glob(f"{name}_{VERSION}_*.deb")) for name in PACKAGES}
+    missing = [name for name, files in found.items() if not files]
+    assert not missing, f"no package {missing}; cmake --build build/release --target package makes them"
+    return {name: files[0] for name, files in found.items()}
+
+
+@pytest.fixture(params=PACKAGES)
+def name(request):
+    """Each of the packages."""
+    return request.param
+
+
+@pytest.fixture
+def deb(debs, name):
+    return debs[name]
 
 
 @pytest.fixture(scope="module")
-def unpacked(deb, tmp_path_factory):
+def controls(debs, tmp_path_factory):
+    """{name: a folder with what dpkg reads}"""
+    folders = {name: tmp_path_factory.mktemp(name) for name in debs}
+    for name, deb in debs.items():
+        run("dpkg-deb", "--control", deb, folders[name])
+    return folders
+
+
+@pytest.fixture(scope="module")
+def unpacked(debs, tmp_path_factory):
+    """All of them, as on a system that has all."""
     folder = tmp_path_factory.mktemp("deb")
-    run("dpkg-deb", "--raw-extract", deb, folder)
+    for deb in debs.values():
+        run("dpkg-deb", "--extract", deb, folder)
     return folder
 
 
-@pytest.fixture(scope="module")
-def members(deb, tmp_path_factory):
+def members_of(deb, folder):
     """{path: tarfile.TarInfo} of what gets installed."""
-    tar = tmp_path_factory.mktemp("tar") / "data.tar"
+    tar = folder / "data.tar"
     tar.write_bytes(run("dpkg-deb", "--fsys-tarfile", deb))
     with tarfile.open(tar) as archive:
         return {member.name.removeprefix("./"): member for member in archive if member.name not in (".", "./")}
+
+
+@pytest.fixture
+def members(deb, tmp_path):
+    return members_of(deb, tmp_path)
 
 
 def field(deb, name):
@@ -113,11 +178,11 @@ def sections(path):
     return parser
 
 
-def test_it_holds_these_files_and_no_other(members):
-    assert {path: oct(member.mode) for path, member in members.items() if not member.isdir()} == \
-        {path: oct(mode) for path, mode in FILES.items()}
+def test_it_holds_these_files_and_no_other(name, members):
+    files = PACKAGES[name]
+    assert {path: oct(member.mode) for path, member in members.items() if not member.isdir()} == {path: oct(mode) for path, mode in files.items()}
     assert {path for path, member in members.items() if member.isdir()} == \
-        {str(parent) for path in FILES for parent in pathlib.PurePath(path).parents if str(parent) != "."}
+        {str(parent) for path in files for parent in pathlib.PurePath(path).parents if str(parent) != "."}
 
 
 def test_everything_is_root_s_and_nobody_else_may_write(members):
@@ -136,35 +201,49 @@ def test_version_is_the_project_s_and_the_changelog_s(deb):
     assert (ROOT / "package" / "changelog").read_text().startswith(f"banger ({VERSION}) ")
 
 
-def test_control_fields(deb):
-    assert field(deb, "Package") == "banger"
-    assert field(deb, "Architecture") == run("dpkg", "--print-architecture").decode().strip()
-    assert field(deb, "Section") == "admin"
+def test_control_fields(name, deb):
+    assert field(deb, "Package") == name
+    assert field(deb, "Architecture") == ("all" if name == "banger-doc" else run("dpkg", "--print-architecture").decode().strip())
+    assert field(deb, "Section") == ("doc" if name == "banger-doc" else "admin")
     assert field(deb, "Priority") == "optional"
     assert re.fullmatch(r".+ <\S+@\S+>", field(deb, "Maintainer"))
     summary, *text = field(deb, "Description").splitlines()
-    assert len(summary) < 80 and not summary.endswith(".") and len(text) > 3
+    assert len(summary) < 80 and not summary.endswith(".") and len(text) > 2
+    assert field(deb, "Depends" if name != "banger-doc" else "Suggests")
 
 
-def test_depends_are_the_list_of_scripts_deps_and_libraries(deb):
+def test_each_has_a_description_of_its_own(debs):
+    assert len({field(deb, "Description").splitlines()[0] for deb in debs.values()}) == len(PACKAGES)
+
+
+def test_the_parts_take_their_files_over_from_the_one_package_of_before(debs):
+    for name in ("banger-broker", "banger-doc"):
+        assert field(debs[name], "Breaks") == field(debs[name], "Replaces") == "banger (<< 0.2.0~)"
+    assert not field(debs["banger"], "Breaks") and not field(debs["banger"], "Replaces")
+    assert field(debs["banger"], "Recommends").split(", ").count("banger-broker") == 1
+
+
+def test_depends_are_the_list_of_scripts_deps_and_libraries(debs):
     """Both ways; a library's package is one that scripts/deps does not name and dpkg-shlibdeps did."""
     listed = set(run(ROOT / "scripts" / "deps", "--list", "run").decode().split())
     essential = {"util-linux"}
-    depends = relations(field(deb, "Depends"))
-    sysusers = ["systemd", "systemd-standalone-sysusers", "systemd-sysusers"]  # as dh_installsysusers has it
-    assert sysusers in depends
-    assert listed - essential == {names[0] for names in depends if not names[0].startswith("lib") and names != sysusers}
-    assert {"libc6", "libstdc++6", "libsystemd0"} <= {names[0] for names in depends}
+    depends = relations(field(debs["banger"], "Depends"))
+    assert listed - essential == {names[0] for names in depends if not names[0].startswith("lib")}
+    assert {"libc6", "libstdc++6", "libsystemd0", "libseccomp2"} <= {names[0] for names in depends}
     assert ["dbus-daemon", "default-dbus-session-bus"] in depends
 
 
-def test_what_only_the_broker_needs_is_recommended(deb):
-    assert {"polkitd", "udev", "dmsetup", "default-dbus-system-bus"} <= {names[0] for names in relations(field(deb, "Recommends"))}
-    assert {"firewalld", "skopeo", "systemd-resolved", "umoci"} <= {names[0] for names in relations(field(deb, "Suggests"))}
+def test_the_broker_depends_on_what_it_can_t_do_without(debs):
+    depends = relations(field(debs["banger-broker"], "Depends"))
+    assert ["systemd", "systemd-standalone-sysusers", "systemd-sysusers"] in depends, "as dh_installsysusers has it"
+    assert {"polkitd", "udev", "dmsetup", "default-dbus-system-bus"} <= {names[0] for names in depends}
+    assert "banger" not in {names[0] for names in depends}, "they speak an interface, and nothing else"
+    assert {"firewalld", "systemd-resolved"} <= {names[0] for names in relations(field(debs["banger-broker"], "Suggests"))}
+    assert {"banger-doc", "skopeo", "umoci"} <= {names[0] for names in relations(field(debs["banger"], "Suggests"))}
 
 
-def test_settings_are_a_conffile(unpacked):
-    assert (unpacked / "DEBIAN/conffiles").read_text() == "/etc/banger/broker.toml\n"
+def test_settings_are_a_conffile(controls):
+    assert (controls["banger-broker"] / "conffiles").read_text() == "/etc/banger/broker.toml\n"
     assert [path for path in FILES if path.startswith("etc/")] == ["etc/banger/broker.toml"]
 
 
@@ -192,25 +271,43 @@ def test_the_unit_and_the_bus_s_file_name_the_same_program(unpacked):
     assert not unit.has_section("Install"), "the bus starts it; there is nothing to enable"
 
 
-def test_maintainer_scripts_parse_and_stop_at_a_failure(unpacked):
-    control = unpacked / "DEBIAN"
-    assert {path.name for path in control.iterdir()} == SCRIPTS | {"conffiles", "control", "md5sums", "triggers"}
-    for name in SCRIPTS:
-        assert (control / name).stat().st_mode & 0o7777 == 0o755
-        assert (control / name).read_bytes() == (ROOT / "package" / name).read_bytes()
-        assert "\nset -e\n" in (control / name).read_text()
-        run("sh", "-n", control / name)
+def test_maintainer_scripts_parse_and_stop_at_a_failure(name, controls):
+    control = controls[name]
+    assert {path.name for path in control.iterdir()} == CONTROL[name]
+    for script in SCRIPTS & CONTROL[name]:
+        assert (control / script).stat().st_mode & 0o7777 == 0o755
+        source = ROOT / "package" / name / script
+        if source.exists():
+            assert (control / script).read_bytes() == source.read_bytes()
+        else:
+            assert (control / script).read_text() == source.with_name(f"{script}.in").read_text().replace("@PROJECT_VERSION@", VERSION)
+        assert "\nset -e\n" in (control / script).read_text()
+        run("sh", "-n", control / script)
+
+
+@pytest.mark.parametrize("package, words, refused", [
+    ("banger", ["upgrade", "99.0"], True), ("banger", ["upgrade", "0.1.0"], False), ("banger", ["upgrade", VERSION], False), ("banger", ["install"], False),
+    ("banger-broker", ["upgrade", "99.0"], True), ("banger-broker", ["install", "99.0"], True), ("banger-broker", ["upgrade", VERSION], False),
+    ("banger-broker", ["install"], False),
+    # dpkg goes back: the installed package's own script, with the version that failed.
+    ("banger", ["abort-upgrade", "99.0"], False), ("banger-broker", ["abort-upgrade", "99.0"], False),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else str(value))
+def test_an_older_package_does_not_take_a_newer_one_s_place(controls, package, words, refused):
+    done = subprocess.run(["sh", controls[package] / "preinst", *words], capture_output=True, text=True)
+    assert (done.returncode != 0) == refused, done.stderr
+    assert refused == (f"{package} {VERSION} does not take the place of {package} 99.0" in done.stderr)
+    assert not refused or "apt-get" in done.stderr, "what to do"
 
 
 @pytest.fixture
-def foreign_root(unpacked, tmp_path):
-    """A system that is not running, as dpkg --root sees it: script(name, *words) runs there."""
+def foreign_root(unpacked, controls, tmp_path):
+    """A system that is not running, as dpkg --root sees it: script(name, *words) runs banger-broker's there."""
     root = tmp_path / "root"
-    shutil.copytree(unpacked, root, ignore=shutil.ignore_patterns("DEBIAN"))
+    shutil.copytree(unpacked, root)
 
     def script(name, *words):
-        environment = {**os.environ, "DPKG_ROOT": str(root), "DPKG_MAINTSCRIPT_NAME": name, "DPKG_MAINTSCRIPT_PACKAGE": "banger"}
-        done = subprocess.run(["sh", unpacked / "DEBIAN" / name, *words], env=environment, capture_output=True, text=True)
+        environment = {**os.environ, "DPKG_ROOT": str(root), "DPKG_MAINTSCRIPT_NAME": name, "DPKG_MAINTSCRIPT_PACKAGE": "banger-broker"}
+        done = subprocess.run(["sh", controls["banger-broker"] / name, *words], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return root, script
 
@@ -358,8 +455,9 @@ IN_A_SECOND = "#!/bin/sh\nshift\nexec /usr/bin/timeout 1 \"$@\"\n"
 
 
 @pytest.mark.parametrize("words, asked", [
-    (["postinst", "configure", "0"], ["daemon-reload", "try-restart bangerd.service"]), (["prerm", "remove"], ["stop bangerd.service"]),
-    (["prerm", "upgrade", "0"], []),
+    (["banger/postinst", "configure", "0"], ["daemon-reload", "try-restart bangerd.service"]), (["banger/prerm", "remove"], ["stop bangerd.service"]),
+    (["banger/postinst", "abort-upgrade", "0"], ["daemon-reload", "try-restart bangerd.service"]), (["banger/prerm", "upgrade", "0"], []),
+    (["banger-broker/postinst", "configure", "0"], []),
 ], ids=lambda value: " ".join(value))
 def test_a_user_whose_manager_hangs_or_fails_harms_no_other(tmp_path, words, asked):
     namespaces.require()
@@ -378,6 +476,43 @@ def test_a_user_whose_manager_hangs_or_fails_harms_no_other(tmp_path, words, ask
     assert sorted(log.read_text().splitlines()) == sorted(f"--user -M {uid}@ {words}" for words in asked for uid in (1000, 1001, 1002))
 
 
+RULES = """#!/bin/sh
+echo "$*" >>{log}
+[ "$*" = "--handle list chain ip filter FORWARD" ] || exit 0
+echo '  iifname "bgr7" counter packets 0 bytes 0 accept comment "banger-1000-web" # handle 21'
+echo '  iifname "eth0" counter packets 0 bytes 0 accept comment "somebody" # handle 23'
+"""
+
+
+def test_a_purge_leaves_no_rule_in_other_firewalls_and_makes_no_router(tmp_path):
+    """With sandboxes that run; the broker's own table has guarded what it forwarded until then."""
+    namespaces.require()
+    log = tmp_path / "log"
+    for name, text in (("nft", RULES.format(log=log)), *((name, "#!/bin/sh\n") for name in ("ip", "dmsetup", "deb-systemd-helper"))):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    # lo is the interface that the broker forwards here; it has the number 1 in each network namespace.
+    ran = ("set -e; for folder in /etc /run /var/lib; do mount -t tmpfs tmpfs $folder; done; conf=/proc/sys/net/ipv4/conf; "
+           "echo 0 >$conf/all/forwarding; echo 1 >$conf/lo/forwarding; mkdir /var/lib/banger-broker; echo '1 lo' >/var/lib/banger-broker/forwarding; "
+           'sh "$0" purge; cat $conf/lo/forwarding; ls -A /var/lib')
+    done = subprocess.run(["unshare", "--map-root-user", "--mount", "--net", "sh", "-c", ran, ROOT / "package/banger-broker/postrm"],
+                          env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+    assert [line for line in log.read_text().splitlines() if "delete" in line] == \
+        ["delete rule ip filter FORWARD handle 21", "delete table inet banger", "delete table netdev banger"]
+
+
+def test_what_a_desktop_reads_names_what_is_in_the_package(unpacked):
+    share = unpacked / "usr/share"
+    entry = sections(share / "applications/dev.banger.Banger.desktop")
+    assert {entry[section]["Exec"].split()[0] for section in entry.sections()} == {"banger"}
+    assert f"usr/share/icons/hicolor/scalable/apps/{entry['Desktop Entry']['Icon']}.svg" in FILES
+    bus = sections(share / "dbus-1/services/dev.banger.Agent1.service")["D-BUS Service"]["Name"]
+    provider = sections(share / "gnome-shell/search-providers/dev.banger.Banger.search-provider.ini")["Shell Search Provider"]
+    assert provider["BusName"] == bus and f"usr/share/applications/{provider['DesktopId']}" in FILES
+    assert sections(share / "krunner/dbusplugins/dev.banger.Banger.desktop")["Desktop Entry"]["X-Plasma-DBusRunner-Service"] == bus
+
+
 def test_programs_are_stripped_and_run(unpacked):
     for path in ("usr/bin/banger", "usr/libexec/banger/bangerd"):
         assert b".debug_info" not in (unpacked / path).read_bytes()
@@ -388,3 +523,79 @@ def test_lintian_has_nothing_to_say(deb):
     assert shutil.which("lintian"), "scripts/deps test installs it"
     done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", deb], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+# Without packages: the user half below a home, and away again.
+
+@pytest.fixture
+def build(tmp_path):
+    """build/release, with the list that `uninstall` goes by put aside: that one is of what somebody has really installed."""
+    tree = ROOT / "build" / "release"
+    listed, kept = tree / "installed.txt", tmp_path / "installed.txt"
+    if listed.exists():
+        shutil.move(listed, kept)
+    yield tree
+    listed.unlink(missing_ok=True)
+    if kept.exists():
+        shutil.move(kept, listed)
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+
+
+def test_the_user_half_installs_alone_and_has_nothing_of_the_system(build, tmp_path):
+    prefix = tmp_path / ".local"
+    run("cmake", "--install", build, "--component", "user", "--prefix", prefix)
+    installed = files_below(prefix)
+    assert {"bin/banger", "libexec/banger/bangerd", "libexec/banger/banger-confine", "share/systemd/user/banger.slice"} <= installed
+    assert not [path for path in installed if re.search("broker|polkit|udev|share/banger/system", path)]
+    names = {pathlib.PurePath(path).name for path in PACKAGES["banger"]} - {"banger"}
+    assert {pathlib.PurePath(path).name for path in installed} - {"banger"} == names
+
+
+def test_together_they_are_what_is_installed_without_packages(build, tmp_path):
+    """No rule's component is left out of all packages. Where a file goes differs by the prefix, so its name counts."""
+    run("cmake", "--install", build, "--prefix", tmp_path / "prefix")
+    installed = {path.name for path in (tmp_path / "prefix").rglob("*") if not path.is_dir()}
+    assert installed == {pathlib.PurePath(path).name for path in FILES}
+
+
+def test_uninstall_takes_away_what_was_installed_and_leaves_the_rest(build, tmp_path):
+    prefix = tmp_path / ".local"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "share" / "banger").mkdir(parents=True)
+    for mine in ("bin/mine", "share/banger/mine"):
+        (prefix / mine).touch()
+    run("cmake", "--install", build, "--component", "user", "--prefix", prefix)
+    assert len(files_below(prefix)) > 10
+    said = subprocess.run(["cmake", "--build", build, "--target", "uninstall"], capture_output=True, text=True)
+    assert said.returncode == 0 and "VMs, images and settings stay" in said.stdout + said.stderr
+    assert files_below(prefix) == {"bin/mine", "share/banger/mine"}
+    assert not (prefix / "share" / "applications").exists() and not (prefix / "libexec" / "banger").exists()
+    again = subprocess.run(["cmake", "--build", build, "--target", "uninstall"], capture_output=True, text=True)
+    assert again.returncode != 0 and "nothing is known to be installed" in again.stdout + again.stderr
+
+
+def test_what_can_t_be_removed_is_named_and_not_forgotten(tmp_path):
+    """As a user, of what root has installed; here a folder with something in it stands in a file's place, which not even root removes so."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gone").touch()
+    (tmp_path / "stuck").mkdir()
+    (tmp_path / "stuck" / "mine").touch()
+    listed = tmp_path / "installed.txt"
+    listed.write_text(f"{tmp_path}/bin/gone\n{tmp_path}/stuck\n")
+    command = ["cmake", f"-DBUILD={tmp_path}", "-P", ROOT / "package" / "uninstall.cmake"]
+    said = subprocess.run(command, capture_output=True, text=True)
+    assert said.returncode != 0 and f"{tmp_path}/stuck" in said.stderr and "sudo" in said.stderr
+    assert listed.read_text() == f"{tmp_path}/stuck\n" and not (tmp_path / "bin" / "gone").exists()
+    shutil.rmtree(tmp_path / "stuck")
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 0
+    assert not listed.exists()
+
+
+def test_packaging_is_no_installation(build):
+    """cpack runs the same rules; `uninstall` after it must not take away what dpkg has below /usr."""
+    assert not (build / "installed.txt").exists()
+    run("cmake", "--build", build, "--target", "package")
+    assert not (build / "installed.txt").exists()

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cmake -DBUILD=build/release -P uninstall.cmake: takes away what `cmake --install` of that build tree has put somewhere, with each component, and the
+# folders that are empty then. VMs, images and settings are the user's and stay.
+cmake_minimum_required(VERSION 3.25)
+set(list "${BUILD}/installed.txt")
+if(NOT EXISTS "${list}")
+    message(FATAL_ERROR "nothing is known to be installed from ${BUILD}: `cmake --install ${BUILD}` writes the list that this goes by, installed.txt")
+endif()
+file(STRINGS "${list}" files)
+list(REMOVE_DUPLICATES files)
+
+# VMs go on; a bangerd without its files would be there until the next login.
+foreach(file IN LISTS files)
+    if(file MATCHES "/bin/banger$" AND EXISTS "${file}")
+        execute_process(COMMAND "${file}" daemon stop OUTPUT_QUIET ERROR_QUIET)
+    endif()
+endforeach()
+
+# Such a folder was there before, or others will want it.
+set(kept bin sbin lib libexec share etc man usr local .local)
+set(removed 0)
+set(left "")
+foreach(file IN LISTS files)
+    if(EXISTS "${file}" OR IS_SYMLINK "${file}")
+        file(REMOVE "${file}")  # says nothing of what it can't
+        if(EXISTS "${file}" OR IS_SYMLINK "${file}")
+            list(APPEND left "${file}")
+            continue()
+        endif()
+        math(EXPR removed "${removed} + 1")
+    endif()
+    get_filename_component(folder "${file}" DIRECTORY)
+    get_filename_component(name "${folder}" NAME)
+    while(IS_DIRECTORY "${folder}" AND NOT name IN_LIST kept)
+        execute_process(COMMAND rmdir "${folder}" RESULT_VARIABLE code OUTPUT_QUIET ERROR_QUIET)
+        if(NOT code EQUAL 0)
+            break()
+        endif()
+        get_filename_component(folder "${folder}" DIRECTORY)
+        get_filename_component(name "${folder}" NAME)
+    endwhile()
+endforeach()
+if(left)
+    list(JOIN left "\n" text)
+    if(removed GREATER 0)  # else it is right already, and may be root's
+        file(WRITE "${list}" "${text}\n")
+    endif()
+    message(FATAL_ERROR "removed ${removed} files; these are still there, and may want who installed them: sudo cmake --build ${BUILD} --target uninstall\n${text}")
+endif()
+file(REMOVE "${list}")
+message("removed ${removed} files; VMs, images and settings stay in ~/.local/state/banger, ~/.cache/banger and ~/.config/banger")
