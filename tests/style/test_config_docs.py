@@ -26,16 +26,17 @@ def items(text):
 
 
 def test_keys_of_code_and_manual_are_the_same():
-    top, vm = keys_of("top_config_keys"), keys_of("vm_config_keys")
-    assert len(top) > 10 and len(vm) > 5, "the check sees what it looks for"
+    top, vm, desktop = (keys_of(f"{table}_config_keys") for table in ("top", "vm", "desktop"))
+    assert len(top) > 10 and len(vm) > 5 and desktop, "the check sees what it looks for"
     assert [name for name, _ in top] == list(items(section("Keys")))
     assert [name for name, _ in vm] == list(items(section("[vm_defaults]")))
+    assert [name for name, _ in desktop] == list(items(section("[desktop]")))
     known = re.search(r"known\{(.*?)\};", (tree.ROOT / "agent/core/config_values.cpp").read_text()).group(1)
     assert re.findall(r'"(\w+)"', known) == list(items(section("[[file_sync]]")))
 
 
 def test_each_key_has_a_type_a_meaning_and_a_default():
-    for title in ("Keys", "[vm_defaults]", "[[file_sync]]"):
+    for title in ("Keys", "[vm_defaults]", "[desktop]", "[[file_sync]]"):
         text = section(title)
         for name, head in items(text).items():
             assert re.match(r"Pq .+; (default|always there)", head), f"{name}: {head}"
@@ -45,7 +46,7 @@ def test_each_key_has_a_type_a_meaning_and_a_default():
 
 def test_each_variable_is_in_the_manual():
     listed = [name for line in re.findall(r"(?m)^\.It Ev (.*)$", MANUAL) for name in re.findall(r"BANGER_\w+", line)]
-    coded = [variable for function in ("top_config_keys", "vm_config_keys") for _, variable in keys_of(function) if variable]
+    coded = [variable for function in ("top_config_keys", "vm_config_keys", "desktop_config_keys") for _, variable in keys_of(function) if variable]
     assert sorted(listed) == sorted(coded) and len(coded) == len(set(coded))
 
 

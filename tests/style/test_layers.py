@@ -7,7 +7,7 @@ import pytest
 
 import tree
 
-BUS = r"sdbus-c\+\+/|(agent1|broker1|systemd1|polkit1)_(adaptor|proxy)|dbus/compat/"
+BUS = r"sdbus-c\+\+/|(agent1|broker1|systemd1|polkit1|search_provider2|krunner1|notifications)_(adaptor|proxy)|dbus/compat/"
 KERNEL = r"linux/|asm/|sys/(ioctl|mount|vfs|socket|un|epoll|syscall|prctl)\.h|net/"
 STORE = r"sqlite3\.h|SQLiteCpp/"
 LOG_SINKS = r"spdlog/sinks/"
@@ -28,11 +28,16 @@ RULES = [
     (r"agent/(core|ports|system|service)/", r"agent/nss/", "bangerd and libnss_banger share a file's format and nothing else"),
     (r"agent/tap/", rf"agent/(?!tap/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-tap is small: common and the kernel alone"),
     (r"agent/(core|ports|system|service)/", r"agent/tap/", "bangerd starts banger-tap and shares nothing with it"),
+    (r"agent/confine/", rf"agent/(?!confine/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-confine is small: common, libseccomp and the kernel alone"),
+    (r"agent/(core|ports|system|service)/", r"agent/confine/", "bangerd starts banger-confine and shares nothing with it"),
     (r"agent/unpack/", rf"agent/(?!unpack/)|guest/|dbus/|{BUS}|{STORE}|spdlog/|systemd/", "banger-unpack reads what anybody made: common and its libraries alone"),
     (r"agent/(core|ports|system|service)/", r"agent/unpack/|ext2fs/", "bangerd starts banger-unpack and reads no file system itself"),
     (r"agent/(core|ports|system|service)/", r"agent/netguard/", "bangerd starts banger-netguard and shares nothing with it"),
     (r"cli/", r"(agent|broker)/", "the CLI knows the Agent1 proxy alone"),
     (r"cli/", r"agent1_adaptor|" + STORE, "the CLI is a client"),
+    (r"cli/(?!tui/screen\.cpp)", r"(n?curses|term)\.h|ncursesw?/", "the terminal is known to one file, whose header has macros named OK and move"),
+    (r"cli/tui/(model|sheet|rows|vm_rows|history|text|console_text|canvas|key|keys|form|intent|possible|geometry|draw)", rf"{BUS}|{LOOP}|cli/connect/|termios\.h",
+     "what the TUI shows knows neither bus nor terminal"),
     (r"guest/", r"(agent|broker|cli|dbus)/", "the guest shares only the wire format, which is its own"),
     (r"guest/", f"{BUS}|{STORE}|spdlog/|systemd/", "the guest is one small static program"),
     (r"agent/", r"guest/(?!wire/)", "the agent shares only guest/wire with the guest"),

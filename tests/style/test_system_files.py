@@ -2,6 +2,7 @@
 """What banger-broker needs of the system (systemd/, dbus/*.conf, polkit/), as text: hardening, who may call it, what polkit asks."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -60,6 +61,46 @@ def test_each_switch_that_is_off_has_its_reason(unit):
     assert not unexplained, f"systemd/README.md says why not: {unexplained}"
 
 
+@pytest.fixture
+def user_units(tmp_path):
+    """What a user's manager has of banger, as installed, but for the program; its environment, too."""
+    (tmp_path / "bangerd.service").write_text(read("systemd/bangerd.service.in").replace("@BANGERD@", "/bin/true"))
+    (tmp_path / "banger.slice").write_text(read("systemd/banger.slice"))
+    return tmp_path
+
+
+def analyze_as_user(folder, *words):
+    done = subprocess.run(["systemd-analyze", "--user", *words], env={**os.environ, "XDG_RUNTIME_DIR": str(folder)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@NEEDS_ANALYZE
+def test_a_user_s_units_have_no_mistakes(user_units):
+    names = ["bangerd.service", "banger.slice"]
+    words = ["verify", "--man=no", *(str(user_units / name) for name in names)]
+    assert analyze_as_user(user_units, *words).stderr == ""
+    (user_units / "banger.slice").write_text(read("systemd/banger.slice").replace("MemoryMax", "MemoryMx"))
+    assert "MemoryMx" in analyze_as_user(user_units, *words).stderr, "the check sees what it looks for"
+
+
+@NEEDS_ANALYZE
+def test_each_switch_that_bangerd_does_without_has_its_reason(user_units):
+    """And it has no more of them than are known: what its user may do, it may."""
+    reasons = read("systemd/README.md").partition("## Hardening that is not here")[2].partition("\n## ")[0]
+    rows = json.loads(analyze_as_user(user_units, "security", "--offline=true", "--no-pager", "--json=short", str(user_units / "bangerd.service")).stdout)
+    off = {re.match(r"[^=]+(=/\w+)?=", row["name"]).group(0) for row in rows if row["set"] is False}
+    assert {"NoNewPrivileges=", "ProtectHome="} <= off, "systemd-analyze lists them"
+    unexplained = [name for name in sorted(off) if f"`{name}`" not in reasons]
+    assert not unexplained, f"systemd/README.md says why not: {unexplained}"
+
+
+def test_vms_have_limits():
+    lines = dict(re.findall(r"(?m)^(\w+)=(.*)$", read("systemd/banger.slice").partition("[Slice]")[2]))
+    assert lines == {"MemoryAccounting": "yes", "MemoryMax": "90%", "CPUWeight": "50"}
+    assert all(f"`{name}={value}`" in read("systemd/README.md") for name, value in lines.items() if name != "MemoryAccounting")
+
+
 @NEEDS_ANALYZE
 def test_units_have_no_mistakes(unit):
     names = ["banger-broker-reconcile.service", "banger-broker-reconcile.timer"]
@@ -92,6 +133,55 @@ def test_polkit_s_actions_have_these_defaults():
     for action in actions:
         for name in ("description", "message"):
             assert action.find(name).get("gettext-domain") == "banger"
+
+
+def prompts():
+    return {action.get("id"): action.findtext("message") for action in ElementTree.fromstring(read("polkit/dev.banger.policy")).findall("action")}
+
+
+JARGON = re.compile(r"\b(broker|polkit|NAT|TAP|VM|VMs|dm-snapshot|overlay|uid|daemon|D-Bus|bangerd|agent|cow)\b")
+
+
+def wrong_in(prompt, details):
+    """What keeps a prompt from reading like a sentence."""
+    variables = re.findall(r"\$\(([^)]*)\)", prompt)
+    found = ["begins as none"] if not re.match(r"Authentication is required for \S", prompt) else []
+    found += [] if re.search(r" to (create|reach|see|start|delete)\b", prompt) else ["has no verb"]
+    found += [] if prompt.endswith(".") and prompt.count(".") == 1 else ["does not end with its one full stop"]
+    found += [f"has jargon: {match[0]}" for match in JARGON.finditer(prompt)]
+    found += [f"$({name}) is never filled in" for name in variables if name not in details]
+    found += [] if "user" in variables else ["does not say who asks"]
+    found += [] if re.search(r"\bsandbox(es)?\b", prompt) else ["does not say about what"]
+    found += ["has blanks that nobody reads"] if re.search(r"\s\s|^\s|\s$|\n", prompt) else []
+    found += ["is too long for a dialog"] if len(prompt) > 150 else []
+    return found
+
+
+def passed_details():
+    """The keys that the gate gives polkit with a question that people see."""
+    return set(re.findall(r'\{\{"(\w+)", ', read("broker/service/gate.cpp")))
+
+
+@pytest.mark.parametrize("prompt, wrong", [
+    ("Authentication is required for $(user) to create a sandbox.", []),
+    ("Authentication is required to create a sandbox", ["begins as none", "does not end with its one full stop", "does not say who asks"]),
+    ("Authentication is required for $(uid) to enable NAT of a sandbox.", ["has no verb", "has jargon: NAT", "has jargon: uid", "$(uid) is never filled in",
+                                                                            "does not say who asks"]),
+    ("Authentication is required for $(user)  to see it.", ["does not say about what", "has blanks that nobody reads"]),
+])
+def test_the_check_of_prompts_sees_what_it_looks_for(prompt, wrong):
+    assert sorted(wrong_in(prompt, {"user"})) == sorted(wrong)
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_a_prompt_reads_like_a_sentence(action):
+    assert passed_details() == {"user"}
+    assert wrong_in(prompts()[action], passed_details()) == []
+
+
+def test_prompts_are_in_one_language():
+    """A translation here would be one that nobody keeps in step; gettext-domain leaves room for real ones."""
+    assert "xml:lang" not in read("polkit/dev.banger.policy")
 
 
 def test_polkit_s_actions_are_those_of_the_contract():
