@@ -215,6 +215,7 @@ void message_seeds(const Folder& out)
     out.put("deep", Bytes(12, 0x81));
     out.put("endless", joined({{0xbf, 0x61, 'a', 0x9f}, Bytes(40, 0), {0xff, 0xff}}));
     out.put("huge-string", {0xa1, 0x61, 'a', 0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
+    out.put("pieces-of-pieces", joined({{0xa1, 0x61, 'a'}, Bytes(32'000, 0x7f)}));
 }
 
 /// Steps of guest_session_fuzz.cpp: 0 a sound frame, 4 a client's, 6 as add_step() has it, 7 an end.

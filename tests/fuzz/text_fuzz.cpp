@@ -47,7 +47,7 @@ void check_size(std::string_view text)
         ErrorCode::InvalidArgument);
 }
 
-/// An independent reading of RFC 3629.
+/// An independent reading of RFC 3629, without noncharacters.
 bool is_utf8(std::string_view text)
 {
     for (std::size_t i = 0; i < text.size();) {
@@ -65,7 +65,8 @@ bool is_utf8(std::string_view text)
             code = code << 6U | (next & 0x3fU);
         }
         constexpr std::array<std::uint32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
-        if (code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
+        const bool is_none = code % 0x10000 >= 0xfffe || (code >= 0xfdd0 && code < 0xfdf0);
+        if (code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) || is_none) {
             return false;
         }
         i += length;

@@ -8,8 +8,11 @@
 namespace banger::fuzz {
 namespace {
 
-const nlohmann::json what_older_ones_lack{
-    {"nat", false}, {"storage", "file"}, {"overlay_bytes", agent::default_overlay.bytes()}, {"home_in_image", false}};
+const nlohmann::json what_older_ones_lack{{"nat", false},
+                                          {"storage", "file"},
+                                          {"overlay_bytes", agent::default_overlay.bytes()},
+                                          {"home_in_image", false},
+                                          {"autostart", false}};
 
 void check_spec(const nlohmann::json& json)
 {
