@@ -18,11 +18,14 @@ STOP_SECONDS = 60
 PROGRAMS = REPO / "build/release"
 MAKERS = ("bangerd", "banger-guest")
 DISK = "images.raw"
+STEPS = [["kernel", "import"], ["image", "build"], ["image", "build", "--name", "bare", "--packages-file", LAB / "bare.list"], ["runtime", "fetch"]]
+if os.environ.get("LAB_ALL"):
+    STEPS.append(["image", "build", "--name", "docker", "--docker"])
 
 
 def folder():
-    """Holds DISK, a tar archive of banger/ as it is in $XDG_CACHE_HOME: the default kernel, the default image `debian`, the small one `bare`;
-    and firecracker. The workstation reads it as a disk: over ssh it takes two minutes."""
+    """Holds DISK, a tar archive of banger/ as it is in $XDG_CACHE_HOME: the default kernel, the default image `debian`, the small one `bare`,
+    with LAB_ALL the default one with Docker, `docker`; and firecracker. The workstation reads it as a disk: over ssh it takes two minutes."""
     key = _key()
     return cache.entry("guests", key, lambda draft, log: _make(draft, log, key))
 
@@ -32,7 +35,7 @@ def _key():
     for name in MAKERS:
         if not (PROGRAMS / "bin" / name).exists():
             raise LabError("there is no release build; `cmake --preset release && cmake --build build/release` makes it")
-    return cache.key_of(*(PROGRAMS / "bin" / name for name in MAKERS), LAB / "bare.list", pathlib.Path(__file__))
+    return cache.key_of(*(PROGRAMS / "bin" / name for name in MAKERS), LAB / "bare.list", pathlib.Path(__file__), len(STEPS))
 
 
 def _make(draft, log, key):
@@ -42,8 +45,7 @@ def _make(draft, log, key):
             raise LabError("build/release changed while it was installed; try again")
         environment = _environment(draft, runtime)
         try:
-            for words in (["kernel", "import"], ["image", "build"], ["image", "build", "--name", "bare", "--packages-file", LAB / "bare.list"],
-                          ["runtime", "fetch"]):
+            for words in STEPS:
                 _run(log, [draft / "prefix/bin/banger", *words], environment)
         finally:
             with contextlib.suppress(subprocess.TimeoutExpired):

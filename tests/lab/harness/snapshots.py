@@ -90,8 +90,8 @@ def clean(suite):
 
 
 def installed(suite, deb):
-    """With banger's package installed by apt, and not used yet."""
-    return clean(suite).with_more("installed", cache.key_of(deb), lambda workstation, log: package.install(workstation, deb, log))
+    """With banger's packages installed by apt, and not used yet."""
+    return clean(suite).with_more("installed", cache.key_of(*package.parts(deb)), lambda workstation, log: package.install(workstation, deb, log))
 
 
 def _boot(base, draft, log, constant):

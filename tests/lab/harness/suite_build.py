@@ -11,12 +11,12 @@ REPO = pathlib.Path(__file__).resolve().parents[3]
 TESTS_NEED = ("libgtest-dev", "libgmock-dev")
 SECONDS = 3600
 # All that is compiled or packaged, but for what people read.
-SOURCES = ("CMakeLists.txt", "LICENSE", "agent", "broker", "cli", "common", "dbus", "guest", "man", "package", "polkit", "systemd", "tests/fakes",
+SOURCES = ("CMakeLists.txt", "LICENSE", "agent", "broker", "cli", "common", "dbus", "desktop", "guest", "man", "package", "polkit", "systemd", "tests/fakes",
            "tests/lab/ports")
 
 
 def of(suite):
-    """A folder like build/release: the .deb, and bin/ with what the tests take along."""
+    """A folder like build/release: the .debs, and bin/ with what the tests take along."""
     key = cache.key_of(suite, _packages(), *_sources(), pathlib.Path(__file__), pathlib.Path(debian_tree.__file__))
     return cache.entry(f"package-{suite}", key, lambda draft, log: _build(suite, draft, log))
 
@@ -50,6 +50,6 @@ COMPILE = """cmake -S /source -B /build/tree -G Ninja -DCMAKE_BUILD_TYPE=RelWith
 cmake --build /build/tree -j "$1" --target all package
 mkdir /build/bin
 mv /build/tree/bin/broker_port_tests /build/bin/
-mv /build/tree/banger_*.deb /build/
+mv /build/tree/banger*.deb /build/
 rm -rf /build/tree
 """

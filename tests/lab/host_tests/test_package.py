@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The .deb on a clean system: installed, upgraded over itself, removed, purged, each with apt and as a user would."""
+"""The .debs on a clean system: installed, upgraded over themselves, removed, purged, each with apt and as a user would."""
 
 import pytest
 
@@ -18,6 +18,7 @@ nft list ruleset | sed 's/^/rule /'
 ip -o link | sed 's/^/link /'
 losetup --noheadings --list | sed 's/^/loop /'; dmsetup ls | sed 's/^/node /'
 """
+ALL = " ".join(package.NAMES)
 CREATE = "banger vm create --name {} --image bare --memory 256 --disk-size 1G"
 
 
@@ -37,7 +38,7 @@ def apt(workstation, words):
 
 @pytest.fixture
 def place(clean, deb):
-    """The package's path in the workstation."""
+    """The packages' paths in the workstation."""
     return package.put(clean, deb)
 
 
@@ -46,13 +47,13 @@ def test_a_removal_leaves_settings_and_sandboxes_disks_and_a_purge_leaves_the_sy
     clean.run(f"{package.INSTALL} {place}", seconds=300)
     assert clean.text("banger --version", user="alice").startswith("banger ")
     clean.run("install -d -m 700 /var/lib/banger-broker && touch /var/lib/banger-broker/1000-a.cow && echo '# mine' >>/etc/banger/broker.toml")
-    apt(clean, "remove banger")
+    apt(clean, f"remove {ALL}")
     left = {line.split()[1] for line in set(state(clean)) - set(before) if line.startswith("file ")}
     link = "/etc/systemd/system/timers.target.wants/banger-broker-reconcile.timer"
     assert left == {"/etc/banger", "/etc/banger/broker.toml", "/var/lib/banger-broker", "/var/lib/banger-broker/1000-a.cow", link}
     clean.run(f"{package.INSTALL} {place}", seconds=300)
     assert clean.text("tail -n 1 /etc/banger/broker.toml") == "# mine"
-    apt(clean, "purge banger")
+    apt(clean, f"purge {ALL}")
     compare(before, state(clean))
     assert "banger" not in clean.text("dpkg-query -W -f '${Package}\\n'")
 
@@ -66,7 +67,7 @@ def test_an_upgrade_and_a_removal_leave_what_sandboxes_consist_of(clean, place):
     assert "1000 600" in before
     apt(clean, f"install --reinstall {place}")
     assert clean.text(look) == before
-    apt(clean, "remove banger")
+    apt(clean, f"remove {ALL}")
     assert clean.text(look) == before
 
 
@@ -86,7 +87,7 @@ def test_a_purge_with_a_running_vm_leaves_only_the_users_own_files(clean, place)
     before = state(clean)
     clean.run(f"{package.INSTALL} {place}", seconds=300)
     clean.run(CREATE.format("stays"), user="alice", seconds=240)
-    apt(clean, "purge banger")
+    apt(clean, f"purge {ALL}")
     assert "bangerd" not in clean.text("ps -e -o comm="), "no bangerd runs on without its file"
     assert clean.text("ls /home/alice/.local/state/banger/vms"), "VMs are the user's, not the package's"
     clean.run("loginctl terminate-user alice", seconds=90)

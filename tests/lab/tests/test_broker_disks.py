@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The broker's copy-on-write files on a host disk that gets full or fails."""
 
-import os
 
 import pytest
 
@@ -9,8 +8,9 @@ import broker_world as world
 from broker_fixtures import alice, base, bob, callers, mallory  # noqa: F401: fixtures
 from broker_user import wait_until
 from test_broker_life import MIB, read
+from long import only_with_all
 
-pytestmark = [pytest.mark.limit(300), pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="three minutes: with scripts/test --all, or LAB_ALL=yes")]
+pytestmark = [pytest.mark.limit(300), only_with_all("three minutes")]
 DISKS = world.STATE / "disks"
 
 

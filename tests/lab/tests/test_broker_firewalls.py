@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A VM with NAT beside the host's own firewalls, each real: it reaches the outside when they come, are reloaded, and go."""
 
-import os
 
 import pytest
 
@@ -9,8 +8,9 @@ import broker_world as world
 from harness import wait
 from test_broker_vm import outside  # noqa: F401: a fixture
 from test_network import OUTSIDE, fetch, servers  # noqa: F401: fixtures
+from long import only_with_all
 
-pytestmark = [pytest.mark.limit(390), pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="seven minutes: with scripts/test --all, or LAB_ALL=yes")]
+pytestmark = [pytest.mark.limit(390), only_with_all("seven minutes")]
 
 # dockerd leaves its rules and its bridge where they are; the broker's own in those tables go with them, and come again where they are needed.
 DOCKER_GOES = "systemctl stop docker.socket docker containerd && nft 'delete table ip filter; delete table ip nat' && ip link delete docker0"

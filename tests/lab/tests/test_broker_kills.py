@@ -17,6 +17,7 @@ import broker_world as world
 from harness import wait
 from broker_fixtures import alice, base, bob, callers  # noqa: F401: fixtures
 from broker_user import Refused
+from long import only_with_all
 
 pytestmark = pytest.mark.limit(1300)
 STEPS = "ioctl,fsync,fdatasync,renameat,fallocate,unlinkat,semctl,sendmsg,sendto"
@@ -110,7 +111,7 @@ def clear(alice):
         alice.destroy(sandbox)
 
 
-@pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="ten minutes and more: with scripts/test --all, or LAB_ALL=yes")
+@only_with_all("ten minutes and more")
 @pytest.mark.parametrize("method", METHODS)
 def test_R17_a_broker_that_is_killed_at_any_step_leaks_nothing(alice, bob, base, method):
     alice.list()
@@ -161,6 +162,7 @@ def test_a_crowd_of_two_users_leaves_nothing(alice, bob, base):
         world.sh(f"gpasswd --delete bob banger; rm -r /run/systemd/system/{world.UNIT}.d; systemctl daemon-reload; systemctl stop {world.UNIT}")
 
 
+@only_with_all("a minute and a half")
 def test_memory_is_flat_over_the_lives_of_many_sandboxes(alice, base):
     for number in range(MANY):
         alice.create(f"b{number}", size=0)

@@ -128,6 +128,19 @@ def test_a_killed_broker_is_back_and_its_sandboxes_never_left(alice, base, journ
     assert world.differences(before, world.state()) == {}
 
 
+def test_R25_a_call_is_an_entry_of_the_journal_with_fields(alice, journal):
+    """Ids and fields as banger-broker(8) has them; an entry of the unit's, though it is sent past its stderr."""
+    alice.create("told", size=0)
+    alice.destroy("told")
+    entries = [entry for entry in journal.entries(f"--unit={world.UNIT}", "MESSAGE_ID=6955cc9ff9aa4febad015b83e3ce459f")
+               if entry["BANGER_OBJECT"] == "told"]
+    assert [entry["BANGER_METHOD"] for entry in entries] == ["CreateSandbox", "DestroySandbox"]
+    for entry in entries:
+        assert (entry["BANGER_UID"], entry["BANGER_VERDICT"], entry["BANGER_RESULT"], entry["PRIORITY"]) == (str(alice.uid), "allowed", "ok", "6")
+        assert entry["SYSLOG_IDENTIFIER"] == "banger-broker" and entry["BANGER_SENDER"].startswith(":") and entry["BANGER_MS"].isdigit()
+        assert entry["MESSAGE"].startswith(f"call uid={alice.uid} ")
+
+
 def test_R29_rules_that_somebody_flushes_are_back(alice, base, journal):
     alice.create("net", size=0)
     alice.start("net")

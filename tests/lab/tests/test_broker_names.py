@@ -10,8 +10,6 @@ from harness import wait
 
 pytestmark = pytest.mark.limit(600)
 
-SLOW = 240  # bob is not in group kvm: emulation within emulation
-
 
 @pytest.fixture
 def no_resolver():
@@ -45,8 +43,8 @@ def test_the_package_has_put_it_behind_files():
     assert "libnss_banger.so.2" in world.sh("ldconfig -p")
 
 
-def test_alice_and_bob_both_have_a_web_and_each_finds_his_own(alice, bob, bob_may, no_resolver, faults):
-    hers, his = make_web(alice, 180), make_web(bob, SLOW)
+def test_alice_and_bob_both_have_a_web_and_each_finds_his_own(kvm_for_all, alice, bob, bob_may, no_resolver, faults):
+    hers, his = make_web(alice, 180), make_web(bob, 180)
     assert hers != his
     assert found(alice, "web.vm") == [hers, "web.vm"]
     assert found(bob, "web.vm") == [his, "web.vm"]

@@ -2,6 +2,7 @@
 """What the package tells udev, polkit, the bus, systemd and networkd for banger-broker, seen on a system that runs them."""
 
 import contextlib
+import gzip
 import pathlib
 import shlex
 import subprocess
@@ -154,8 +155,8 @@ def test_network_managers_leave_our_taps_alone(undo):
     catch_all.write_text("[Match]\nKind=tun\n[Network]\nLinkLocalAddressing=no\n")
     undo(f"rm {catch_all}; networkctl reload")
     sh("networkctl reload")
-    for name in ("bgr0", "other0"):
-        sh(f"ip tuntap add {name} mode tap && ip link set {name} up")
+    for name, address in (("bgr0", "192.0.2.1/25"), ("other0", "192.0.2.129/25")):  # without one it takes no link of somebody else's making
+        sh(f"ip tuntap add {name} mode tap && ip addr add {address} dev {name} && ip link set {name} up")
         undo(f"ip link delete {name}")
     sh("udevadm settle")
 
@@ -166,6 +167,22 @@ def test_network_managers_leave_our_taps_alone(undo):
     assert not managed("bgr0")
     assert "NM_UNMANAGED=1" in text("udevadm info /sys/class/net/bgr0")
     assert "NM_UNMANAGED" not in text("udevadm info /sys/class/net/other0")
+
+
+def test_networkmanager_leaves_our_taps_alone(undo):
+    """Itself, where it runs beside networkd: it takes another TAP and not ours."""
+    for name, address in (("bgr0", "192.0.2.1/25"), ("other0", "192.0.2.129/25")):  # without one it takes no link of somebody else's making
+        sh(f"ip tuntap add {name} mode tap && ip addr add {address} dev {name} && ip link set {name} up")
+        undo(f"ip link delete {name}")
+    sh("udevadm settle && systemctl start NetworkManager")
+    undo("systemctl stop NetworkManager")
+
+    def state_of(name):
+        rows = dict(line.split(":", 1) for line in text("nmcli -t -f DEVICE,STATE device").splitlines() if ":" in line)
+        return rows.get(name, "")
+
+    wait.until(lambda: state_of("other0") not in ("", "unmanaged"), 60, "NetworkManager takes the other one")
+    assert state_of("bgr0") == "unmanaged"
 
 
 # --- polkit
@@ -203,6 +220,19 @@ def test_an_administrator_s_rule_comes_before_ours(alice, undo):
     rule.write_text(f'polkit.addRule(function(action) {{ if (action.id == "{NETWORK}") return polkit.Result.NO; }});\n')
     wait.until(lambda: polkit_says(alice, NETWORK) == "no", 30, "polkit has read the rule")
     assert polkit_says(alice, MANAGE) == "yes"
+
+
+def test_the_manual_s_rule_lets_another_group_through_and_no_further(bob, undo):
+    manual = gzip.decompress(pathlib.Path("/usr/share/man/man8/banger-broker.8.gz").read_bytes()).decode()
+    example = manual[manual.index("polkit.addRule"):].partition("\n.Ed")[0]
+    rule = pathlib.Path("/etc/polkit-1/rules.d/40-banger.rules")
+    undo(f"rm {rule}; groupdel developers")
+    sh(f"groupadd developers && usermod -aG developers {bob.name}")
+    assert polkit_says(bob, MANAGE) == "question"
+    rule.write_text(example)
+    wait.until(lambda: polkit_says(bob, MANAGE) == "yes", 30, "polkit has read the rule")
+    assert polkit_says(bob, NETWORK) in ("yes", "no"), "by his session, and never by a question"
+    assert polkit_says(bob, ADMINISTER) == "question"
 
 
 # --- the bus
@@ -355,6 +385,18 @@ def test_the_daily_run_does_it_where_no_broker_runs(journal, broker):
     assert text("systemctl is-active banger-broker.service || true") == "inactive"
 
 
+def test_the_daily_run_tells_by_the_events_of_a_broker(journal, broker, undo):
+    """Who waits for what needs an administrator hears of it from both."""
+    sh("systemctl start banger-broker.service && systemctl stop banger-broker.service")
+    record = pathlib.Path("/var/lib/banger-broker/sandboxes/4343-damaged.toml")
+    undo(f"rm -f {record}")
+    record.write_text("neither this nor that\n")
+    sh("systemctl start banger-broker-reconcile.service", check=False)
+    sh("journalctl --sync")
+    entry, = journal.entries("--unit=banger-broker-reconcile.service", "MESSAGE_ID=72376354711f4f8e8c01399ea7b10efb")
+    assert "can't be read" in entry["MESSAGE"] and entry["PRIORITY"] == "3"
+
+
 # --- the group
 
 
@@ -375,4 +417,4 @@ def test_the_group_is_made_where_there_is_none():
 
 def test_settings_are_installed_for_root_to_change_and_all_to_read():
     assert owner("/etc/banger/broker.toml") == "0 root 644"
-    assert "/etc/banger/broker.toml" in text("dpkg-query -W -f '${Conffiles}' banger")
+    assert "/etc/banger/broker.toml" in text("dpkg-query -W -f '${Conffiles}' banger-broker")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Firecracker that is missing, wrong, dies, hangs, or has no room: an error that says so, and a row that says what is."""
 
-import os
 import pathlib
 import re
 import subprocess
@@ -9,8 +8,9 @@ import subprocess
 import pytest
 
 from harness import wait
+from long import only_with_all
 
-pytestmark = [pytest.mark.limit(300), pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="four minutes: with scripts/test --all, or LAB_ALL=yes")]
+pytestmark = [pytest.mark.limit(300), only_with_all("four minutes")]
 PROGRAM = pathlib.Path("/usr/local/bin/firecracker")
 CREATE = ("vm", "create", "--name", "unlucky", "--image", "bare", "--memory", "256", "--disk-size", "1G")
 

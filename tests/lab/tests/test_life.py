@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMs, bangerd and the user's session: who may end without whom."""
 
+import pathlib
 import subprocess
 import time
 
 import pytest
 
 from harness import processes, wait
+from long import only_with_all
 
 pytestmark = pytest.mark.limit(390)
 SESSION_END_SECONDS = 90
@@ -72,7 +74,53 @@ def test_a_clock_that_jumps_harms_nothing(alice, make_vm, clock):
     assert alice.exec(vm, "echo hi") == "hi"
 
 
-@pytest.mark.parametrize("bangerd", ["there", "gone"])
+LOGIND = ["org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"]
+PM_TEST = pathlib.Path("/sys/power/pm_test")
+
+
+def is_asleep():
+    told = subprocess.run(["busctl", "get-property", *LOGIND, "PreparingForSleep"], check=True, capture_output=True, text=True).stdout
+    return told == "b true\n"
+
+
+@pytest.fixture
+def sleep_and_wake():
+    """A sleep that logind takes for a real one, but that goes only as far as freezing all processes, for five seconds; gives the moment at which
+    logind says that it is over. The kernel's own test of a suspend: /sys/power/pm_test, CONFIG_PM_SLEEP_DEBUG."""
+    def sleep():
+        subprocess.run(["busctl", "call", *LOGIND, "Suspend", "b", "false"], check=True, capture_output=True)
+        wait.until(is_asleep, 20, "logind begins")
+        wait.until(lambda: not is_asleep(), 60, "the workstation wakes")
+        return time.monotonic()
+
+    PM_TEST.write_text("freezer")
+    yield sleep
+    PM_TEST.write_text("none")
+
+
+def test_a_guest_s_clock_is_right_two_seconds_after_the_host_has_slept(alice, make_vm, sleep_and_wake):
+    vm = make_vm(alice)
+    alice.exec(vm, "date -s @1000000000")
+    woke = sleep_and_wake()
+    wait.until(lambda: time.monotonic() >= woke + 2, 3, "two seconds have passed")
+    assert abs(int(alice.exec(vm, "date +%s")) - time.time()) < 5, "emulation is slow, but not by that much"
+    assert alice.show(vm)["state"] == "running"
+
+
+def who_delays_a_shutdown():
+    listed = subprocess.run(["systemd-inhibit", "--list", "--no-legend", "--no-pager"], check=True, capture_output=True, text=True).stdout
+    return [line.split()[0] for line in listed.splitlines() if "shutdown" in line and line.split()[-1] == "delay"]
+
+
+def test_a_shutdown_waits_for_vms_that_run_and_not_for_bangerd(alice, make_vm):
+    before = who_delays_a_shutdown()
+    vm = make_vm(alice)
+    wait.until(lambda: "banger" in who_delays_a_shutdown(), 20, "a shutdown would wait")
+    alice.banger("vm", "stop", vm)
+    wait.until(lambda: who_delays_a_shutdown() == before, 20, "it would not any more")
+
+
+@pytest.mark.parametrize("bangerd", ["there", pytest.param("gone", marks=only_with_all("a minute"))])
 def test_a_logout_stops_vms_cleanly(alice, make_vm, bangerd):
     vm = make_vm(alice, "--storage", "file")  # whose file system can be looked at while it is stopped
     vmm = vmm_of(alice, vm)

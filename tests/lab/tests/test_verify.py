@@ -8,6 +8,7 @@ import pytest
 
 import broker_world as world
 from harness import wait
+from long import only_with_all
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "verify.sh"
 
@@ -17,6 +18,7 @@ def rules():
 
 
 @pytest.mark.limit(900)
+@only_with_all("five minutes, and the same without NAT is among the host's tests")
 def test_the_whole_workflow_goes_well_with_nat_and_the_host_is_as_before(alice):
     assert shutil.which("sudo") is None
     before = rules()

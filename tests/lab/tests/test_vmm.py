@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMMs with real nested KVM, and what is said where KVM may not be used."""
 
-import os
 import pathlib
 import subprocess
 
 import pytest
+from long import only_with_all
 
 BOOT_SECONDS = 180
 pytestmark = pytest.mark.limit(390)
@@ -43,6 +43,7 @@ def test_a_disk_with_a_rate_is_no_faster(alice, make_vm):
     assert float(took[1]) - float(took[0]) > 2, "16 MiB: one bucket of 4 at once, 12 as they come"
 
 
+@only_with_all("a minute and a half")
 def test_many_start_at_once(alice):
     """Answers of systemd, of Firecrackers and of guests cross each other in one bangerd."""
     alice.banger("vm", "list")
@@ -54,8 +55,7 @@ def test_many_start_at_once(alice):
     assert alice.processes("bangerd") == bangerd, "the same bangerd all the time"
 
 
-@pytest.mark.parametrize("vmm, hypervisor", [("qemu-kvm", "kvm"), pytest.param("qemu-tcg", "none", marks=pytest.mark.skipif(
-    not os.environ.get("LAB_ALL"), reason="emulation inside emulation, nearly two minutes: with scripts/test --all, or LAB_ALL=yes"))])
+@pytest.mark.parametrize("vmm, hypervisor", [("qemu-kvm", "kvm"), pytest.param("qemu-tcg", "none", marks=only_with_all("emulation inside emulation, nearly two minutes"))])
 def test_qemu_boots_the_same_image(alice, make_vm, vmm, hypervisor):
     vm = make_vm(alice, "--vmm", vmm)
     shown = alice.show(vm)
