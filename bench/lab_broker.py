@@ -22,7 +22,7 @@ from broker_user import BrokerUser  # noqa: E402
 BASE = pathlib.Path("/home/alice/bench.img")
 SETTINGS = pathlib.Path("/etc/banger/broker.toml")
 FOLDER = pathlib.Path("/var/tmp/by-hand")
-PROGRAMS = HERE.parent / "build/bench/bin"
+PROGRAMS = HERE.parent / "build/release/bin"
 
 
 def timed(work):

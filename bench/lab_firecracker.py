@@ -69,11 +69,13 @@ class Raw:
         return folder
 
     def boot(self, folders):
-        """Milliseconds until the guest is ready, of each of these folders; started at once."""
+        """Milliseconds until the guest is ready, of each of these folders; started at once, and all there until the last one is ready, as banger's are."""
         command = [self.program, "--no-api", "--config-file", "config.json"]
-        processes = [subprocess.Popen([self.hand_boot, "firecracker", folder, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        processes = [subprocess.Popen([self.hand_boot, "--stay", "firecracker", folder, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
                      for folder in folders]
-        answers = [process.communicate()[0] for process in processes]
+        answers = [process.stdout.readline() for process in processes]
+        for process in processes:
+            process.communicate()
         for folder in folders:
             shutil.rmtree(folder)
         return [json.loads(answer)["ready_ms"] for answer in answers]
@@ -117,13 +119,14 @@ def children_cpu(command):
 
 def measure_cpu(raw, options):
     """What banger and bangerd use to make a VM and run a command in it, beside the same calls alone."""
-    used, alone = [], []
+    used, copies_nothing, alone = [], [], []
     same_calls = options.programs / "bench_same_calls"
     for number in range(options.runs):
-        before = bangerd_cpu()
-        cli = children_cpu(["banger", "vm", "run", "--name", f"cpu-{number}", "--image", options.image, "--network", "none", *FILE, *SIZE, "--", "true"])
-        used.append((bangerd_cpu() - before, cli))
-        banger("vm", "delete", "-f", f"cpu-{number}")
+        for storage, costs in ((FILE, used), ([], copies_nothing)):
+            before = bangerd_cpu()
+            cli = children_cpu(["banger", "vm", "run", "--name", f"cpu-{number}", "--image", options.image, "--network", "none", *storage, *SIZE, "--", "true"])
+            costs.append((bangerd_cpu() - before, cli))
+            banger("vm", "delete", "-f", f"cpu-{number}")
         folder = raw.make()
         words = [raw.program, "--id", "bench", "--api-sock", "control.sock", "--log-path", "firecracker.log", "--level", "Info"]
         agent = subprocess.run([same_calls, "agent", folder, *words], stdout=subprocess.PIPE, text=True)
@@ -135,6 +138,8 @@ def measure_cpu(raw, options):
     for what, place in (("bangerd", 0), ("banger", 1)):
         own, same = (statistics.median(pair[place] for pair in pairs) / 1000 for pairs in (used, alone))
         print(f"| CPU of {what}; of the same calls alone; ratio | {own:.1f} ms; {same:.1f} ms; {own / same:.2f} |")
+    without = statistics.median(agent for agent, _ in copies_nothing) / 1000
+    print(f"| CPU of bangerd where the root disk is the broker's, and no image is copied | {without:.1f} ms |")
     own, same = (statistics.median(map(sum, pairs)) for pairs in (used, alone))
     print(f"| CPU of both together, ratio | {own / same:.2f} |", flush=True)
 
@@ -145,7 +150,7 @@ def row(what, times):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--programs", type=pathlib.Path, default=pathlib.Path("build/bench/bin"), help="where bench_* are")
+    parser.add_argument("--programs", type=pathlib.Path, default=pathlib.Path("build/release/bin"), help="where bench_* are")
     parser.add_argument("--image", default="debian")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--many", type=int, default=10, help="VMs at once; 0: not measured")

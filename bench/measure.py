@@ -14,8 +14,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
-from harness import bus, processes, wait  # noqa: E402
-from harness.home import TESTS_CACHE, Home  # noqa: E402
+from harness import bus, desktop, processes, wait  # noqa: E402
+from harness.home import PREFIX, TESTS_CACHE, Home  # noqa: E402
 from oci import measure_oci  # noqa: E402
 
 PROGRAMS = pathlib.Path(os.environ["BANGER_BENCH_PROGRAMS"])
@@ -213,6 +213,27 @@ def measure_list(home, table, count=1000):
     agent.close()
 
 
+def measure_desktop(home, table, count=100):
+    """In a home of its own: its VMs are folders that bangerd finds."""
+    own = Home("bench-desktop")
+    session = bus.SessionBus(own.runtime, own.env, services=PREFIX / "share" / "dbus-1" / "services")
+    own.env["DBUS_SESSION_BUS_ADDRESS"] = session.address
+    try:
+        desktop.describe_vms(own, [f"sandbox-{number}" for number in range(count)])
+        search = desktop.Search(session.address)
+        results = search.results("sandbox")  # which starts bangerd
+        calls = {"GetInitialResultSet": lambda: search.results("sandbox", "7"), "GetSubsearchResultSet": lambda: search.refined(results, "box", "9"),
+                 "GetResultMetas of 20": lambda: search.metas(*results), "Match": lambda: search.match("start sandbox")}
+        for name, call in calls.items():
+            times = milliseconds(call, 101)
+            table.add(f"{name} among {count} VMs, from Python", shown(times), "≤ 10 ms", statistics.median(times) <= 10)
+        search.close()
+        quiet(own, "daemon", "stop")
+    finally:
+        own.close()
+        session.close()
+
+
 def transfer_seconds(home, name, bytes_wanted):
     begin = time.perf_counter()
     done = subprocess.run(home.command("vm", "exec", name, "--", "head", "-c", str(bytes_wanted), "/dev/zero"), env=home.env,
@@ -310,9 +331,10 @@ def measure_together(home, table, count=10):
     pid = home.agent_pids()[0]
 
     def cost(start):
+        """Of the VMMs, of bangerd, of the command lines."""
         before, cli_before = processes.cpu_seconds(pid), children_cpu()
         vmms = start()
-        return sum(vmms) + processes.cpu_seconds(pid) - before + (children_cpu() - cli_before) / 1000
+        return sum(vmms), processes.cpu_seconds(pid) - before, (children_cpu() - cli_before) / 1000
 
     alone = []
     for name in names[:3]:
@@ -320,37 +342,117 @@ def measure_together(home, table, count=10):
         quiet(home, "vm", "stop", name)
     with ThreadPoolExecutor(count) as pool:
         together = cost(lambda: list(pool.map(lambda name: start_for_cpu(home, name), names)))
-    ratio = together / (count * statistics.median(alone))
-    table.add("CPU of one start, to guest-ready", f"{statistics.median(alone):.1f} s (of 3)")
+    one = statistics.median(map(sum, alone))
+    ratio = sum(together) / (count * one)
+    table.add("CPU of one start, to guest-ready", f"{one:.1f} s (of 3)")
+    for place, whose in enumerate(("the VMMs", "bangerd", "banger")):
+        single = statistics.median(cost[place] for cost in alone)
+        table.add(f"of which {whose}: one; {count} at once", f"{single:.2f} s; {together[place]:.2f} s")
     table.add(f"CPU of {count} at once / {count} times one", f"{ratio:.2f}", "≤ 1.3", ratio <= 1.3)
     return names
 
 
-def measure_stats(home, table, seconds=30):
-    """On the VMs of `together`, idle by now; ten of them, so the cost for 100 is counted from the difference to none."""
+def measure_together_by_hand(home, table, names):
+    """The same VMMs on the same disks, to ready, without banger: what of `together` is the emulator's and the cores'. CPU of all children."""
+    from concurrent.futures import ThreadPoolExecutor
+    words = {name: vmm_of(home, name) for name in names}
+    quiet(home, "vm", "stop", *names)
+
+    def boot(name):
+        command, folder = words[name]
+        done = subprocess.run([str(PROGRAMS / "bench_hand_boot"), "qemu", str(folder), *command], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+
+    def cost(run):
+        before = children_cpu()
+        run()
+        return (children_cpu() - before) / 1000
+
+    alone = statistics.median(cost(lambda: boot(name)) for name in names[:3])  # noqa: B023: called at once
+    with ThreadPoolExecutor(len(names)) as pool:
+        together = cost(lambda: list(pool.map(boot, names)))
+    table.add(f"the VMMs by hand: CPU of {len(names)} at once / {len(names)} times one", f"{together / (len(names) * alone):.2f}")
+
+
+def measure_stats(home, table, seconds=90):
+    """On the VMs of `together`, idle by now; ten of them, so the cost for 100 is counted from the difference to none. What bangerd does while nobody
+    watches is taken off: it is there for VMs that run, and not for who looks at them."""
     names = measure_together(home, table)
-    time.sleep(10)  # until they are idle
+    measure_together_by_hand(home, table, names)
+    quiet(home, "vm", "start", *names)
+    time.sleep(60)  # a guest goes on booting after it is ready
     pid = home.agent_pids()[0]
 
-    def share(*words):
+    def share(*pids):
+        before = [processes.cpu_seconds(each) for each in pids]
+        time.sleep(seconds)
+        return [(processes.cpu_seconds(each) - early) / seconds * 100 for each, early in zip(pids, before)]
+
+    def watched(*words):
         watch = home.start("vm", "stats", "--watch", *words)
         time.sleep(3)
-        before = processes.cpu_seconds(pid) + processes.cpu_seconds(watch.pid)
-        time.sleep(seconds)
-        spent = processes.cpu_seconds(pid) + processes.cpu_seconds(watch.pid) - before
+        shares = share(pid, watch.pid)
         watch.kill()
         watch.communicate()
-        return spent / seconds * 100
+        return shares
 
-    one, all_of_them = share(names[0]), share(*names)
-    hundred = one + (all_of_them - one) / (len(names) - 1) * 99
-    table.add(f"`vm stats --watch`, bangerd and banger, 1 VM; {len(names)} VMs", f"{one:.2f} %; {all_of_them:.2f} % of a core")
+    idle, = share(pid)
+    table.add(f"bangerd with {len(names)} VMs that run, nobody looks", f"{idle:.2f} % of a core")
+    one, all_of_them = watched(names[0]), watched(*names)
+    for number, shares in ((1, one), (len(names), all_of_them)):
+        table.add(f"`vm stats --watch`, {number} VM(s): bangerd; banger", f"{shares[0]:.2f} %; {shares[1]:.2f} % of a core")
+    a_vm = (sum(all_of_them) - sum(one)) / (len(names) - 1)
+    hundred = sum(one) - idle + a_vm * 99
     table.add("counted from these for 100 VMs", f"{hundred:.2f} %", "≤ 1 %", hundred <= 1)
     stops = []
     for name in names[:5]:
         stops += milliseconds(lambda: quiet(home, "vm", "stop", name), 1)  # noqa: B023: called at once
     table.add("`vm stop` of an idle guest, emulated", shown(sorted(stops)))
     quiet(home, "vm", "delete", "-f", *names)
+
+
+def cpu_of_tui(home, agent_pid, seconds, size, *keys):
+    """Of the TUI and of bangerd, in percent of a core."""
+    from harness.terminal import Terminal
+    terminal = Terminal(home, home.command("tui"), size=size)
+    try:
+        terminal.sees("VMs")
+        terminal.keys(*keys)
+        time.sleep(5)  # until lists and first numbers have come
+        pid = terminal.pid()
+        before = [processes.cpu_seconds(pid), processes.cpu_seconds(agent_pid)]
+        time.sleep(seconds)
+        after = [processes.cpu_seconds(pid), processes.cpu_seconds(agent_pid)]
+    finally:
+        terminal.close()
+    return [(late - early) / seconds * 100 for early, late in zip(before, after)]
+
+
+def measure_tui(home, table, count=100, seconds=60):
+    """100 VMs defined, none of which runs; then one that plays bangerd with 100 that run and are all on the screen, as no machine here runs so many."""
+    from harness.fake_agent import FakeAgent
+    tiny_image(home)
+    pid = restart_bangerd(home)
+    for number in range(count):
+        quiet(home, "vm", "create", "--no-start", "--image", "tiny", "--name", f"tui-{number:03}", "--disk-size", "64M")
+    ours, theirs = cpu_of_tui(home, pid, seconds, (80, 24), "Home")
+    table.add(f"`banger tui` idle, {count} VMs, none runs: its CPU; bangerd's", f"{ours:.2f} %; {theirs:.2f} % of a core", "≤ 1 %", ours + theirs <= 1)
+    quiet(home, "vm", "delete", "-f", *(f"tui-{number:03}" for number in range(count)))
+    session = bus.SessionBus(home.runtime, home.env)
+    home.env["BANGER_BUS_ADDRESS"] = session.address
+    fake = FakeAgent(session.address, home.env)
+    try:
+        fake.vms(count)
+        ours, _ = cpu_of_tui(home, fake.process.pid, seconds, (80, 24), "Home")
+        table.add(f"the same while {count} run, 24 rows: its CPU", f"{ours:.2f} % of a core", "≤ 1 %", ours <= 1)
+        ours, _ = cpu_of_tui(home, fake.process.pid, seconds, (200, count + 10), "Home")
+        table.add(f"all {count} on the screen, {count + 10} rows", f"{ours:.2f} % of a core", "≤ 1 %", ours <= 1)
+        calls = fake.calls()
+        table.add("samples asked for in these two", f"{calls['Stats']} calls, {calls['stats_ids']} VMs")
+    finally:
+        del home.env["BANGER_BUS_ADDRESS"]
+        fake.close()
+        session.close()
 
 
 def measure_dns(_, table):
@@ -475,7 +577,7 @@ def measure_images(home, table):
 
 
 MEASUREMENTS = {"boot": measure_boot, "exec": measure_exec, "list": measure_list, "streams": measure_streams, "copy": measure_copy, "workspace": measure_workspace, "oci": measure_oci, "images": measure_images,
-                "stats": measure_stats, "dns": measure_dns, "wire": measure_wire}
+                "stats": measure_stats, "desktop": measure_desktop, "tui": measure_tui, "dns": measure_dns, "wire": measure_wire}
 
 
 def conditions():

@@ -184,11 +184,11 @@ void client(const std::string& name, const std::string& image)
     const auto bus = bus::open_session_bus();
     const auto daemon =
         sdbus::createProxy(*bus, bus::ServiceName{"org.freedesktop.DBus"}, sdbus::ObjectPath{"/org/freedesktop/DBus"});
-    bool owned = false;
-    daemon->callMethod("NameHasOwner")
+    std::string owner;
+    daemon->callMethod("GetNameOwner")
         .onInterface("org.freedesktop.DBus")
         .withArguments(std::string{agent_name})
-        .storeResultsTo(owned);
+        .storeResultsTo(owner);
     const auto manager =
         sdbus::createProxy(*bus, bus::ServiceName{agent_name}, sdbus::ObjectPath{"/dev/banger/Agent1"});
     constexpr std::uint64_t size = 1ULL << 30U;
