@@ -5,9 +5,9 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import select
 import signal
-
-from . import wait
+import time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,20 +68,33 @@ def below_folder(folder):
     return found
 
 
+def command_line(process):
+    """Its words with spaces between them; empty when it is gone."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+    return ""
+
+
 def find(pid):
     return _read(pid)
 
 
 def end(found, seconds=10):
-    """SIGKILL, and waits until they are gone."""
-    found = set(found)
-    for process in found:
-        if process.alive():
-            try:
-                os.kill(process.pid, signal.SIGKILL)
-            except OSError:
-                pass
-    wait.until(lambda: not any(process.alive() for process in found), seconds, "killed processes go away")
+    """SIGKILL, and waits until they are gone with all their threads: the first one is a zombie while another still writes and holds the files and locks."""
+    with contextlib.ExitStack() as opened:
+        ended = []
+        for process in set(found):
+            with contextlib.suppress(ProcessLookupError):
+                ended.append(os.pidfd_open(process.pid))
+                opened.callback(os.close, ended[-1])
+                if process.alive():
+                    signal.pidfd_send_signal(ended[-1], signal.SIGKILL)
+                else:
+                    ended.pop()  # another by now, or a zombie that nobody has waited for
+        deadline = time.monotonic() + seconds
+        for fd in ended:
+            left = max(0.0, deadline - time.monotonic())
+            assert select.select([fd], [], [], left)[0], "killed processes go away"
 
 
 def cpu_seconds(pid):
