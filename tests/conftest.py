@@ -18,17 +18,34 @@ def pytest_configure(config):
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
-    config.addinivalue_line("markers", "together: all tests with this are in one share, as they share something of the user's")
+    config.addinivalue_line("markers", "together: all tests with this are run by one process, as they share something of the user's")
+    if "BANGER_TEST_CLAIMS" in os.environ:
+        config.pluginmanager.register(Claims(os.environ["BANGER_TEST_CLAIMS"]))
     config.addinivalue_line("markers", "limit(seconds): the longest that this test may take, its fixtures included")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config, items):
-    """BANGER_TEST_SHARE=2/3: of three processes, what the second one runs."""
-    share, shares = map(int, os.environ.get("BANGER_TEST_SHARE", "1/1").split("/"))
-    places = [1 if item.get_closest_marker("together") else number % shares + 1 for number, item in enumerate(items)]
-    config.hook.pytest_deselected(items=[item for item, place in zip(items, places) if place != share])
-    items[:] = [item for item, place in zip(items, places) if place == share]
+class Claims:
+    """Of several processes that run the same tests: whoever comes to a module first has all of it, so that what its tests share is made
+    once, and nobody is idle while there is another. `folder`: the processes' own, empty at first."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.mine = {}
+
+    def has(self, name):
+        if name not in self.mine:
+            try:
+                os.close(os.open(os.path.join(self.folder, name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                self.mine[name] = True
+            except FileExistsError:
+                self.mine[name] = False
+        return self.mine[name]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        """Others' tests are passed over without a word: True ends the hook."""
+        together = item.get_closest_marker("together")
+        return None if self.has("together" if together else item.module.__name__) else True
 
 
 class TooLong(Exception):

@@ -97,6 +97,34 @@ def test_there_must_be_something_to_package(world):
     assert not (world.root / "dist").exists()
 
 
+def test_a_kernel_with_an_initrd_of_the_user_s_goes_into_no_bundle(world):
+    bundle.put_image(world)
+    digest = bundle.put_kernel(world)
+    (world.cache / "banger" / "kernels" / digest / "first.cpio").write_bytes(b"070701 the user's")
+    done = world.banger("runtime", "package")
+    assert done.returncode == 2 and "was imported with an initrd" in done.stderr and "--kernel" in done.stderr
+    assert not (world.root / "dist").exists()
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(world):
+    bundle.put_image(world)
+    bundle.put_kernel(world)
+    page = world.root / "project" / ".next" / "page"
+    page.parent.mkdir(parents=True)
+    page.write_text("the user's")
+    for output in ("project", "project/"):
+        done = world.banger("runtime", "package", "--output", output)
+        assert done.returncode == 2 and "has other things in it" in done.stderr, done.stderr
+    assert page.read_text() == "the user's" and [path.name for path in page.parent.parent.iterdir()] == [".next"]
+
+
+def test_an_image_keeps_a_name_of_the_user_s_when_a_bundle_has_the_same(world, made):
+    own = bundle.put_image(world, name="mine")  # byte for byte the bundle's
+    assert own == made[2]
+    fetch(world, made[0], made[1], check=True)
+    assert names(world, "image") == {"mine": own} and names(world, "kernel") == {"debian": made[3]}
+
+
 @pytest.mark.parametrize("kind", ["relative", "absolute", "file", "http"])
 def test_a_bundle_is_fetched_and_taken_into_use(world, made, server, kind):
     archive, sha256, image, kernel = made

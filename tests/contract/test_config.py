@@ -80,6 +80,31 @@ def test_other_folders_than_bangerd_s_are_an_error_that_names_the_mend(activated
     activated.banger("vm", "list", check=True)
 
 
+def test_a_listing_is_one_call_and_only_news_of_the_environment_are_told(cli):
+    def calls(**environment):
+        return bus.calls_until(cli.agent_address(), "ListVms", lambda: cli.banger("vm", "list", check=True, env=environment))
+
+    cli.banger("vm", "list", check=True)
+    assert calls() == ["ListVms"]
+    assert calls(BANGER_VCPU="2") == ["ListVms"], "a request's own"
+    assert calls(BANGER_RUNTIME_DIR="/a") == ["ShareEnvironment", "ListVms"]
+    assert calls(BANGER_RUNTIME_DIR="/a") == calls() == ["ListVms"], "bangerd has it by now"
+    announcement = cli.state / "banger" / "bangerd.json"
+    older = {key: value for key, value in json.loads(announcement.read_text()).items() if key in ("pid", "host", "address", "version")}
+    announcement.write_text(json.dumps(older))
+    assert calls() == ["ShareEnvironment", "ListVms"], "a bangerd of before says nothing of it"
+
+
+def test_an_announcement_of_another_bangerd_is_no_agreement(cli):
+    cli.banger("vm", "list", check=True)
+    announcement = cli.state / "banger" / "bangerd.json"
+    told = json.loads(announcement.read_text())
+    for key, value in (("name", ":1.99999"), ("pid", 2 ** 31 - 1), ("folders", told["folders"][:2])):
+        announcement.write_text(json.dumps({**told, key: value}))
+        calls = bus.calls_until(cli.agent_address(), "ListVms", lambda: cli.banger("vm", "list", check=True))
+        assert calls == ["ShareEnvironment", "ListVms"], key
+
+
 def test_a_wrong_variable_is_refused_by_name(cli):
     cli.banger("vm", "list", check=True)
     refused = cli.banger("vm", "list", env={"BANGER_AUTO_STOP_STALE_AFTER": "soon"})

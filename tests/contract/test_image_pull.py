@@ -128,6 +128,13 @@ def test_image_show_tells_what_the_image_says(pulling):
     assert "Type: directory" in debugfs(pulling, "image", "stat /srv/app")
 
 
+def test_what_the_bus_does_not_carry_hides_no_image(pulling):
+    """sd-bus refuses code points that are no characters, and one in an answer would cost all of it."""
+    simple().run_as(Env=["A=\uffff\ufdd0"], Cmd=["\U0001fffe"], User="a\ufffe").write(pulling.root / "image")
+    pulling.banger("image", "pull", f"oci:{pulling.root}/image", "--name", "odd", *SIZE, check=True)
+    assert shown(pulling, "odd")["environment"] == ["A=??????"] and "odd" in images(pulling)
+
+
 def test_from_a_real_registry_again_costs_nothing_and_a_change_costs_its_layer(pulling, registry):
     base = noise(300_000)
     first = simple(member("base", base)).add_layer([member("v", b"1")])
@@ -147,6 +154,15 @@ def test_from_a_real_registry_again_costs_nothing_and_a_change_costs_its_layer(p
     assert images(pulling)["app"]["size"] == 64 << 20, "as large as it was"
     assert debugfs(pulling, "app", "cat /v") == "2"
     assert len(registry.requests(f"GET /v2/team/app/blobs/{first.layers[0]['digest']}")) == before, "the layer below was there"
+
+
+def test_an_image_that_was_damaged_is_pulled_again(pulling, serve):
+    registry = serve(simple(member("a", b"whole")))
+    pulling.banger("image", "pull", registry.reference, *SIZE, check=True)
+    disk = pathlib.Path(shown(pulling, "app")["path"]) / "rootfs.ext4"
+    disk.unlink()
+    assert "is pulled" in pulling.banger("image", "pull", registry.reference, check=True).stdout
+    assert debugfs(pulling, "app", "cat /a") == "whole"
 
 
 def test_a_digest_in_the_reference_is_held_against_what_comes(pulling, serve):

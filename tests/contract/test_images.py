@@ -4,13 +4,15 @@
 import json
 import pathlib
 import shutil
+import socket
 import subprocess
 
 import dbus
 import pytest
 
-from harness import bus, wait
+from harness import bundle, bus, wait
 from harness.bus import error_of
+from harness.home import Home
 
 MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin")
 
@@ -62,6 +64,13 @@ def test_the_same_file_is_there_already_and_another_needs_force(agent, disk):
     second = register(agent, disk, name="mine", force=True)
     assert second["digest"] != first["digest"]
     assert list(images(agent)) == ["mine"], "the older one, which nobody uses, is gone"
+
+
+def test_the_same_content_under_a_second_name_is_refused_and_the_first_name_stays(agent, disk):
+    first = register(agent, disk, name="mine")
+    error, sentence = error_of(register, agent, disk, name="other")
+    assert error == "AlreadyExists" and "mine" in sentence
+    assert {name: row[1] for name, row in images(agent).items()} == {"mine": first["digest"]}
 
 
 @pytest.mark.parametrize("content, words", [
@@ -148,14 +157,13 @@ def test_what_a_killed_bangerd_left_half_made_goes_with_the_next_start(bangerd, 
     wait.until(lambda: not (folder / ".new-half").exists(), 10, "the draft is gone")
 
 
-def test_a_full_disk_leaves_nothing_of_an_image(agent, tmp_path):
-    """A file system larger than any here, with nothing in it but its own size: the copy is sparse and fits. One of data doesn't."""
+def test_a_sparse_file_costs_what_is_in_it(agent, tmp_path):
+    """Of 64 GiB some megabytes are written to. Full disks are in test_making_faults.py."""
     big = tmp_path / "big.ext4"
-    subprocess.run([MKE2FS, "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", big, "1T"], check=True)
-    if big.stat().st_blocks * 512 > 1 << 30:
-        pytest.skip("no sparse files here")
+    subprocess.run([MKE2FS, "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", big, "64G"], check=True)
+    assert big.stat().st_blocks * 512 < 64 << 20, "the file itself is sparse here"
     register(agent, big, name="big")
-    assert images(agent)["big"][3] < 1 << 30
+    assert images(agent)["big"][2] == 64 << 30 and images(agent)["big"][3] < 64 << 20
 
 
 @pytest.mark.parametrize("options", [
@@ -196,7 +204,7 @@ def test_modules_of_another_version_are_refused(agent, tmp_path):
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"base": "no-such"}, ["no-such", "banger image list"]), ({"base": "relative/x"}, ["relative/x"]),
+    ({"base": "no-such"}, ["no-such", "banger image list", "./no-such"]), ({"base": "relative/x"}, ["relative/x"]),
 ], ids=str)
 def test_a_base_that_is_not_there(agent, options, words):
     error, sentence = error_of(agent.manager.BuildImage, bus.typed(options))
@@ -222,6 +230,77 @@ def test_the_command_line_registers_lists_verifies_and_deletes(home, disk):
     home.banger("image", "rm", "mine", check=True)
     assert home.json("image", "list", "--json") == []
     home.banger("daemon", "stop")
+
+
+@pytest.mark.parametrize("words", [
+    ("kernel", "import", ""), ("kernel", "import", "--vmlinuz", ""), ("kernel", "import", "x", "--modules", ""), ("kernel", "import", "x", "--initrd", ""),
+    ("image", "build", "--base", ""), ("image", "build", "--customize", ""), ("image", "build", "--packages-file", ""), ("image", "register", "", "--name", "x"),
+], ids=" ".join)
+def test_a_path_that_is_empty_is_a_mistake_and_not_left_out(home, words):
+    """An unset variable of a script: without its kernel, `kernel import` would fetch the distribution's."""
+    done = home.banger(*words)
+    assert done.returncode == 2, done.stderr
+    assert not home.agent_pids(), "nobody was asked"
+
+
+def test_an_edit_whose_result_could_have_no_name_is_refused_before_anybody_types_in_it(home, disk, tmp_path):
+    home.banger("image", "register", disk, "--name", "mine", check=True)
+    shutil.copy(disk, tmp_path / "other.ext4")
+    with open(tmp_path / "other.ext4", "r+b") as file:
+        file.seek(40 << 20)
+        file.write(b"more")
+    home.banger("image", "register", tmp_path / "other.ext4", "--name", "other", check=True)
+    for name, code, word in (("other", 6, "exists already"), ("A B", 2, "is not a name"), ("../x", 2, "is not a name")):
+        done = home.banger("image", "edit", "mine", "--name", name, "--commit", "--", "true")
+        assert done.returncode == code and word in done.stderr, done.stderr
+    assert home.banger("image", "edit", "no-such", "--name", "x", "--commit", "--", "true").returncode == 3
+    home.banger("daemon", "stop")
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["keep", "leave"])
+def test_a_vm_whose_promotion_is_refused_is_kept_where_its_client_wants_that(home, bangerd, disk, keep):
+    """`image edit` ends with a refusal, and its VM would end with it; what somebody typed into that is nowhere else."""
+    bundle.put_kernel(home)
+    agent = bangerd.start()
+    register(agent, disk, name="mine")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        _, operation = agent.create_vm(name="edited", image="mine", disk_bytes=64 << 20, storage="file", start=False, remove_on_stop=True,
+                                       lease=dbus.types.UnixFd(theirs))
+        finish(agent, operation)
+        options = bus.typed({"name": "mine", "stop": True, "keep": keep})
+        error, sentence = error_of(lambda: finish(agent, agent.manager.PromoteVm("edited", options)))
+    assert error == "AlreadyExists" and "mine" in sentence
+    assert ("edited is kept: banger image promote edited --name NAME" in sentence) == keep
+    if keep:
+        description = next(home.vms_folder.glob("*/vm.json"))
+        assert not json.loads(description.read_text())["remove_on_stop"], "so it outlives its client, which is gone by now"
+    else:
+        wait.until(lambda: not agent.manager.ListVms({}), 20, "it goes with its client")
+
+
+def test_what_vms_of_another_state_folder_use_stays_in_the_cache_that_they_share(home, disk):
+    bundle.put_kernel(home)
+    home.banger("image", "register", disk, "--name", "mine", check=True)
+    home.banger("vm", "create", "--no-start", "--name", "first", "--image", "mine", "--storage", "file", "--disk-size", "64M", check=True)
+    digest = home.json("image", "list", "--json")[0]["digest"]
+    home.banger("daemon", "stop")
+    second = Home("second", cache=home.cache)
+    try:
+        done = second.banger("image", "delete", "mine")
+        assert done.returncode != 0 and str(home.state / "banger") in done.stderr, done.stderr
+        with open(disk, "r+b") as file:
+            file.seek(40 << 20)
+            file.write(b"more")
+        second.banger("image", "register", disk, "--name", "mine", "--force", check=True)
+        second.banger("daemon", "stop")
+        assert (home.cache / "banger" / "images" / digest / "rootfs.ext4").exists(), "it lost its name, and not its user"
+        home.banger("vm", "delete", "-f", "first", check=True)
+        wait.until(lambda: not (home.cache / "banger" / "images" / digest).exists(), 20, "it goes with its last user")
+    finally:
+        second.banger("daemon", "stop")
+        second.close()
+        home.banger("daemon", "stop")
 
 
 def test_default_rootfs_is_the_default_image(home, disk):

@@ -2,6 +2,7 @@
 """How bangerd starts, ends, and takes what it finds on disk."""
 
 import os
+import resource
 import signal
 import sqlite3
 import time
@@ -98,6 +99,17 @@ def test_it_leaves_the_folder_that_it_was_started_in(bangerd):
     """`python3 -m pip` would run a pip.py that lies there."""
     bangerd.start()
     assert os.readlink(f"/proc/{bangerd.process.pid}/cwd") == "/"
+
+
+def test_it_may_have_more_open_files_than_a_usual_shell_allows(bangerd):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, before[1]), before[1]))
+    try:
+        bangerd.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    soft, _ = resource.prlimit(bangerd.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == min(16384, before[1])
 
 
 def test_two_buses_one_state_folder_are_one(bangerd, home):

@@ -146,6 +146,7 @@ public:
     Task<GuestCopyEnds> copy_out(Bytes path) override;
     Task<nlohmann::json> query(std::string what, Bytes argument) override;
     void tell_names(std::vector<HostName> now) override { names = std::move(now); }
+    void tell_time() override { ++times_told; }
     std::chrono::steady_clock::time_point last_use() const noexcept override { return used; }
     Task<void> shut_down(std::chrono::milliseconds limit) override;
 
@@ -157,6 +158,7 @@ public:
     const std::filesystem::path& folder() const noexcept { return folder_; }
     const GuestSettings& settings() const noexcept { return settings_; }
     std::vector<HostName> names{};                     ///< that it was told last
+    int times_told{0};                                 ///< what time it is
     std::vector<std::string> joined{};                 ///< "HOST:PORT" of each connection that was led in
     std::function<Task<nlohmann::json>()> statistics;  ///< how it answers `stats`
 

@@ -46,10 +46,32 @@ class SessionBus:
         self.process.stdout.close()
 
 
+def calls_until(address, last, run):
+    """Members of bangerd's own interfaces that are called while run() runs, in order, up to the first call of `last`."""
+    monitor = subprocess.Popen(["timeout", "60", "stdbuf", "-oL", "dbus-monitor", "--address", address, f"type=method_call,destination={NAME}"],
+                               stdout=subprocess.PIPE, text=True)
+    calls = []
+    try:
+        for line in monitor.stdout:
+            if "member=NameLost" in line:  # what the bus takes from who becomes a monitor
+                break
+        run()
+        for line in monitor.stdout:
+            if f"interface={NAME}." in line:
+                calls.append(line.split("member=")[1].split()[0])
+                if calls[-1] == last:
+                    break
+    finally:
+        monitor.terminate()
+        monitor.communicate()
+    return calls
+
+
 class Agent:
     """A client's connection to bangerd. Calls give what dbus-python gives; failures are dbus.DBusException."""
 
     def __init__(self, address):
+        self.address = address
         self.bus = dbus.bus.BusConnection(address)
 
     def has_owner(self):
@@ -81,7 +103,7 @@ class Agent:
 
 KEY_TYPES = {"vcpus": dbus.UInt32, "memory_mib": dbus.UInt32, "disk_bytes": dbus.UInt64, "ready_timeout_s": dbus.UInt32,
              "size_bytes": dbus.UInt64, "allow_host_loopback": dbus.Boolean, "start": dbus.Boolean, "remove_on_stop": dbus.Boolean,
-             "dry_run": dbus.Boolean, "force": dbus.Boolean, "docker": dbus.Boolean, "stop": dbus.Boolean, "work_disk": dbus.Boolean}
+             "dry_run": dbus.Boolean, "force": dbus.Boolean, "docker": dbus.Boolean, "stop": dbus.Boolean, "work_disk": dbus.Boolean, "keep": dbus.Boolean}
 
 
 def typed(options):

@@ -6,13 +6,14 @@ import xml.etree.ElementTree as ElementTree
 from .home import STAGE
 
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+ASYNC = "org.freedesktop.DBus.Method.Async"  # for sdbus-c++'s generator alone; it isn't exported
 
 
-def _annotation(element, name, default):
-    for annotation in element.findall("annotation"):
-        if annotation.get("name") == name:
-            return annotation.get("value")
-    return default
+def _annotations(element):
+    found = {annotation.get("name"): annotation.get("value") for annotation in element.findall("annotation") if annotation.get("name") != ASYNC}
+    if element.tag == "property":
+        found.setdefault(EMITS, "true")
+    return found
 
 
 def _members(interface):
@@ -20,9 +21,10 @@ def _members(interface):
     for element in interface:
         if element.tag in ("method", "signal"):
             default = "in" if element.tag == "method" else "out"
-            members[element.get("name")] = (element.tag, [(arg.get("type"), arg.get("direction", default)) for arg in element.findall("arg")])
+            arguments = [(arg.get("type"), arg.get("direction", default), arg.get("name")) for arg in element.findall("arg")]
+            members[element.get("name")] = (element.tag, arguments, _annotations(element))
         elif element.tag == "property":
-            members[element.get("name")] = ("property", element.get("type"), element.get("access"), _annotation(element, EMITS, "true"))
+            members[element.get("name")] = ("property", element.get("type"), element.get("access"), _annotations(element))
     return members
 
 

@@ -23,6 +23,21 @@ libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 os.execvp(command[0], command)
 """
 
+# As above. A bind of it, with the flags that it has, which may not be fewer in here.
+MOUNT_READ_ONLY = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+folder, *command = sys.argv[1:]
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_NOATIME, MS_BIND, MS_RELATIME = 1, 2, 4, 8, 32, 1024, 4096, 1 << 21
+has = os.statvfs(folder).f_flag
+flags = MS_RDONLY | MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | has & (MS_NOEXEC | MS_NOATIME) | (MS_RELATIME if has & 4096 else 0)
+if libc.mount(folder.encode(), folder.encode(), None, MS_BIND, None) != 0 or libc.mount(None, folder.encode(), None, flags, None) != 0:
+    sys.exit("mount: " + os.strerror(ctypes.get_errno()))
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+os.execvp(command[0], command)
+"""
+
 
 def require():
     tried = subprocess.run([*UNSHARE, "--net", "--mount", "true"], capture_output=True, text=True)
@@ -34,6 +49,12 @@ def with_small_folder(folder, size, command):
     """`command`, to be run where `folder` is an empty file system of `size` (tmpfs's grammar). Its processes share it; it goes with them."""
     require()
     return [*UNSHARE, "--mount", sys.executable, "-B", "-c", MOUNT_TMPFS, str(folder), size, *map(str, command)]
+
+
+def with_read_only_folder(folder, command):
+    """`command`, to be run where nothing in `folder` can be written."""
+    require()
+    return [*UNSHARE, "--mount", sys.executable, "-B", "-c", MOUNT_READ_ONLY, str(folder), *map(str, command)]
 
 
 class NetworkLab:

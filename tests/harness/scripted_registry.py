@@ -120,7 +120,7 @@ class ScriptedRegistry:
         self.send(handler, content[:-1] + bytes([content[-1] ^ 1]), MANIFEST if b"schemaVersion" in content else "application/octet-stream")
 
     def missing(self, handler, _, what):
-        self.send(handler, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown \\u001b[31m"}]}', "application/json", 404)
+        self.send(handler, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown \\u001b[31m \\uffff"}]}', "application/json", 404)
 
     def forbidden(self, handler, _, what):
         handler.send_response(401)

@@ -8,6 +8,7 @@ import pytest
 
 from harness import bundle
 from harness.home import Home
+from harness.long import only_with_all
 
 from conftest import BOOT_SECONDS
 
@@ -41,6 +42,7 @@ def test_a_fetched_bundle_boots_a_vm_without_a_network(cache):
         user.close()
 
 
+@only_with_all("a minute of packing, as the other test does")
 def test_a_packed_disk_is_a_whole_file_system(cache):
     home = Home("packager", cache=cache)
     try:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every command that users of the original know, in its exact spelling: a test for each row of the table in man/banger.1's COMMANDS. What each does
-beyond that is in the files beside this one."""
+"""Every command that users of the original know, in its exact spelling. What each does beyond that is in the files beside this one."""
 
 import json
 import os
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.limit(300)
 
 SHOWN = {"name", "id", "state", "ready", "reason", "image", "image_digest", "kernel", "kernel_digest", "vcpus", "memory_mib", "disk_bytes", "disk_used_bytes",
          "root_used_bytes", "overlay_bytes", "disk_rate", "disk_iops", "network_rate", "vmm", "storage", "network", "nat", "warning", "address", "pid",
-         "created", "started", "directory", "remove_on_stop"}
+         "created", "started", "directory", "remove_on_stop", "autostart"}
 
 
 def completed(world, *words):
@@ -55,7 +54,7 @@ def test_vm_list_and_ps(world, shared_vm):
 
 
 def test_vm_show(world, shared_vm):
-    assert set(world.show(shared_vm)) == SHOWN, "what programs rely on, and man/banger.1 documents"
+    assert set(world.show(shared_vm)) == SHOWN, "what programs rely on, and banger-vm(1) documents"
 
 
 def test_vm_stats(world, shared_vm):

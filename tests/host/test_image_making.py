@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from harness import wait
+from harness.long import only_with_all
 
 pytestmark = pytest.mark.limit(900)
 
@@ -158,6 +159,7 @@ def test_an_edit_whose_terminal_is_lost_leaves_nothing(world, nothing_left):
     os.close(master)
 
 
+@only_with_all("a minute of packages")
 def test_docker_is_there_and_enabled(world, base):
     base.append("t-docker")
     world.banger("image", "build", "--name", "t-docker", "--base", "debian", "--docker", check=True, timeout=BUILD_SECONDS)

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from harness import processes, wait
+from harness.long import only_with_all
 
 pytestmark = pytest.mark.limit(400)
 
@@ -36,7 +37,8 @@ def test_restart_is_a_new_boot_of_the_same_disks(make_vm):
     assert vm.exec("cat /root/kept") == "x"
 
 
-@pytest.mark.parametrize("command", ["systemctl poweroff", "poweroff -f", "shutdown -h now"])
+@pytest.mark.parametrize("command", ["systemctl poweroff", *(pytest.param(other, marks=only_with_all("another word for it"))
+                                                            for other in ("poweroff -f", "shutdown -h now"))])
 def test_a_poweroff_inside_ends_in_stopped(make_vm, command):
     vm = make_vm()
     vm.exec(f"echo kept > /root/kept; sync; {command}", check=False)
@@ -45,7 +47,7 @@ def test_a_poweroff_inside_ends_in_stopped(make_vm, command):
     assert vm.exec("cat /root/kept") == "kept"
 
 
-@pytest.mark.parametrize("command", ["systemctl reboot", "reboot -f"])
+@pytest.mark.parametrize("command", ["systemctl reboot", pytest.param("reboot -f", marks=only_with_all("another word for it"))])
 def test_a_reboot_inside_comes_back(make_vm, command):
     vm = make_vm()
     before = vm.boot_id()

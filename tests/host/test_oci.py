@@ -8,7 +8,7 @@ import pytest
 from conftest import BOOT_SECONDS, BUILD_SECONDS
 from harness.oci import LAYER, Layout, Registry, member, small_tree
 
-pytestmark = [pytest.mark.limit(1500), pytest.mark.together]
+pytestmark = pytest.mark.limit(1500)
 
 ENTRY = b"""#!/bin/sh
 echo "entry:$*"
@@ -31,7 +31,7 @@ def registry(world):
 def small(world, registry):
     """Pulled under the name `small`."""
     layout = Layout().add_layer(small_tree())
-    layout.add_layer([member("bin/entry", ENTRY, mode=0o755), member("srv/run/", mode=0o755, owner=(33, 33))])
+    layout.add_layer([member("bin/entry", ENTRY, mode=0o755), member("srv/run/", mode=0o755, owner=(33, 33)), member("run/app/", mode=0o755, owner=(33, 33))])
     layout.run_as(Entrypoint=["entry"], Cmd=["from", "image"], Env=["PATH=/bin:/opt/none", "COLOUR=green"], User="app", WorkingDir="/srv/run",
                   StopSignal="SIGQUIT")
     reference = registry.push(layout.write(world.root / "small"), "team/small:1")
@@ -73,6 +73,7 @@ def test_exec_has_environment_user_and_folder_but_no_entrypoint(world, small_vm)
 
 def test_the_owners_of_the_layers_are_those_in_the_guest(small_vm):
     assert small_vm.exec("stat -c %u:%g /srv/run /bin/busybox").split("\n") == ["33:33", "0:0"]
+    assert small_vm.exec("stat -c '%u:%g %a' /run/app") == "33:33 755", "in our /run, too"
 
 
 def test_banger_guest_is_pid_1_and_does_what_an_init_does(world, small_vm):
@@ -88,6 +89,18 @@ def test_banger_guest_is_pid_1_and_does_what_an_init_does(world, small_vm):
     # An orphan ends as a child of PID 1, which takes it away.
     root("(sleep 0.2 & exit 0); sleep 1.5")
     assert root("grep -l '^State:.Z' /proc/[0-9]*/status | wc -l") == "0"
+
+
+def test_an_edit_is_root_s_whoever_the_image_s_programs_run_as(world, small, nothing_left):
+    world.banger("image", "edit", small, "--name", "small-edited", "--commit", "-q", "--network", "none", "--", "sh", "-c", "id -u > /uid", check=True, timeout=300)
+    try:
+        assert run(world, "--image", "small-edited", "--entrypoint", "cat", "--", "/uid").stdout == "0\n"
+        assert run(world, "--image", "small-edited", "-u", "12345", "--entrypoint", "id", "--", "-g").stdout == "0\n", "as docker has it"
+        row = world.json("image", "show", "small-edited", "--json")
+        row = row[0] if isinstance(row, list) else row
+        assert row["user"] == "app" and row["entrypoint"] == ["entry"], "what it says of itself goes on"
+    finally:
+        world.banger("image", "delete", "small-edited")
 
 
 def test_a_stop_begins_with_the_image_s_own_signal(world, small):

@@ -55,8 +55,8 @@ def workspace(world, shared_vm, guest, tree):
     """Runs `vm workspace`; the shared VM's /root/repo is this test's."""
     guest("rm -rf /root/repo")
 
-    def call(verb, *words, check=True, **options):
-        return world.banger("vm", "workspace", verb, *words, check=check, timeout=120, cwd=tree.folder, **options)
+    def call(verb, *words, check=True, timeout=120, **options):
+        return world.banger("vm", "workspace", verb, *words, check=check, timeout=timeout, cwd=tree.folder, **options)
     yield call
     guest("rm -rf /root/repo")
 
@@ -127,6 +127,12 @@ def test_run_with_a_path_starts_in_it_and_leaves_nothing(world, tree, nothing_le
     assert tree.git("for-each-ref", "refs/banger/") == ""
 
 
+def test_a_run_whose_command_can_not_start_leaves_nothing_either(world, tree, nothing_left):
+    done = world.banger("vm", "run", "--rm", "--memory", "256", "--disk-size", "1G", tree.folder, "--", "no-such-program", timeout=RUN_SECONDS)
+    assert done.returncode == 127, done.stderr
+    assert tree.git("for-each-ref", "refs/banger/") == ""
+
+
 def test_run_refuses_before_it_makes_a_vm(world, tree, tmp_path):
     before = set(world.vms())
     (tmp_path / "plain").mkdir()
@@ -140,7 +146,7 @@ def test_ten_thousand_files_go_in_and_out(workspace, guest, tree, shared_vm):
     for number in range(10_000):
         tree.write(f"many/{number // 100}/{number}", f"{number}\n")
     tree.commit()
-    workspace("prepare", shared_vm, ".")
+    workspace("prepare", shared_vm, ".", timeout=300)  # the guest's git is emulated
     assert guest("find /root/repo/many -type f | wc -l") == "10000"
     guest("echo changed > /root/repo/many/42/4242")
     patch = workspace("export", shared_vm).stdout
