@@ -125,7 +125,11 @@ class Workstation:
         told = b""
         while not told.endswith(b"\n"):
             self.wait_for(self.ready, seconds, "the workstation to be up")
-            told += self.ready.recv(4096)
+            block = self.ready.recv(4096)
+            if not block:
+                self.check_after_loss()
+                raise LabError("QEMU has closed the port on which the workstation says that it is up")
+            told += block
         return told.decode().split()[-1]
 
     def reboot(self):
@@ -160,6 +164,12 @@ class Workstation:
         if not alive or self.process.poll() is not None:
             code = self.process.wait()
             raise LabError(f"QEMU ended ({_in_words(code)}):\n{cache.tail(self.folder / 'qemu.log')}\n{self.console_tail()}")
+
+    def check_after_loss(self):
+        """As check(), for who has just lost a connection: QEMU's sockets close a moment before it is gone."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(2)
+        self.check()
 
     def hung(self, what):
         """The error for a workstation that doesn't go on. It is ended, as nothing more is to be had of it."""
@@ -197,10 +207,8 @@ class Workstation:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        if process.returncode == SSH_LOST:  # QEMU's sockets close a moment before it is gone
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(2)
-            self.check()
+        if process.returncode == SSH_LOST:
+            self.check_after_loss()
         if check and process.returncode != 0:
             raise LabError(f"in the workstation, `{command}` ended with code {process.returncode}: {(err or b'').decode(errors='replace').strip()}"
                            f"{(out or b'').decode(errors='replace')[-2000:]}")

@@ -45,6 +45,12 @@ def test_a_kernel_panic_is_seen_at_once_and_its_console_shown(clean):
     assert time.monotonic() - begin < 50
 
 
+def test_a_workstation_that_ends_before_it_is_up_is_waited_for_no_longer(clean):
+    clean.process.kill()
+    with pytest.raises(LabError, match="QEMU ended .by SIGKILL"):
+        clean.wait_until_up()
+
+
 def test_what_a_workstation_has_to_say_comes_back(clean, tmp_path):
     clean.run("sh -c 'kill -SEGV $$'", check=False)
     clean.run("n=0; until coredumpctl list sh || [ $((n += 1)) = 100 ]; do sleep 0.1; done; logger -t lab said")
