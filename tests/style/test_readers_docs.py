@@ -42,6 +42,12 @@ def test_each_test_that_another_one_names_exists():
     assert not sorted(f"{path}: {name}" for path, name in named if not (tree.ROOT / name).exists())
 
 
+def test_the_lab_s_test_in_ten_lines_is_one_that_runs():
+    example = re.search(r"(?s)\n```python\n(.+?)```\n", (tree.ROOT / "tests/lab/README.md").read_text()).group(1)
+    assert len(example.splitlines()) <= 10
+    assert any("\n\n\n" + example + "\n" in tree.text(path) for path in tree.all_files() if path.match("tests/lab/tests/test_*.py"))
+
+
 def test_the_newest_change_is_of_this_version():
     version = re.search(r"project\(banger VERSION (\S+)", (tree.ROOT / "CMakeLists.txt").read_text()).group(1)
     assert re.search(r"(?m)^## (\S+)", (tree.ROOT / "CHANGELOG.md").read_text()).group(1) == version
