@@ -11,6 +11,7 @@ import time
 
 from . import cache, results, snapshots
 from .errors import LabError
+from .workstation import SSH_LOST
 
 LAB = pathlib.Path(__file__).resolve().parents[1]
 REPO = LAB.parents[1]
@@ -61,10 +62,14 @@ def _pytest(workstation, words):
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         _show(workstation, process.stdout)
-        return process.wait(30)
+        code = process.wait(30)
     finally:
         process.kill()
         process.wait()
+    if code == SSH_LOST:
+        workstation.check_after_loss()
+        raise LabError(f"the connection to the tests was lost; the workstation's console ends with:\n{workstation.console_tail()}")
+    return code
 
 
 def _options(words):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lab.harness import accelerator, cache, debian_tree, guest_images, programs, results, snapshots, workstation
+from lab.harness import accelerator, cache, debian_tree, guest_images, programs, results, snapshots, test_run, workstation
 from lab.harness.errors import LabError
 
 pytestmark = pytest.mark.skipif(not os.environ.get("LAB_ALL"), reason="tests the lab itself: with scripts/test --all, or LAB_ALL=yes")
@@ -49,6 +49,14 @@ def test_a_workstation_that_ends_before_it_is_up_is_waited_for_no_longer(clean):
     clean.process.kill()
     with pytest.raises(LabError, match="QEMU ended .by SIGKILL"):
         clean.wait_until_up()
+
+
+@pytest.mark.parametrize("before, words", [("kill -KILL {}; ", "QEMU ended .by SIGKILL"), ("", "the connection to the tests was lost")], ids=["QEMU", "ssh"])
+def test_a_run_of_tests_that_loses_its_workstation_says_what_happened(clean, monkeypatch, before, words):
+    instead = ["sh", "-c", before.format(clean.process.pid) + f"exit {workstation.SSH_LOST}"]
+    with monkeypatch.context() as patch, pytest.raises(LabError, match=words):
+        patch.setattr(clean, "ssh_command", lambda: instead)
+        test_run._pytest(clean, "")
 
 
 def test_what_a_workstation_has_to_say_comes_back(clean, tmp_path):
