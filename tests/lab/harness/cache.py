@@ -21,7 +21,7 @@ import tempfile
 import time
 import uuid
 
-from .errors import LabError, disk_full, is_disk_full
+from .errors import LabError, disk_full, is_disk_full, says_disk_full
 
 KEEP_OF_A_KIND = 2  # for going back and forth between branches
 _used = {}  # the lock of each entry that this process uses, until it ends
@@ -131,7 +131,7 @@ def _make(place, make):
 
 def _says_disk_full(log_path):
     with contextlib.suppress(OSError):
-        return "No space left on device" in log_path.read_text(errors="replace")
+        return says_disk_full(log_path.read_text(errors="replace"))
     return False
 
 

@@ -2,6 +2,7 @@
 """The one error that the lab's front program shows as a sentence."""
 
 import errno
+import os
 
 
 class LabError(Exception):
@@ -10,6 +11,11 @@ class LabError(Exception):
 
 def is_disk_full(error):
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def says_disk_full(text):
+    """What a program has printed."""
+    return any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def disk_full(folder):

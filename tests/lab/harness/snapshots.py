@@ -66,7 +66,7 @@ class Snapshot:
         return Snapshot(place, key, self.base, self.constant)
 
     def _make(self, draft, log, work):
-        subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.folder / "memory", draft / "memory"], check=True)
+        subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.folder / "memory", draft / "memory"], check=True, stdout=log, stderr=log)
         with self._running(draft, self.disks(draft), memory=draft / "memory", shared=True) as workstation:
             work(workstation, log)
             _save(workstation, draft)

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from . import accelerator, cache
-from .errors import LabError, disk_full
+from .errors import LabError, disk_full, says_disk_full
 from .qmp import Qmp
 
 MEMORY = "4G"
@@ -51,6 +51,7 @@ class Workstation:
         self.folder = pathlib.Path(folder)
         self.base = base
         self.console = self.folder / "console.log"
+        self.shared = shared
         self._cleanup = contextlib.ExitStack()  # also of one that never is whole
         try:
             self._start(disks, memory, shared, incoming, durable)
@@ -118,7 +119,8 @@ class Workstation:
         event = self.qmp.wait_for(lambda event: event["event"] == "MIGRATION" and event["data"]["status"] in ("completed", "failed"), seconds,
                                   "the snapshot is whole")
         if event["data"]["status"] == "failed":
-            raise LabError(f"the snapshot failed:\n{cache.tail(self.folder / 'qemu.log')}")
+            said = cache.tail(self.folder / "qemu.log")
+            raise disk_full(self.folder) if says_disk_full(said) else LabError(f"the snapshot failed:\n{said}")
 
     def wait_until_up(self, seconds=BOOT_SECONDS):
         """Until multi-user.target of this boot is reached; gives the boot's id."""
@@ -163,6 +165,8 @@ class Workstation:
                 raise self.hung("the workstation's kernel panicked")
         if not alive or self.process.poll() is not None:
             code = self.process.wait()
+            if self.shared and code == -signal.SIGBUS:  # what a write to a file in memory comes to that has no room to grow
+                raise disk_full(self.folder)
             raise LabError(f"QEMU ended ({_in_words(code)}):\n{cache.tail(self.folder / 'qemu.log')}\n{self.console_tail()}")
 
     def check_after_loss(self):

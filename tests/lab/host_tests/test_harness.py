@@ -5,9 +5,11 @@ import os
 import pathlib
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -266,6 +268,39 @@ def test_a_disk_that_is_full_while_building_is_told_with_what_frees_it(own_cache
 
     with pytest.raises(LabError, match=r"the disk of .* is full: `tests/lab/lab destroy` frees"):
         cache.entry("thing", "1", make)
+
+
+@pytest.mark.parametrize("said", ["cp: error writing 'memory': No space left on device", "cp: error writing 'memory': Disk quota exceeded"])
+def test_a_disk_without_room_for_a_snapshot_s_memory_is_told(own_cache, tmp_path, monkeypatch, said):
+    (tmp_path / "cp").write_text(f'#!/bin/sh\necho "{said}" >&2\nexit 1\n')
+    (tmp_path / "cp").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(accelerator, "choose", lambda base: "tcg")
+    snapshot = snapshots.Snapshot(cache.folder(), "key", tmp_path, {})
+    with pytest.raises(LabError, match="is full: `tests/lab/lab destroy` frees"):
+        snapshot.with_more("thing", "1", None)
+    assert entries(own_cache) == []
+
+
+def test_memory_that_can_not_grow_on_the_disk_is_told(tmp_path):
+    """Without a workstation, as a real one would leave a core of four gigabytes."""
+    machine = workstation.Workstation.__new__(workstation.Workstation)
+    machine.folder, machine.console, machine.shared = tmp_path, tmp_path / "console.log", True
+    machine.qmp = types.SimpleNamespace(take_events=lambda: False, events=[])
+    machine.process = types.SimpleNamespace(wait=lambda: -signal.SIGBUS)
+    with pytest.raises(LabError, match="is full: `tests/lab/lab destroy` frees"):
+        machine.check()
+    machine.shared = False
+    with pytest.raises(LabError, match="QEMU ended .by SIGBUS"):
+        machine.check()
+
+
+def test_a_disk_without_room_for_a_run_is_told(tmp_path):
+    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    command = f"mount -t tmpfs -o nr_inodes=1 tmpfs {tmp_path} && XDG_CACHE_HOME={tmp_path} exec {LAB} --clean run true"
+    done = subprocess.run([*unshare, "sh", "-c", command], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert done.returncode == 3
+    assert re.fullmatch(r"lab: the disk of \S+ is full: .*", done.stderr.strip()), done.stderr
 
 
 def test_a_disk_that_gets_full_under_a_running_workstation_is_told(suite):
