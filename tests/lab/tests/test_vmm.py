@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMMs with real nested KVM, and what is said where KVM may not be used."""
 
+import json
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -30,6 +32,11 @@ def test_firecracker_runs_as_alice_in_a_unit_of_her_manager_and_speaks_vsock(ali
     for thread in pathlib.Path(f"/proc/{shown['pid']}/task").iterdir():
         status = (thread / "status").read_text()
         assert "Seccomp:\t2" in status and "CapEff:\t0000000000000000" in status, status
+        filters = int(re.search(r"(?m)^Seccomp_filters:\t(\d+)$", status).group(1))
+        assert filters >= 2, f"banger-confine's and Firecracker's own: {status}"
+    folder = alice.state / "vms" / shown["id"]
+    assert (folder / "firecracker.log").read_text(), "it tells of its start"
+    assert "vsock" in json.loads((folder / "firecracker.metrics").read_text().splitlines()[0]), "one line at its start, then one a minute"
     assert "banger.channel=vsock:" in alice.exec(vm, "cat /proc/cmdline")
     assert alice.exec(vm, "ls /sys/class/virtio-ports 2>/dev/null") == "", "there is no other channel"
 
