@@ -55,11 +55,16 @@ def put_tests(workstation, build):
     workstation.run(f"mkdir -p {PLACE} {results.PLACE} && tar -C {PLACE} -xf -", input=tar)
 
 
-def _pytest(workstation, words):
+def start_pytest(workstation, words):
+    """pytest inside, as a process of ssh's whose output is its own."""
     command = ["/usr/bin/python3", "-B", "-u", "-m", "pytest", *_options(words), f"--junitxml={results.PLACE}/lab.xml", "tests/lab/tests"]
     settings = [f"{name}={os.environ[name]}" for name in ("LAB_ALL", "LAB_EVERY_STEP", "LAB_SEED") if name in os.environ]
-    process = subprocess.Popen([*workstation.ssh_command(), f"cd {PLACE} && exec {shlex.join(['env', *settings, *command])} 2>&1"],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return subprocess.Popen([*workstation.ssh_command(), f"cd {PLACE} && exec {shlex.join(['env', *settings, *command])} 2>&1"],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
+def _pytest(workstation, words):
+    process = start_pytest(workstation, words)
     try:
         _show(workstation, process.stdout)
         code = process.wait(30)
