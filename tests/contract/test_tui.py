@@ -513,6 +513,15 @@ def test_the_terminal_is_as_before_however_it_ends(home, terminals, tmp_path, ho
     home.banger("daemon", "stop")
 
 
+def test_what_is_typed_behind_a_quit_is_done_no_more(world, terminals):
+    make_vm(world, "web")
+    tui = terminals(Tui)
+    tui.sees("it has no log yet")
+    tui.type("qdy")  # as a paste or a slow terminal brings them: all at once
+    assert tui.ended() == 0
+    assert world.vms()["web"]["state"] == "stopped"
+
+
 def test_a_terminal_that_is_closed_ends_it(home, terminals):
     tui = terminals(Tui)
     tui.sees("n makes one", 30)
