@@ -406,6 +406,14 @@ def test_a_bangerd_that_hangs_blocks_no_key(world, terminals):
         os.kill(pid, signal.SIGCONT)
 
 
+def test_a_listing_that_fails_is_asked_for_again(fake, terminals):
+    fake.add("web", state="stopped")
+    fake.refuse_listings(1)
+    tui = terminals(Tui)
+    tui.sees("web")
+    assert fake.calls()["ListVms"] == 2
+
+
 @pytest.mark.limit(240)
 def test_a_flood_of_a_thousand_vms_blocks_no_key(fake, terminals):
     fake.vms(1000)

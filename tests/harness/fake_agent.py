@@ -36,6 +36,10 @@ class FakeAgent:
         """Each VM changes its state so often, as fast as the bus takes it; ends with all of them as they were."""
         self.tell(do="flood", rounds=rounds)
 
+    def refuse_listings(self, count):
+        """So many of the next ones."""
+        self.tell(do="refuse", count=count)
+
     def log(self, path):
         self.tell(do="log", path=str(path))
 
@@ -62,6 +66,7 @@ def serve(address):
     counts = {"Stats": 0, "ListVms": 0, "stats_ids": 0, "most_stats_ids": 0}
     log = {"path": os.devnull}
     samples = {"count": 0}
+    refused = {"ListVms": 0}
     forwards = {}  # (address, port) -> port of the guest; of all VMs alike
 
     def emit(path, interface, name, signature, *arguments):
@@ -94,6 +99,9 @@ def serve(address):
         @dbus.service.method(f"{NAME}.Manager", in_signature="a{ss}", out_signature="a(ssssuutsxssssbs)")
         def ListVms(self, filter):
             counts["ListVms"] += 1
+            if refused["ListVms"] > 0:
+                refused["ListVms"] -= 1
+                raise dbus.DBusException("it takes no call just now", name="dev.banger.Error.Unavailable")
             return dbus.Array([row(identity) for identity in vms], signature="(ssssuutsxssssbs)")
 
         @dbus.service.method(f"{NAME}.Manager", in_signature="as", out_signature="a(sssa{st})")
@@ -188,6 +196,8 @@ def serve(address):
             changed(identity)
         elif command["do"] == "flood":
             flood(command["rounds"])
+        elif command["do"] == "refuse":
+            refused["ListVms"] = command["count"]
         elif command["do"] == "log":
             log["path"] = command["path"]
         elif command["do"] == "calls":
