@@ -53,7 +53,8 @@ void Desktop::follow_vms()
                                  vm_news_.forget(*vm);
                                  notices_.withdraw(key_of_vm(vm->record.id.str()));
                              },
-                         .log = {}});
+                         .log = {},
+                         .little_room = [this](ByteSize free) { notices_.tell(news_of_little_room(free)); }});
 }
 
 void Desktop::follow_operations()
