@@ -312,6 +312,27 @@ def test_the_mouse_chooses(world, terminals):
     tui.sees("DIGEST")
 
 
+def test_the_wheel_goes_through_the_list(fake, terminals):
+    fake.vms(30, state="stopped")
+    tui = terminals(Tui)
+    tui.sees("vm-0000")
+    tui.wheel(4, 3, "61")
+    tui.keys("d")
+    tui.sees("delete vm-0003 ")
+    tui.keys("n")
+    tui.wheel(4, 3, "60")
+    tui.keys("d")
+    tui.sees("delete vm-0000 ")
+
+
+@pytest.mark.parametrize("options, is_taken", [((), "1"), (("--no-mouse",), "0")], ids=["taken", "left"])
+def test_the_mouse_is_left_to_the_terminal_where_that_is_asked_for(fake, terminals, options, is_taken):
+    fake.add("web", state="stopped")
+    tui = terminals(Tui, *options)
+    tui.sees("web")
+    assert tui.of_pane("mouse_any_flag") == is_taken
+
+
 # Sizes, colours, characters
 
 
@@ -342,6 +363,18 @@ def test_no_color_leaves_colours_out(fake, terminals):
     tui = terminals(Tui, env={"NO_COLOR": "1"})
     tui.sees("running")
     assert not coloured.search(tui.colours())
+
+
+def test_colours_can_be_read_on_light_and_on_dark(fake, terminals):
+    """Neither black, yellow nor white, and no background: that is the terminal's own."""
+    fake.add("a", state="stopped")  # the chosen one, which is reversed
+    for name in ("running", "starting", "failed"):
+        fake.add(f"is-{name}", state=name)
+    tui = terminals(Tui)
+    tui.sees("is-starting")
+    parameters = {word for words in re.findall(r"\x1b\[([\d;]*)m", tui.colours()) for word in words.split(";")}
+    assert {"31", "32", "35"} <= parameters, "the check sees colours"
+    assert not parameters & {"30", "33", "37", "38", *map(str, range(40, 49)), *map(str, range(90, 108))}
 
 
 def test_a_terminal_without_utf8_gets_ascii(fake, terminals, tmp_path):
