@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import bundle, bus, processes, wait
+from harness.contract import interface_of_xml
 from harness.fake_agent import FakeAgent
 from harness.terminal import Terminal, compare
 
@@ -284,6 +285,39 @@ def test_what_is_refused_says_why(fake, terminals):
     tui.sees_no_more("start web: ")
     fake.set_state("web", "failed")
     tui.sees("failed", 3)
+
+
+def test_a_key_makes_the_call_that_its_command_makes(fake, terminals):
+    fake.add("db", state="stopped")
+    fake.add("web")
+    fake.obey()
+    tui = terminals(Tui)
+    tui.sees("running")
+    expected = []
+    for keys, call in ((("s",), ["Start", "db", "u", [120]]), (("a",), ["Set", "db", "a{sv}", [{"nat": True}]]),
+                       (("d", "y"), ["Delete", "db", "b", [False]]), (("Down", "t"), ["Stop", "web", "u", [0]]),
+                       (("r",), ["Restart", "web", "u", [0]]), (("K", "y"), ["Kill", "web", "i", [9]]), (("d", "y"), ["Delete", "web", "b", [True]])):
+        tui.keys(*keys)
+        expected.append(call)
+        wait.until(lambda: len(fake.asked()) >= len(expected), 10, f"{call[0]} is called")
+    assert fake.asked() == expected
+    tui.sees("delete web: done")
+    vm = interface_of_xml(f"{bus.NAME}.Vm")
+    for member, _, signature, _ in expected:
+        assert signature == "".join(kind for kind, direction, _ in vm[member][1] if direction == "in"), member
+
+
+def test_an_image_is_verified_and_deleted(world, terminals):
+    tui = terminals(Tui)
+    tui.sees("n makes one")
+    tui.keys("2")
+    tui.sees("debian")
+    tui.keys("v")
+    tui.sees("verify image debian: done")
+    tui.keys("d")
+    tui.sees("delete the image debian?")
+    tui.keys("y")
+    tui.sees("no image yet")
 
 
 def test_it_filters_as_one_types(world, terminals):
