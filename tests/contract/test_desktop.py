@@ -318,7 +318,8 @@ def test_each_call_takes_less_than_10_ms_at_100_vms(make_desk):
     desk = make_desk([f"sandbox-{number}" for number in range(100)])
     results = desk.search.results("sandbox")
     calls = {"GetInitialResultSet": lambda: desk.search.results("sandbox", "7"), "GetSubsearchResultSet": lambda: desk.search.refined(results, "box"),
-             "GetResultMetas": lambda: desk.search.metas(*results), "Match": lambda: desk.search.match("start sandbox"), "Actions": desk.search.actions}
+             "GetResultMetas": lambda: desk.search.metas(*results), "Match": lambda: desk.search.match("start sandbox"), "Actions": desk.search.actions,
+             "Run": lambda: desk.search.run(results[0], "start"), "ActivateResult": lambda: desk.search.activate(results[1])}
     for name, call in calls.items():
         times = []
         for _ in range(21):
