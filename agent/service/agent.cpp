@@ -156,7 +156,17 @@ VmObserver Agent::relay()
                     });
                 },
             .log = [](const std::string& message,
-                      const VmPtr& vm) { json_log::write(json_log::Level::Warn, message, vm->name()); }};
+                      const VmPtr& vm) { json_log::write(json_log::Level::Warn, message, vm->name()); },
+            .little_room =
+                [this](ByteSize free) {
+                    json_log::write(json_log::Level::Warn,
+                                    "the disk that VMs are on is nearly full: " + free.to_string() + " are left");
+                    for (const auto* observer : {&observer_, &second_observer_}) {
+                        if (observer->little_room) {
+                            observer->little_room(free);
+                        }
+                    }
+                }};
 }
 
 Task<void> Agent::recover()

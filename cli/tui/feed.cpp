@@ -12,6 +12,7 @@ using Interfaces = std::map<std::string, VariantMap>;
 constexpr std::size_t few = 8;  // VMs that are asked for one by one
 constexpr EventLoop::Milliseconds soon{100};
 constexpr EventLoop::Milliseconds after_a_listing{400};
+constexpr EventLoop::Milliseconds after_a_failure{2000};
 constexpr std::size_t most_operations = 100;  // of those that are there at the start
 
 const auto vm_rule = std::string{"type='signal',sender='"} + agent_bus_name + "',path_namespace='" + agent_root + "'";
@@ -186,6 +187,7 @@ void Feed::ask_vms()
             lists_vms_ = false;
             if (problem) {
                 model_->say(problem->what(), Ink::Bad);
+                ask_again();
             } else {
                 std::vector<VmRow> rows;
                 rows.reserve(answer.size());
@@ -199,6 +201,16 @@ void Feed::ask_vms()
             refresh_soon(after_a_listing);
         },
         all);
+}
+
+/// All of it, as no signal would bring what was there before. Changes that come meanwhile are in it.
+void Feed::ask_again()
+{
+    refresh_ = loop_->after(after_a_failure, [this] {
+        refresh_.reset();
+        stale_.clear();
+        begin();
+    });
 }
 
 void Feed::ask_vm(const std::string& id)

@@ -48,6 +48,7 @@ private:
     void operation_changed(const std::string& path, const VariantMap& changed);
 
     void ask_vms();
+    void ask_again();
     void ask_vm(const std::string& id);
     void ask_operations();
     void ask_operation(const std::string& path);

@@ -16,9 +16,13 @@ int run_session(Session& session, std::unique_ptr<Agent> agent)
 {
     while (true) {
         std::unique_ptr<Stage> stage;
+        const bool has_agent = agent != nullptr;
         try {
             stage = std::make_unique<Stage>(session, std::move(agent));
         } catch (const Error& error) {  // the bus went before anything was asked of it
+            if (!has_agent) {
+                throw;  // it would fail for ever, and no key be read
+            }
             session.model.lost(error.what());
             continue;
         }

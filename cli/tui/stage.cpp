@@ -51,6 +51,7 @@ Stage::End Stage::run()
 
 void Stage::end(End end)
 {
+    has_ended_ = true;
     end_ = end;
     loop_.quit(0);
 }
@@ -75,7 +76,7 @@ void Stage::on_input(std::uint32_t events)
     }
     while (const auto event = session_->screen.take_input()) {
         on_event(*event);
-        if (session_->shell || session_->screen.is_aside()) {
+        if (has_ended_ || session_->shell || session_->screen.is_aside()) {
             return;  // what follows is the shell's
         }
     }

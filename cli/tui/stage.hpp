@@ -69,6 +69,7 @@ private:
 
     Session* session_;
     EventLoop loop_;
+    bool has_ended_{false};
     End end_{End::Lost};
     std::unique_ptr<Agent> agent_;
     std::optional<bus::LoopAttachment> attachment_;

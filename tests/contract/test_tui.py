@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import bundle, bus, processes, wait
+from harness.contract import interface_of_xml
 from harness.fake_agent import FakeAgent
 from harness.terminal import Terminal, compare
 
@@ -286,6 +287,39 @@ def test_what_is_refused_says_why(fake, terminals):
     tui.sees("failed", 3)
 
 
+def test_a_key_makes_the_call_that_its_command_makes(fake, terminals):
+    fake.add("db", state="stopped")
+    fake.add("web")
+    fake.obey()
+    tui = terminals(Tui)
+    tui.sees("running")
+    expected = []
+    for keys, call in ((("s",), ["Start", "db", "u", [120]]), (("a",), ["Set", "db", "a{sv}", [{"nat": True}]]),
+                       (("d", "y"), ["Delete", "db", "b", [False]]), (("Down", "t"), ["Stop", "web", "u", [0]]),
+                       (("r",), ["Restart", "web", "u", [0]]), (("K", "y"), ["Kill", "web", "i", [9]]), (("d", "y"), ["Delete", "web", "b", [True]])):
+        tui.keys(*keys)
+        expected.append(call)
+        wait.until(lambda: len(fake.asked()) >= len(expected), 10, f"{call[0]} is called")
+    assert fake.asked() == expected
+    tui.sees("delete web: done")
+    vm = interface_of_xml(f"{bus.NAME}.Vm")
+    for member, _, signature, _ in expected:
+        assert signature == "".join(kind for kind, direction, _ in vm[member][1] if direction == "in"), member
+
+
+def test_an_image_is_verified_and_deleted(world, terminals):
+    tui = terminals(Tui)
+    tui.sees("n makes one")
+    tui.keys("2")
+    tui.sees("debian")
+    tui.keys("v")
+    tui.sees("verify image debian: done")
+    tui.keys("d")
+    tui.sees("delete the image debian?")
+    tui.keys("y")
+    tui.sees("no image yet")
+
+
 def test_it_filters_as_one_types(world, terminals):
     for name in ("amber-fox", "brave-owl", "calm-otter"):
         make_vm(world, name)
@@ -310,6 +344,27 @@ def test_the_mouse_chooses(world, terminals):
     tui.keys("n")
     tui.click(0, 12)
     tui.sees("DIGEST")
+
+
+def test_the_wheel_goes_through_the_list(fake, terminals):
+    fake.vms(30, state="stopped")
+    tui = terminals(Tui)
+    tui.sees("vm-0000")
+    tui.wheel(4, 3, "61")
+    tui.keys("d")
+    tui.sees("delete vm-0003 ")
+    tui.keys("n")
+    tui.wheel(4, 3, "60")
+    tui.keys("d")
+    tui.sees("delete vm-0000 ")
+
+
+@pytest.mark.parametrize("options, is_taken", [((), "1"), (("--no-mouse",), "0")], ids=["taken", "left"])
+def test_the_mouse_is_left_to_the_terminal_where_that_is_asked_for(fake, terminals, options, is_taken):
+    fake.add("web", state="stopped")
+    tui = terminals(Tui, *options)
+    tui.sees("web")
+    assert tui.of_pane("mouse_any_flag") == is_taken
 
 
 # Sizes, colours, characters
@@ -342,6 +397,18 @@ def test_no_color_leaves_colours_out(fake, terminals):
     tui = terminals(Tui, env={"NO_COLOR": "1"})
     tui.sees("running")
     assert not coloured.search(tui.colours())
+
+
+def test_colours_can_be_read_on_light_and_on_dark(fake, terminals):
+    """Neither black, yellow nor white, and no background: that is the terminal's own."""
+    fake.add("a", state="stopped")  # the chosen one, which is reversed
+    for name in ("running", "starting", "failed"):
+        fake.add(f"is-{name}", state=name)
+    tui = terminals(Tui)
+    tui.sees("is-starting")
+    parameters = {word for words in re.findall(r"\x1b\[([\d;]*)m", tui.colours()) for word in words.split(";")}
+    assert {"31", "32", "35"} <= parameters, "the check sees colours"
+    assert not parameters & {"30", "33", "37", "38", *map(str, range(40, 49)), *map(str, range(90, 108))}
 
 
 def test_a_terminal_without_utf8_gets_ascii(fake, terminals, tmp_path):
@@ -404,6 +471,14 @@ def test_a_bangerd_that_hangs_blocks_no_key(world, terminals):
         assert tui.ended(5) == 0
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_a_listing_that_fails_is_asked_for_again(fake, terminals):
+    fake.add("web", state="stopped")
+    fake.refuse_listings(1)
+    tui = terminals(Tui)
+    tui.sees("web")
+    assert fake.calls()["ListVms"] == 2
 
 
 @pytest.mark.limit(240)
@@ -511,6 +586,15 @@ def test_the_terminal_is_as_before_however_it_ends(home, terminals, tmp_path, ho
     assert terminal.of_pane("alternate_on") == "0" and terminal.of_pane("cursor_flag") == "1"
     assert terminal.of_pane("mouse_any_flag") == "0"
     home.banger("daemon", "stop")
+
+
+def test_what_is_typed_behind_a_quit_is_done_no_more(world, terminals):
+    make_vm(world, "web")
+    tui = terminals(Tui)
+    tui.sees("it has no log yet")
+    tui.type("qdy")  # as a paste or a slow terminal brings them: all at once
+    assert tui.ended() == 0
+    assert world.vms()["web"]["state"] == "stopped"
 
 
 def test_a_terminal_that_is_closed_ends_it(home, terminals):

@@ -112,7 +112,8 @@ VmObserver Bangerd::observer()
     return {.added = note,
             .changed = note,
             .removed = [this](const VmPtr& vm) { seen.push_back(vm->name() + " removed"); },
-            .log = [this](const std::string& message, const VmPtr& vm) { log.push_back(vm->name() + ": " + message); }};
+            .log = [this](const std::string& message, const VmPtr& vm) { log.push_back(vm->name() + ": " + message); },
+            .little_room = [this](ByteSize free) { little_room.push_back(free); }};
 }
 
 Task<std::vector<std::string>> Bangerd::keys()

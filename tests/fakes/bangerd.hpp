@@ -87,6 +87,7 @@ public:
     std::unique_ptr<VmManager> manager;
     std::vector<std::string> seen;  ///< "NAME STATE" for each change
     std::vector<std::string> log;
+    std::vector<ByteSize> little_room;  ///< that was told of
     std::vector<std::string> welcomed;  ///< guests that got what each new one gets
 
 private:

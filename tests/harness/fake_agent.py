@@ -36,6 +36,18 @@ class FakeAgent:
         """Each VM changes its state so often, as fast as the bus takes it; ends with all of them as they were."""
         self.tell(do="flood", rounds=rounds)
 
+    def refuse_listings(self, count):
+        """So many of the next ones."""
+        self.tell(do="refuse", count=count)
+
+    def obey(self):
+        """From now on it takes what is to be done to a VM, and does nothing."""
+        self.tell(do="obey")
+
+    def asked(self):
+        """[[member, name of the VM, signature, arguments]] of what it took."""
+        return self.tell(do="asked")["asked"]
+
     def log(self, path):
         self.tell(do="log", path=str(path))
 
@@ -62,6 +74,9 @@ def serve(address):
     counts = {"Stats": 0, "ListVms": 0, "stats_ids": 0, "most_stats_ids": 0}
     log = {"path": os.devnull}
     samples = {"count": 0}
+    refused = {"ListVms": 0}
+    asked = []
+    obeys = []
     forwards = {}  # (address, port) -> port of the guest; of all VMs alike
 
     def emit(path, interface, name, signature, *arguments):
@@ -90,10 +105,25 @@ def serve(address):
         emit(vm_path(identity), "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", f"{NAME}.Vm",
              dbus.Dictionary({"State": vms[identity][1], "Ready": dbus.Boolean(True)}, signature="sv"), dbus.Array(["Details"], signature="s"))
 
+    def plain(value):
+        if isinstance(value, dict):
+            return {str(key): plain(inner) for key, inner in value.items()}
+        return bool(value) if isinstance(value, dbus.Boolean) else int(value)
+
+    def take(message):
+        if not obeys:
+            raise dbus.DBusException("this fake does nothing to VMs", name="dev.banger.Error.Unavailable")
+        identity = message.get_path().rsplit("/", 1)[1]
+        asked.append([message.get_member(), vms[identity][0], str(message.get_signature()), [plain(value) for value in message.get_args_list()]])
+        return dbus.ObjectPath(f"{ROOT}/asked/{len(asked)}")
+
     class Manager(dbus.service.Object):
         @dbus.service.method(f"{NAME}.Manager", in_signature="a{ss}", out_signature="a(ssssuutsxssssbs)")
         def ListVms(self, filter):
             counts["ListVms"] += 1
+            if refused["ListVms"] > 0:
+                refused["ListVms"] -= 1
+                raise dbus.DBusException("it takes no call just now", name="dev.banger.Error.Unavailable")
             return dbus.Array([row(identity) for identity in vms], signature="(ssssuutsxssssbs)")
 
         @dbus.service.method(f"{NAME}.Manager", in_signature="as", out_signature="a(sssa{st})")
@@ -162,8 +192,37 @@ def serve(address):
         def Exec(self, argv, env, cwd, user, flags, rows, columns):
             raise dbus.DBusException("its guest's channel is down; that is what this fake always says", name="dev.banger.Error.Unavailable")
 
+        @dbus.service.method(f"{NAME}.Vm", in_signature="u", out_signature="o", message_keyword="message")
+        def Start(self, ready_timeout_s, message=None):
+            return take(message)
+
+        @dbus.service.method(f"{NAME}.Vm", in_signature="u", out_signature="o", message_keyword="message")
+        def Stop(self, timeout_ms, message=None):
+            return take(message)
+
+        @dbus.service.method(f"{NAME}.Vm", in_signature="u", out_signature="o", message_keyword="message")
+        def Restart(self, timeout_ms, message=None):
+            return take(message)
+
+        @dbus.service.method(f"{NAME}.Vm", in_signature="a{sv}", out_signature="o", message_keyword="message")
+        def Set(self, options, message=None):
+            return take(message)
+
+        @dbus.service.method(f"{NAME}.Vm", in_signature="i", out_signature="", message_keyword="message")
+        def Kill(self, signal, message=None):
+            take(message)
+
+        @dbus.service.method(f"{NAME}.Vm", in_signature="b", out_signature="o", message_keyword="message")
+        def Delete(self, force, message=None):
+            return take(message)
+
+    class Asked(dbus.service.FallbackObject):
+        @dbus.service.method(f"{NAME}.Operation", in_signature="", out_signature="a{sv}")
+        def Wait(self):
+            return dbus.Dictionary({}, signature="sv")
+
     manager = Manager(connection, ROOT)
-    fallback = Vms(connection, f"{ROOT}/vm")
+    fallbacks = Vms(connection, f"{ROOT}/vm"), Asked(connection, f"{ROOT}/asked")
 
     def add(names, state):
         for name in names:
@@ -188,6 +247,12 @@ def serve(address):
             changed(identity)
         elif command["do"] == "flood":
             flood(command["rounds"])
+        elif command["do"] == "refuse":
+            refused["ListVms"] = command["count"]
+        elif command["do"] == "obey":
+            obeys.append(True)
+        elif command["do"] == "asked":
+            return {"asked": asked}
         elif command["do"] == "log":
             log["path"] = command["path"]
         elif command["do"] == "calls":
@@ -208,7 +273,7 @@ def serve(address):
     GLib.io_add_watch(0, GLib.IO_IN | GLib.IO_HUP, on_line)
     print("ready", flush=True)
     loop.run()
-    del manager, fallback
+    del manager, fallbacks
 
 
 if __name__ == "__main__":

@@ -65,6 +65,10 @@ class Terminal:
         for button in ("20", "23"):
             self.tmux("send-keys", "-t", "t", "-H", "1b", "5b", "4d", button, f"{0x21 + column:x}", f"{0x21 + row:x}")
 
+    def wheel(self, row, column, button):
+        """Turned by a notch. `button`: "60" up, "61" down, as an xterm says it."""
+        self.tmux("send-keys", "-t", "t", "-H", "1b", "5b", "4d", button, f"{0x21 + column:x}", f"{0x21 + row:x}")
+
     def resize(self, columns, rows):
         self.tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Dependencies run one way: system -> ports <- core <- service <- main; cli -> the Agent1 proxy. Read from the #include lines."""
 
+import pathlib
 import re
 
 import pytest
@@ -57,6 +58,20 @@ def test_layer(files, forbidden, why):
         findings += [f"{path}:{number}: includes {name}" for number, name in tree.includes(path)
                      if re.match(forbidden, name) and "style: " not in raw[number]]
     assert not findings, why + "\n" + "\n".join(findings)
+
+
+WAITS = r"co_await|\bspawn\(|\brun_on\(|\bLane\b|\bsubmit\(|call_on_bus|std::filesystem|fstream|\bstore\b"
+
+
+def test_a_desktop_s_search_waits_for_nothing():
+    """Its calls are answered on the loop, from memory: what keeps them within 10 ms whatever else bangerd is at."""
+    def waits(file):
+        return [f"{file}:{number}" for number, line in tree.code_lines(pathlib.Path(file)) if re.search(WAITS, line)]
+
+    assert waits("agent/core/desktop/desk.cpp"), "the check sees what it looks for"
+    for file in ("agent/service/desktop/desktop_calls.hpp", "agent/service/desktop/search_provider_object.cpp",
+                 "agent/service/desktop/runner_object.cpp", "agent/core/desktop/vm_search.cpp"):
+        assert waits(file) == []
 
 
 def test_cli11_is_compiled_in_few_files():

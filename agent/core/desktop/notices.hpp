@@ -21,7 +21,7 @@ public:
     struct Hooks {
         std::function<bool()> wanted;  ///< by the settings as they are now
         std::function<Time()> now;
-        std::function<void(const std::string&)> log;  ///< of what nobody need know
+        std::function<void(const std::string&)> log;  ///< what is missing, once
     };
     /// After a daemon that could not show one. Each try may start one by the bus, so there are few.
     static constexpr std::chrono::seconds pause{60};

@@ -89,4 +89,13 @@ Notice VmNews::news_of_room(const Vm& vm, Room room)
     return notice_of(vm, "has little room left", warning_of(vm), NoticeAction::OpenShell);
 }
 
+Notice news_of_little_room(ByteSize free)
+{
+    return {.key = "host-disk",
+            .title = "The disk of this computer is nearly full",
+            .body = free.to_string() + " are left for all VMs; with nothing left they stand still.",
+            .about = "the disk of this computer",
+            .action = NoticeAction::OpenTui};
+}
+
 }  // namespace banger::agent

@@ -7,6 +7,7 @@
 
 #include "agent/core/desktop/notice.hpp"
 #include "agent/core/vm/vm.hpp"
+#include "common/size.hpp"
 
 namespace banger::agent {
 
@@ -33,5 +34,8 @@ private:
 
     std::map<std::string, Sight> seen_;  ///< by id
 };
+
+/// This host's own disk is nearly full, while VMs run whose disks grow there.
+Notice news_of_little_room(ByteSize free);
 
 }  // namespace banger::agent

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/core/vm/vm_manager.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "common/nearest.hpp"
@@ -304,8 +307,27 @@ void VmManager::housekeep()
             look_after(vm);
         }
     }
+    look_at_room();
     trim_logs();
     sandboxes_.housekeep();
+}
+
+/// Disks are sparse and grow without a word: who is told before the last of the room has gone can still make some.
+void VmManager::look_at_room()
+{
+    constexpr auto little = 1 * gib;
+    constexpr auto enough = 2 * gib;
+    const bool any_runs =
+        std::any_of(by_name_.begin(), by_name_.end(), [](const auto& row) { return row.second->running != nullptr; });
+    if (!any_runs) {
+        return;
+    }
+    const ByteSize free{ports_.disks.free_bytes(vms_folder_)};
+    if (free >= enough) {
+        has_little_room_ = false;
+    } else if (free < little && !std::exchange(has_little_room_, true) && observer_.little_room) {
+        observer_.little_room(free);
+    }
 }
 
 /// A guest whose VMM stopped it for want of space has lost nothing, and goes on once there is room.

@@ -129,12 +129,13 @@ public:
     /// The channel to a running guest. Throws WrongState.
     static GuestLink& link(const VmPtr& vm);
 
-    /// Called now and then: trims the logs that VMMs hold open, and lets guests go on that a full disk has stopped.
+    /// Called now and then: trims the logs that VMMs hold open, lets guests go on that a full disk has stopped, and tells of one that is nearly full.
     void housekeep();
 
 private:
     void trim_logs();
     void look_after(const VmPtr& vm);
+    void look_at_room();
     Task<void> make_disks(VmPtr vm, OperationPtr operation, AfterCreate after);
     Task<void> sync_disks(VmPtr vm);
     Promise<Unit> begin_sync(const VmPtr& vm);
@@ -169,6 +170,7 @@ private:
     VmForwards forwards_;
     VmRunner runner_;
     std::map<std::string, VmPtr, std::less<>> by_name_;
+    bool has_little_room_{false};  ///< and that was told
 };
 
 }  // namespace banger::agent

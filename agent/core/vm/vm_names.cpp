@@ -20,7 +20,8 @@ VmObserver VmNames::before(VmObserver observer)
     return {.added = first(&VmNames::look, std::move(observer.added)),
             .changed = first(&VmNames::look, std::move(observer.changed)),
             .removed = first(&VmNames::forget, std::move(observer.removed)),
-            .log = std::move(observer.log)};
+            .log = std::move(observer.log),
+            .little_room = std::move(observer.little_room)};
 }
 
 void VmNames::look(const VmPtr& vm)

@@ -18,6 +18,7 @@
 #include "agent/ports/vm_disks.hpp"
 #include "agent/ports/vm_store.hpp"
 #include "agent/ports/vmm.hpp"
+#include "common/size.hpp"
 
 namespace banger::agent {
 
@@ -87,6 +88,8 @@ struct VmObserver {
     std::function<void(const VmPtr&)> changed;
     std::function<void(const VmPtr&)> removed;
     std::function<void(const std::string& message, const VmPtr&)> log;
+    /// VMs run, and where their disks grow no more than `free` is left; once, until there was enough again.
+    std::function<void(ByteSize free)> little_room{};
 };
 
 }  // namespace banger::agent

@@ -13,7 +13,7 @@ Desktop::Desktop(sdbus::IConnection& connection, Agent& agent, const DesktopPort
                ports.notifier,
                {.wanted = [&agent] { return agent.settings().now()->notifications; },
                 .now = [] { return std::chrono::steady_clock::now(); },
-                .log = [](const std::string& text) { json_log::write(json_log::Level::Debug, text); }}},
+                .log = [](const std::string& text) { json_log::write(json_log::Level::Info, text); }}},
       desk_{agent.loop(),
             agent.vms(),
             agent.operations(),
@@ -53,7 +53,8 @@ void Desktop::follow_vms()
                                  vm_news_.forget(*vm);
                                  notices_.withdraw(key_of_vm(vm->record.id.str()));
                              },
-                         .log = {}});
+                         .log = {},
+                         .little_room = [this](ByteSize free) { notices_.tell(news_of_little_room(free)); }});
 }
 
 void Desktop::follow_operations()

@@ -123,6 +123,15 @@ TEST_F(VmNewsOfRowsTest, OneThatIsForgottenIsLookedAtAnew)
     EXPECT_EQ(becomes(VmState::Failed), "");
 }
 
+TEST(NewsOfLittleRoom, SaysHowMuchThereIsAndShowsWhatTakesIt)
+{
+    const auto notice = news_of_little_room(512 * mib);
+    EXPECT_EQ(notice.title, "The disk of this computer is nearly full");
+    EXPECT_THAT(notice.body, HasSubstr("512M"));
+    EXPECT_EQ(notice.action, NoticeAction::OpenTui);
+    EXPECT_EQ(news_of_little_room(1 * mib).key, notice.key) << "the next takes its place";
+}
+
 /// As bangerd sees the ends of real VMMs.
 class VmNewsTest : public ::testing::Test {
 protected:

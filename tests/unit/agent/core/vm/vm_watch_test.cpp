@@ -144,6 +144,26 @@ TEST_F(VmWatchTest, AGuestThatAFullDiskStoppedIsToldAndGoesOnOnceThereIsRoom)
     EXPECT_FALSE(world.vmms.stuck);
 }
 
+TEST_F(VmWatchTest, ADiskOfTheHostThatIsNearlyFullIsToldOnceUntilThereIsRoomAgain)
+{
+    const auto times_told = [this](ByteSize free) {
+        bangerd.disks.free = free.bytes();
+        bangerd.manager->housekeep();
+        return bangerd.little_room.size();
+    };
+    EXPECT_EQ(times_told(1 * gib), 0U);
+    EXPECT_EQ(times_told(1'000 * mib), 1U);
+    EXPECT_EQ(times_told(10 * mib), 1U);
+    EXPECT_EQ(times_told(1'500 * mib), 1U);
+    EXPECT_EQ(times_told(900 * mib), 1U) << "a little more is not enough";
+    EXPECT_EQ(times_told(2 * gib), 1U);
+    EXPECT_EQ(times_told(512 * mib), 2U);
+    EXPECT_EQ(bangerd.little_room.back(), 512 * mib);
+    EXPECT_EQ(times_told(2 * gib), 2U);
+    ASSERT_TRUE(bangerd.stop("calm-otter").ok());
+    EXPECT_EQ(times_told(1 * mib), 2U) << "where nothing runs nothing grows";
+}
+
 TEST_F(VmWatchTest, AVmmThatEndsJustBeforeTheLimitOfItsStartIsAnEndAndNoLateness)
 {
     ASSERT_TRUE(bangerd.stop("calm-otter").ok());
