@@ -11,20 +11,6 @@
 namespace banger::cli {
 namespace {
 
-/// A key's value as bangerd has it, which is a name in quotes.
-std::string configured_name(ManagerProxy& manager, const std::string& key)
-{
-    const auto values = std::get<0>(manager.GetConfig(settings_environment()));
-    for (const auto& row : values) {
-        if (row.get<0>() == key) {
-            auto name = row.get<1>();
-            std::erase(name, '"');
-            return name;
-        }
-    }
-    return "debian";
-}
-
 /// Whether `find` knows it.
 template <typename Find>
 bool is_there(Find&& find)
@@ -47,6 +33,19 @@ std::string text_of(const VariantMap& result, const std::string& key)
     const auto at = result.find(key);
     return at != result.end() && at->second.containsValueOfType<std::string>() ? at->second.get<std::string>()
                                                                                : std::string{};
+}
+
+std::optional<std::string> configured_value(ManagerProxy& manager, const std::string& key)
+{
+    const auto values = std::get<0>(translated([&] { return manager.GetConfig(settings_environment()); }));
+    for (const auto& row : values) {
+        if (row.get<0>() == key) {
+            auto value = row.get<1>();
+            std::erase(value, '"');
+            return value;
+        }
+    }
+    return std::nullopt;
 }
 
 VariantMap Creation::watch(const std::string& target, const std::string& operation)
@@ -75,8 +74,8 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
     const auto has_image = [&manager](const std::string& name) {
         return is_there([&] { return manager.FindImage(name); });
     };
-    const auto usual_kernel = translated([&] { return configured_name(manager, "default_kernel"); });
-    const auto usual_image = translated([&] { return configured_name(manager, "default_image"); });
+    const auto usual_kernel = configured_value(manager, "default_kernel").value_or("debian");
+    const auto usual_image = configured_value(manager, "default_image").value_or("debian");
     const bool lacks_kernel = !has_kernel(options.kernel.value_or(usual_kernel));
     const bool lacks_image = !has_image(options.image.value_or(usual_image));
     const bool others_are_there = (!lacks_kernel || options.kernel.value_or(usual_kernel) == usual_kernel) &&
