@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <string>
 #include <tuple>
+#include <utility>
 
 namespace banger::cli {
 namespace {
+
+constexpr auto kernel_of_a_file = "default";  // banger.toml(5)
 
 /// Whether `find` knows it.
 template <typename Find>
@@ -74,7 +77,12 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
     const auto has_image = [&manager](const std::string& name) {
         return is_there([&] { return manager.FindImage(name); });
     };
-    const auto usual_kernel = configured_value(manager, "default_kernel").value_or("debian");
+    auto usual_kernel = configured_value(manager, "default_kernel").value_or("debian");
+    VariantMap kernel_recipe;
+    if (usual_kernel.starts_with('/')) {
+        kernel_recipe.emplace("vmlinuz", sdbus::Variant{std::exchange(usual_kernel, kernel_of_a_file)});
+    }
+    kernel_recipe.emplace("name", sdbus::Variant{usual_kernel});
     const auto usual_image = configured_value(manager, "default_image").value_or("debian");
     const bool lacks_kernel = !has_kernel(options.kernel.value_or(usual_kernel));
     const bool lacks_image = !has_image(options.image.value_or(usual_image));
@@ -90,9 +98,7 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
                                         : "image") +
            ", once for all VMs; this takes some minutes");
     if (lacks_kernel) {
-        watch("kernel " + usual_kernel, translated([&] {
-                  return manager.ImportKernel({{"name", sdbus::Variant{usual_kernel}}});
-              }));
+        watch("kernel " + usual_kernel, translated([&] { return manager.ImportKernel(kernel_recipe); }));
     }
     if (lacks_image) {
         watch("image " + usual_image, translated([&] {
