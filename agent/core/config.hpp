@@ -39,6 +39,7 @@ struct Config {
     std::filesystem::path default_packages_file{};
     std::string default_image{"debian"};
     std::string default_kernel{"debian"};
+    std::filesystem::path default_kernel_file{};    ///< what that one is made of; empty: a distribution's package
     std::chrono::seconds auto_stop_stale_after{0};  ///< 0: never
     std::vector<FileSync> file_sync{};
     bool notifications{true};  ///< [desktop] notifications
@@ -52,6 +53,9 @@ struct Config {
     StorageChoice storage{StorageChoice::Auto};  ///< [vm_defaults] storage
     ByteSize overlay{default_overlay};           ///< [vm_defaults] system_overlay_size
 };
+
+/// The name of the default kernel where default_kernel is a file, as the original program had it. cli/commands/creation.cpp knows it, too.
+inline constexpr std::string_view kernel_of_a_file{"default"};
 
 /// What defaults and "~" depend on.
 struct HostFacts {

@@ -20,16 +20,18 @@ void set_log_level(Config& config, const toml::node& node, const HostFacts&)
     }
 }
 
-/// The original program had a file there.
-void set_default_kernel(Config& config, const toml::node& node, const HostFacts&)
+/// A name, or a file, of which one is then made.
+void set_default_kernel(Config& config, const toml::node& node, const HostFacts& host)
 {
     const auto text = toml_string(node);
-    if (text.find('/') != std::string::npos) {
-        throw Error{ErrorCode::InvalidArgument,
-                    "must be the name of a kernel, not a file; banger kernel import --vmlinuz FILE --modules FOLDER "
-                    "makes a kernel of a file"};
-    }
-    config.default_kernel = ArtifactName::parse(text).str();
+    const bool is_file = text.find('/') != std::string::npos;
+    config.default_kernel_file = is_file ? toml_path(node, host) : std::filesystem::path{};
+    config.default_kernel = is_file ? std::string{kernel_of_a_file} : ArtifactName::parse(text).str();
+}
+
+std::string shown_kernel(const Config& config)
+{
+    return toml_text(config.default_kernel_file.empty() ? config.default_kernel : config.default_kernel_file.string());
 }
 
 ConfigKey path_key(std::string_view name, std::string_view variable, std::filesystem::path Config::*member)
@@ -71,8 +73,7 @@ const std::vector<ConfigKey>& top_config_keys()
         path_key("customize_script", "BANGER_CUSTOMIZE_SCRIPT", &Config::customize_script),
         path_key("default_rootfs", "BANGER_DEFAULT_ROOTFS", &Config::default_rootfs),
         path_key("default_base_rootfs", "BANGER_DEFAULT_BASE_ROOTFS", &Config::default_base_rootfs),
-        {"default_kernel", "BANGER_DEFAULT_KERNEL", Caller, Text, set_default_kernel,
-         [](const Config& c) { return toml_text(c.default_kernel); }},
+        {"default_kernel", "BANGER_DEFAULT_KERNEL", Caller, Text, set_default_kernel, shown_kernel},
         path_key("default_initrd", "BANGER_DEFAULT_INITRD", &Config::default_initrd),
         path_key("default_modules_dir", "BANGER_DEFAULT_MODULES_DIR", &Config::default_modules_dir),
         path_key("default_packages_file", "BANGER_DEFAULT_PACKAGES_FILE", &Config::default_packages_file),

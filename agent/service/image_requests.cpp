@@ -167,11 +167,12 @@ sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
         if (!recipe.package.empty()) {
             parse_package(recipe.package, "package");
         }
-        if (is_file) {
+        const bool is_default = !is_package && recipe.name == config.default_kernel;
+        if (is_file || (is_default && !config.default_kernel_file.empty())) {
             const auto file_of = [&options](const char* key, const std::filesystem::path& usual) {
                 return absolute_file(key, options.get<std::string>(key, usual.string()));
             };
-            recipe.vmlinuz = file_of("vmlinuz", {});
+            recipe.vmlinuz = file_of("vmlinuz", config.default_kernel_file);
             recipe.modules = file_of("modules", config.default_modules_dir);
             recipe.initrd = file_of("initrd", config.default_initrd);
         }

@@ -251,21 +251,22 @@ void FileDisks::grow_work(const std::filesystem::path& folder, ByteSize size, co
                     problem ? path.string() + ": " + problem.message()
                             : "the disk has " + now.to_string() + " and can't shrink to " + size.to_string()};
     }
+    find_program("e2fsck");  // what is missing is told before a copy is made that may take its time
+    const auto resize2fs = find_program("resize2fs").string();
     // On a copy (free where blocks are shared): a resize2fs that is killed half-way leaves a file system that may be beyond repair.
     const auto larger = folder / vm_folder::larger_work_disk;
     std::filesystem::remove(larger);
     clone_or_copy(path, larger, stop);
     Rollback rollback;
     rollback.add([&larger] { std::filesystem::remove(larger); });
+    refuse_damage(larger, path, confine_, stop);
     mend_disk(larger, path, confine_, {}, stop);  // as resize2fs wants it
     if (::truncate(larger.c_str(), static_cast<off_t>(size.bytes())) < 0) {
         throw errno_error("can't make " + path.string() + " larger", errno);
     }
     const std::string name = vm_folder::larger_work_disk;
-    const auto grown =
-        run_program({.argv = confined(confine_, {.write = {name}}, {find_program("resize2fs").string(), name}),
-                     .directory = folder,
-                     .stop = stop});
+    const auto grown = run_program(
+        {.argv = confined(confine_, {.write = {name}}, {resize2fs, name}), .directory = folder, .stop = stop});
     if (!grown.ok()) {
         const bool full = grown.tail.find("No space left") != std::string::npos;
         throw Error{full ? ErrorCode::NoSpace : ErrorCode::Failed, "the disk can't grow: " + grown.tail};

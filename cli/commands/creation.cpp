@@ -7,23 +7,12 @@
 #include <algorithm>
 #include <string>
 #include <tuple>
+#include <utility>
 
 namespace banger::cli {
 namespace {
 
-/// A key's value as bangerd has it, which is a name in quotes.
-std::string configured_name(ManagerProxy& manager, const std::string& key)
-{
-    const auto values = std::get<0>(manager.GetConfig(settings_environment()));
-    for (const auto& row : values) {
-        if (row.get<0>() == key) {
-            auto name = row.get<1>();
-            std::erase(name, '"');
-            return name;
-        }
-    }
-    return "debian";
-}
+constexpr auto kernel_of_a_file = "default";  // banger.toml(5)
 
 /// Whether `find` knows it.
 template <typename Find>
@@ -47,6 +36,19 @@ std::string text_of(const VariantMap& result, const std::string& key)
     const auto at = result.find(key);
     return at != result.end() && at->second.containsValueOfType<std::string>() ? at->second.get<std::string>()
                                                                                : std::string{};
+}
+
+std::optional<std::string> configured_value(ManagerProxy& manager, const std::string& key)
+{
+    const auto values = std::get<0>(translated([&] { return manager.GetConfig(settings_environment()); }));
+    for (const auto& row : values) {
+        if (row.get<0>() == key) {
+            auto value = row.get<1>();
+            std::erase(value, '"');
+            return value;
+        }
+    }
+    return std::nullopt;
 }
 
 VariantMap Creation::watch(const std::string& target, const std::string& operation)
@@ -75,8 +77,13 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
     const auto has_image = [&manager](const std::string& name) {
         return is_there([&] { return manager.FindImage(name); });
     };
-    const auto usual_kernel = translated([&] { return configured_name(manager, "default_kernel"); });
-    const auto usual_image = translated([&] { return configured_name(manager, "default_image"); });
+    auto usual_kernel = configured_value(manager, "default_kernel").value_or("debian");
+    VariantMap kernel_recipe;
+    if (usual_kernel.starts_with('/')) {
+        kernel_recipe.emplace("vmlinuz", sdbus::Variant{std::exchange(usual_kernel, kernel_of_a_file)});
+    }
+    kernel_recipe.emplace("name", sdbus::Variant{usual_kernel});
+    const auto usual_image = configured_value(manager, "default_image").value_or("debian");
     const bool lacks_kernel = !has_kernel(options.kernel.value_or(usual_kernel));
     const bool lacks_image = !has_image(options.image.value_or(usual_image));
     const bool others_are_there = (!lacks_kernel || options.kernel.value_or(usual_kernel) == usual_kernel) &&
@@ -91,9 +98,7 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
                                         : "image") +
            ", once for all VMs; this takes some minutes");
     if (lacks_kernel) {
-        watch("kernel " + usual_kernel, translated([&] {
-                  return manager.ImportKernel({{"name", sdbus::Variant{usual_kernel}}});
-              }));
+        watch("kernel " + usual_kernel, translated([&] { return manager.ImportKernel(kernel_recipe); }));
     }
     if (lacks_image) {
         watch("image " + usual_image, translated([&] {

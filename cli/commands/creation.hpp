@@ -47,6 +47,9 @@ private:
     std::optional<std::string> path_;
 };
 
+/// A setting as bangerd has it for this caller, without quotes. nullopt: it knows no such key.
+std::optional<std::string> configured_value(ManagerProxy& manager, const std::string& key);
+
 /// A text of an operation's result; "" when it isn't there.
 std::string text_of(const VariantMap& result, const std::string& key);
 

@@ -99,6 +99,7 @@ public:
     {
         add_removal(map);
         agent_ = Agent::connect(WhenAbsent::Start);
+        check_room();
         Creation creation{*agent_, signals_, *progress_};
         Created created;
         try {
@@ -128,6 +129,8 @@ private:
             }
         }
     }
+    /// Where --disk-size says nothing, what the settings say counts.
+    void check_room();
     int go_on(const Created& created);
     CommandEnd execute_in(const Created& created);
     CommandEnd leave_running(VmProxy& vm, const ExecutionOptions& options);
@@ -144,6 +147,24 @@ private:
     std::unique_ptr<Agent> agent_;
     Lease lease_;
 };
+
+void refuse_too_large(const std::string& path, std::uint64_t bytes, const std::string& room)
+{
+    throw Error{ErrorCode::InvalidArgument,
+                path + " has " + ByteSize{bytes}.to_string() + " with git's copy of it, more than " + room};
+}
+
+void Run::check_room()
+{
+    if (!snapshot_ || command_->options.disk) {
+        return;
+    }
+    const auto usual = configured_value(agent_->manager(), "vm_defaults.disk_size");
+    if (usual && snapshot_->bytes > ByteSize::parse(*usual).bytes()) {
+        refuse_too_large(*command_->path, snapshot_->bytes,
+                         "the " + *usual + " of a new VM's disk at /root; make it larger: --disk-size SIZE");
+    }
+}
 
 CommandEnd Run::execute_in(const Created& created)
 {
@@ -252,9 +273,7 @@ std::optional<Snapshot> snapshot_of(const RunCommand& command)
     }
     auto snapshot = command.workspace.take(*command.path, false, command.quiet);
     if (command.options.disk && snapshot.bytes > ByteSize::parse(*command.options.disk).bytes()) {
-        throw Error{ErrorCode::InvalidArgument, *command.path + " has " + ByteSize{snapshot.bytes}.to_string() +
-                                                    " with git's copy of it, more than --disk-size " +
-                                                    *command.options.disk};
+        refuse_too_large(*command.path, snapshot.bytes, "--disk-size " + *command.options.disk);
     }
     return snapshot;
 }

@@ -43,10 +43,25 @@ void remark_unclean(const std::string& name, const Outcome& outcome)
     }
 }
 
-using Begin = std::function<std::string(VmProxy&)>;
+/// A VM of a call; with its id where somebody was asked about it, as by the time of the answer another one may have its name.
+struct NamedVm {
+    std::string name;
+    std::string id{};
+};
 
-/// Begins an operation on each VM, then watches all of them. A VM that fails stops no other.
-int for_each_vm(const LifeCommand& command, const Begin& begin)
+std::vector<std::string> names_of(const std::vector<NamedVm>& targets)
+{
+    std::vector<std::string> names;
+    for (const auto& target : targets) {
+        names.push_back(target.name);
+    }
+    return names;
+}
+
+/// Begins an operation on each, then watches all of them. A VM that fails stops no other; one that was asked about and has gone meanwhile is no
+/// failure.
+int for_each_target(const LifeCommand& command, const std::vector<NamedVm>& targets,
+                    const std::function<std::string(VmProxy&, const NamedVm&)>& begin)
 {
     SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     const auto agent = Agent::connect(WhenAbsent::Start);
@@ -54,13 +69,15 @@ int for_each_vm(const LifeCommand& command, const Begin& begin)
     OperationWatch watch{*agent, signals, *progress};
     Failures failures;
     std::vector<std::string> watched;
-    for (const auto& name : unique_names(command.names)) {
+    for (const auto& target : targets) {
         try {
-            const auto vm = agent->find_vm(name);
-            watch.add(name, translated([&] { return begin(*vm); }));
-            watched.push_back(name);
+            const auto vm = agent->find_vm(target.id.empty() ? target.name : target.id);
+            watch.add(target.name, translated([&] { return begin(*vm, target); }));
+            watched.push_back(target.name);
         } catch (const Error& error) {
-            failures.add(error);
+            if (target.id.empty() || error.code() != ErrorCode::NotFound) {
+                failures.add(error);
+            }
         }
     }
     const auto outcomes = watch.wait();
@@ -71,6 +88,17 @@ int for_each_vm(const LifeCommand& command, const Begin& begin)
         remark_unclean(watched[i], outcomes[i]);
     }
     return watch.interrupted() ? exit_code_of_signal(*watch.interrupted()) : failures.exit_code();
+}
+
+using Begin = std::function<std::string(VmProxy&)>;
+
+int for_each_vm(const LifeCommand& command, const Begin& begin)
+{
+    std::vector<NamedVm> targets;
+    for (const auto& name : unique_names(command.names)) {
+        targets.push_back({name});
+    }
+    return for_each_target(command, targets, [&begin](VmProxy& vm, const NamedVm&) { return begin(vm); });
 }
 
 std::uint32_t stop_limit_ms(const std::string& timeout)
@@ -128,13 +156,6 @@ int restart(const LifeCommand& command)
     return for_each_vm(command, [limit = stop_limit_ms(command.timeout)](VmProxy& vm) { return vm.Restart(limit); });
 }
 
-std::string state_of(VmProxy& vm)
-{
-    const auto properties = translated([&] { return vm.properties(); });
-    const auto at = properties.find("State");
-    return at == properties.end() ? "" : at->second.get<std::string>();
-}
-
 std::string in_words(const std::vector<std::string>& names)
 {
     std::string text;
@@ -146,15 +167,17 @@ std::string in_words(const std::vector<std::string>& names)
 }
 
 /// Those of these VMs that would have to be killed; one that can't be found is for the delete itself to tell.
-std::vector<std::string> running_ones(const std::vector<std::string>& names)
+std::vector<NamedVm> running_ones(const std::vector<std::string>& names)
 {
     const auto agent = Agent::connect(WhenAbsent::Start);
-    std::vector<std::string> running;
+    std::vector<NamedVm> running;
     for (const auto& name : unique_names(names)) {
         try {
-            const auto state = state_of(*agent->find_vm(name));
+            const auto vm = agent->find_vm(name);
+            const auto properties = translated([&] { return vm->properties(); });
+            const auto state = text_of(properties, "State");
             if (state != "stopped" && state != "failed") {
-                running.push_back(name);
+                running.push_back({name, text_of(properties, "Id")});
             }
         } catch (const Error&) {  // NOLINT(bugprone-empty-catch): as said
         }
@@ -165,44 +188,53 @@ std::vector<std::string> running_ones(const std::vector<std::string>& names)
 /// Who sits at a terminal is asked before a VM that runs is killed; for a program, or without a terminal, it takes --force, or bangerd refuses.
 int remove(const LifeCommand& command)
 {
-    bool force = command.force;
-    if (!force && !command.json && can_ask()) {
-        if (const auto running = running_ones(command.names); !running.empty()) {
-            if (!says_yes(in_words(running) + (running.size() == 1 ? " runs" : " run") + "; kill and delete?")) {
-                remark("nothing was deleted");
-                return 0;
-            }
-            force = true;
+    std::vector<NamedVm> asked;
+    if (!command.force && !command.json && can_ask()) {
+        asked = running_ones(command.names);
+        const auto* const verb = asked.size() == 1 ? " runs" : " run";
+        if (!asked.empty() && !says_yes(in_words(names_of(asked)) + verb + "; kill and delete?")) {
+            remark("nothing was deleted");
+            return 0;
         }
     }
-    return for_each_vm(command, [force](VmProxy& vm) { return vm.Delete(force); });
+    std::vector<NamedVm> targets;
+    for (const auto& name : unique_names(command.names)) {
+        const auto at =
+            std::find_if(asked.begin(), asked.end(), [&name](const NamedVm& one) { return one.name == name; });
+        targets.push_back(at == asked.end() ? NamedVm{name} : *at);
+    }
+    // The yes was about those that ran then.
+    return for_each_target(command, targets, [force = command.force](VmProxy& vm, const NamedVm& target) {
+        return vm.Delete(force || !target.id.empty());
+    });
 }
 
 /// VMs that are stopped, after a question. One that is started meanwhile is refused by bangerd.
-int prune(LifeCommand command)
+int prune(const LifeCommand& command)
 {
     const auto rows = translated([] {
         return Agent::connect(WhenAbsent::Start)->manager().ListVms({{"state", "stopped"}});
     });
+    std::vector<NamedVm> stopped;
     for (const auto& row : rows) {
-        command.names.push_back(row.get<1>());
+        stopped.push_back({row.get<1>(), row.get<0>()});
     }
-    if (command.names.empty()) {
+    if (stopped.empty()) {
         remark("no VM is stopped");
         return 0;
     }
     if (!command.force) {
         if (command.json || !can_ask()) {
             throw Error{ErrorCode::InvalidArgument, "there is no terminal to ask at whether " +
-                                                        in_words(command.names) +
+                                                        in_words(names_of(stopped)) +
                                                         " may be deleted; --force does it without a question"};
         }
-        if (!says_yes("delete " + in_words(command.names) + " and what is on their disks?")) {
+        if (!says_yes("delete " + in_words(names_of(stopped)) + " and what is on their disks?")) {
             remark("nothing was deleted");
             return 0;
         }
     }
-    return for_each_vm(command, [](VmProxy& vm) { return vm.Delete(false); });
+    return for_each_target(command, stopped, [](VmProxy& vm, const NamedVm&) { return vm.Delete(false); });
 }
 
 struct SetCommand {

@@ -16,7 +16,9 @@
 #include "cli/view/escape.hpp"
 #include "cli/view/meter.hpp"
 #include "cli/view/output.hpp"
+#include "cli/view/vm_numbers.hpp"
 #include "cli/workspace/changes.hpp"
+#include "common/size.hpp"
 
 namespace banger::cli {
 namespace {
@@ -66,15 +68,33 @@ void remove_in_guest(VmProxy& vm, const std::string& path)
     }
 }
 
+/// Before anything is taken away or sent. Not of a guest that says nothing of its disk.
+void check_room(const Target& target, const Snapshot& snapshot, bool replaces)
+{
+    const auto rows = translated([&] { return target.agent->manager().Stats({target.id}); });
+    const auto numbers = rows.empty() ? Numbers{} : rows.front().template get<3>();
+    const auto whole = known_number(numbers, "work_total").value_or(0);
+    const auto room = replaces ? whole : known_number(numbers, "work_available").value_or(0);
+    if (whole != 0 && snapshot.bytes > room) {
+        throw Error{ErrorCode::NoSpace, snapshot.tree.root + " has " + ByteSize{snapshot.bytes}.to_string() +
+                                            " with git's copy of it, and /root in " + target.name + " has " +
+                                            ByteSize{room}.to_string() + (replaces ? "" : " free") +
+                                            "; a larger disk: banger vm stop " + target.name + ", then banger vm set " +
+                                            target.name + " --disk-size SIZE"};
+    }
+}
+
 int prepare(const PrepareCommand& command)
 {
     const auto snapshot = command.options.take(command.path, command.force, command.quiet);
     const auto target = find_target(command.name);
-    if (kind_in_guest(*target.vm, guest_repository).exists) {
-        if (!command.force) {
-            throw Error{ErrorCode::AlreadyExists, target.name + " has a " + guest_repository +
-                                                      " already; --force replaces it, and what was done there is lost"};
-        }
+    const bool replaces = kind_in_guest(*target.vm, guest_repository).exists;
+    if (replaces && !command.force) {
+        throw Error{ErrorCode::AlreadyExists, target.name + " has a " + guest_repository +
+                                                  " already; --force replaces it, and what was done there is lost"};
+    }
+    check_room(target, snapshot, replaces);
+    if (replaces) {
         remove_in_guest(*target.vm, guest_repository);
     }
     send_snapshot(*target.agent, *target.vm, target.id, snapshot, command.quiet, nullptr);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/view/vm_numbers.hpp"
 
+#include <algorithm>
+
 namespace banger::cli {
 
 std::optional<std::uint64_t> known_number(const Numbers& numbers, const char* name)
@@ -20,6 +22,14 @@ std::optional<double> cpu_percent(const Numbers& before, const Numbers& now)
     }
     constexpr double percent = 100;
     return static_cast<double>(*cpu - *old_cpu) / static_cast<double>(*time - *old_time) * percent;
+}
+
+std::chrono::milliseconds usual_interval(std::size_t running)
+{
+    using std::chrono::milliseconds;
+    constexpr milliseconds least{2'000};
+    constexpr milliseconds of_one{100};
+    return std::max(least, of_one * static_cast<milliseconds::rep>(running));
 }
 
 std::string uptime_text(const std::optional<std::uint64_t>& ms)

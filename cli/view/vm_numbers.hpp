@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -16,6 +18,10 @@ std::optional<std::uint64_t> known_number(const Numbers& numbers, const char* na
 
 /// Of one core, in percent, between two samples; nullopt where one has no such number, or the VM was started in between.
 std::optional<double> cpu_percent(const Numbers& before, const Numbers& now);
+
+/// Between two looks at so many VMs that run, where nobody says how long. bangerd has to ask each guest and is woken by each answer, so many are
+/// looked at less often, and cost no more than twenty do.
+std::chrono::milliseconds usual_interval(std::size_t running);
 
 /// "3m12s", "2d4h"; "-" where it isn't known.
 std::string uptime_text(const std::optional<std::uint64_t>& ms);

@@ -112,6 +112,20 @@ def test_a_run_that_makes_no_vm_leaves_no_ref(cli, tree):
     assert subprocess.run(["git", "-C", str(tree), "for-each-ref", "refs/banger/"], capture_output=True, text=True).stdout == ""
 
 
+def test_a_tree_that_is_larger_than_its_disk_makes_no_vm(home, tree):
+    """Whoever says nothing of the disk has the settings' one."""
+    with open(tree / "large", "wb") as file:
+        file.truncate(80 << 20)
+    subprocess.run(["git", "-C", str(tree), "add", "large"], env=home.env, check=True, capture_output=True)
+    home.write_config("[vm_defaults]\ndisk_size = '64M'\n")
+    for options in ((), ("--disk-size", "64M")):
+        refused = home.banger("vm", "run", tree, "--no-build", *options, "--", "true")
+        assert refused.returncode == 125 and "64M" in refused.stderr and "--disk-size" in refused.stderr, refused.stderr
+    fits = home.banger("vm", "run", tree, "--no-build", "--disk-size", "1G", "--", "true")
+    assert fits.returncode == 125 and "--disk-size" not in fits.stderr, "what is missing is what a VM is made of"
+    home.banger("daemon", "stop")
+
+
 def test_doctor_lists_checks_and_mends(cli):
     done = cli("doctor", "--json")
     rows = json.loads(done.stdout)

@@ -311,6 +311,25 @@ def test_default_rootfs_is_the_default_image(home, disk):
     home.banger("daemon", "stop")
 
 
+def test_a_default_kernel_that_is_a_file_is_what_the_default_kernel_is_made_of(home, tmp_path):
+    """As in the settings of the original."""
+    file = tmp_path / "vmlinuz"
+    bundle.put_image(home)
+    home.write_config(f"default_kernel = '{file}'\n")
+    shown = {row["key"]: row["value"] for row in home.json("config", "show", "--json")}
+    assert shown["default_kernel"] == f'"{file}"'
+    for words in (("kernel", "import"), ("vm", "create", "--no-start")):
+        done = home.banger(*words)
+        assert done.returncode == 3 and str(file) in done.stderr, done.stderr
+    assert "banger kernel import" in home.banger("vm", "create", "--no-start", "--no-build").stderr
+    file.write_bytes(b"text")
+    assert "no boot header" in home.banger("vm", "create", "--no-start").stderr
+    other = home.banger("vm", "create", "--no-start", env={"BANGER_DEFAULT_KERNEL": str(tmp_path / "other")})
+    assert other.returncode == 3 and str(tmp_path / "other") in other.stderr, other.stderr
+    assert home.vms() == {}
+    home.banger("daemon", "stop")
+
+
 def test_two_hundred_images_are_listed_in_no_time(home, disk):
     home.banger("image", "register", disk, "--name", "first", check=True)
     home.banger("daemon", "stop")

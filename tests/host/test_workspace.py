@@ -106,6 +106,20 @@ def test_a_second_prepare_wants_force(workspace, guest, tree, shared_vm):
     assert guest("ls /root/repo/dear", check=False).returncode != 0
 
 
+def test_a_tree_for_which_there_is_no_room_is_refused_before_anything_goes(workspace, guest, tree, shared_vm):
+    with open(tree.folder / "large", "wb") as file:
+        file.truncate(64 << 20)
+    tree.commit()
+    guest("fallocate -l $(($(df --output=avail -B1 /root | tail -n 1) - (32 << 20))) /root/rest")
+    try:
+        refused = workspace("prepare", shared_vm, ".", check=False)
+    finally:
+        guest("rm /root/rest")
+    assert refused.returncode == 1 and "free" in refused.stderr and f"banger vm set {shared_vm} --disk-size" in refused.stderr, refused.stderr
+    assert guest("ls /root/repo", check=False).returncode != 0
+    workspace("prepare", shared_vm, ".")
+
+
 def test_a_guest_can_not_make_this_host_run_anything(workspace, guest, tree, shared_vm, tmp_path):
     trap = f"touch {tmp_path}/ran"
     (tree.folder.parent / "gitconfig").write_text(f'[filter "trap"]\n\tclean = {trap}\n[diff "trap"]\n\ttextconv = {trap}\n')

@@ -124,8 +124,9 @@ DiskFacts examine_disk(Head head, std::uint64_t size, const std::string& name)
         throw Error{ErrorCode::CorruptData, name + " is cut off: its file system has " + ByteSize{bytes}.to_string() +
                                                 ", the file " + ByteSize{size}.to_string() + "; copy it again"};
     }
-    return {ByteSize{bytes},
-            (state & state_valid) != 0 && (state & state_errors) == 0 && (features & incompatible_recover) == 0};
+    const bool notes_errors = (state & state_errors) != 0;
+    return {ByteSize{bytes}, (state & state_valid) != 0 && !notes_errors && (features & incompatible_recover) == 0,
+            notes_errors};
 }
 
 }  // namespace banger::agent

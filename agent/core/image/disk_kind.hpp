@@ -17,6 +17,7 @@ inline constexpr std::size_t disk_head_size = (std::size_t{64} << 10U) + 4096;
 struct DiskFacts {
     ByteSize file_system;  ///< its size; the file has that many bytes at least
     bool is_clean;         ///< unmounted in order, without errors noted in it
+    bool notes_errors;     ///< a kernel that had it mounted has found some
 };
 
 /// Looks at the head of a file of `size` bytes (source: fs/ext4/ext4.h of Linux 6.1, struct ext4_super_block). `name` is for the sentence.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The half of VmManager that makes VMs and takes them away.
+#include "agent/core/config.hpp"
 #include "agent/core/vm/name_maker.hpp"
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
@@ -42,9 +43,10 @@ VmSpec VmManager::check(const VmRequest& request) const
     const auto image_found =
         found(image, "image", request.image,
               request.image == "debian" ? "banger image build makes it" : "banger image list shows what there is");
+    const bool is_usual = request.kernel == "debian" || request.kernel == kernel_of_a_file;
     const auto kernel_found =
         found(kernel, "kernel", request.kernel,
-              request.kernel == "debian" ? "banger kernel import brings it" : "banger kernel list shows what there is");
+              is_usual ? "banger kernel import brings it" : "banger kernel list shows what there is");
     ports_.images.check(image_found);
     ports_.kernels.check(kernel_found);
     return VmSpec{.name = std::move(name),

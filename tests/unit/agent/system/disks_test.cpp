@@ -86,7 +86,7 @@ TEST_F(DisksTest, WhatReadsAGuestsDiskSeesThatDiskAlone)
     EXPECT_TRUE(told.empty()) << "a new one is nobody's yet";
     confined_disks.grow_work(folder.path, 80 * mib, {});
     EXPECT_EQ(fs::file_size(folder.path / vm_folder::work_disk), (80 * mib).bytes());
-    ASSERT_EQ(told.size(), 2U) << "e2fsck and resize2fs";
+    ASSERT_EQ(told.size(), 3U) << "e2fsck, which looks and then plays the journal back, and resize2fs";
     for (const auto& needs : told) {
         EXPECT_EQ(needs.write, std::vector<std::string>{vm_folder::larger_work_disk});
         EXPECT_TRUE(needs.read.empty() && needs.append.empty() && needs.devices.empty());
@@ -343,6 +343,36 @@ TEST_F(GrowingTest, DamageIsSaidWithTheCommandThatMendsItAndNotTouched)
     EXPECT_THAT(error.what(), HasSubstr("e2fsck -f " + disk.string()));
     EXPECT_EQ(whole(), before);
     expect_nothing_left();
+}
+
+TEST_F(GrowingTest, DamageThatE2fsckWouldMendByItselfIsSaidAndNotTouchedEither)
+{
+    ask({"debugfs", "-w", "-R", "set_inode_field kept blocks 999"});
+    const auto before = whole();
+    const auto error = refusal(256 * mib);
+    EXPECT_EQ(error.code(), ErrorCode::CorruptData) << error.what();
+    EXPECT_THAT(error.what(), HasSubstr("e2fsck -f " + disk.string()));
+    EXPECT_THAT(error.what(), HasSubstr("i_blocks is 999"));
+    EXPECT_EQ(whole(), before);
+    expect_nothing_left();
+}
+
+TEST_F(GrowingTest, DamageThatAKernelHasNotedIsSaid)
+{
+    ask({"debugfs", "-w", "-R", "set_super_value state 2"});
+    const auto before = whole();
+    const auto error = refusal(256 * mib);
+    EXPECT_EQ(error.code(), ErrorCode::CorruptData) << error.what();
+    EXPECT_EQ(whole(), before);
+    expect_nothing_left();
+}
+
+TEST_F(GrowingTest, ADiskThatWasNotUnmountedInOrderIsNoDamage)
+{
+    ask({"debugfs", "-w", "-R", "set_super_value state 0"});
+    disks.grow_work(folder.path, 256 * mib, {});
+    EXPECT_EQ(fs::file_size(disk), (256 * mib).bytes());
+    EXPECT_THAT(ask({"e2fsck", "-fn"}), HasSubstr("work: "));
 }
 
 TEST_F(GrowingTest, WhatIsNoFileSystemIsLeftAlone)

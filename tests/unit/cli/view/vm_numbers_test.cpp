@@ -25,6 +25,14 @@ TEST(CpuPercent, IsNotKnownAcrossAStartOrWithoutASample)
     EXPECT_FALSE(cpu_percent(cpu_sample(1000, 100), {{"cpu_ns", 7}}).has_value());
 }
 
+TEST(UsualInterval, GrowsWithTheVmsSoThatManyCostNoMoreThanTwenty)
+{
+    using std::chrono::seconds;
+    EXPECT_EQ(usual_interval(0), seconds{2});
+    EXPECT_EQ(usual_interval(20), seconds{2});
+    EXPECT_EQ(usual_interval(100), seconds{10});
+}
+
 TEST(UptimeText, HasTwoUnitsAtMost)
 {
     constexpr std::uint64_t minute = 60'000;

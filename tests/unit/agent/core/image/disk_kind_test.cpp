@@ -53,10 +53,13 @@ TEST(DiskKindTest, AnExt4HasItsSizeAndIsCleanOrNot)
     EXPECT_EQ(examine_disk(head, 4'096'000, "x").file_system, ByteSize{4'096'000});
     EXPECT_EQ(examine_disk(head, 5'000'000, "x").file_system, ByteSize{4'096'000}) << "a file may be larger";
     EXPECT_TRUE(examine_disk(head, 4'096'000, "x").is_clean);
+    EXPECT_FALSE(examine_disk(head, 4'096'000, "x").notes_errors);
     put(head, super + 0x3a, 3, 2);  // errors
     EXPECT_FALSE(examine_disk(head, 4'096'000, "x").is_clean);
+    EXPECT_TRUE(examine_disk(head, 4'096'000, "x").notes_errors);
     put(head, super + 0x3a, 0, 2);  // mounted
     EXPECT_FALSE(examine_disk(head, 4'096'000, "x").is_clean);
+    EXPECT_FALSE(examine_disk(head, 4'096'000, "x").notes_errors);
     put(head, super + 0x3a, 1, 2);
     put(head, super + 0x60, 0x2c6, 4);  // its journal is to be played back
     EXPECT_FALSE(examine_disk(head, 4'096'000, "x").is_clean);

@@ -98,6 +98,23 @@ TEST_F(VmChangingTest, AStartWaitsForAChangeInProgress)
     EXPECT_EQ(stored().disk, 32 * gib);
 }
 
+TEST_F(VmChangingTest, AChangeWhileAStartIsOnItsWayIsRefusedAndHarmsNeither)
+{
+    const auto before = spec();
+    const auto starting = bangerd.begin(bangerd.manager->start(vm(), bangerd.operation(), default_ready_limit));
+    const auto changing =
+        bangerd.begin(bangerd.manager->change(vm(), bangerd.operation(), {.memory_mib = 1024, .disk = 32 * gib}));
+    EXPECT_TRUE(bangerd.drive([&] { return changing->ended && starting->ended; }));
+    EXPECT_TRUE(starting->ok()) << starting->what();
+    EXPECT_EQ(changing->code(), ErrorCode::WrongState);
+    EXPECT_THAT(changing->what(), HasSubstr("banger vm stop calm-otter"));
+    for (const auto& one : {spec(), stored(), vm_spec_of(described())}) {
+        EXPECT_EQ(one.memory_mib, before.memory_mib);
+        EXPECT_EQ(one.disk, before.disk);
+    }
+    EXPECT_EQ(vm()->record.state, VmState::Running);
+}
+
 struct Limit {
     std::function<void()> check;
     const char* said;
