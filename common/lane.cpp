@@ -1,15 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "common/lane.hpp"
 
+#include <sys/resource.h>
+
 #include <utility>
 
 namespace banger {
+namespace {
 
-Lane::Lane(std::size_t threads, std::size_t queue_limit) : queue_limit_{queue_limit}
+/// Of this thread alone, as Linux has it (setpriority(2)); not worth a failure.
+void give_way() noexcept
+{
+    constexpr int niceness = 10;
+    if (::getpriority(PRIO_PROCESS, 0) < niceness) {
+        ::setpriority(PRIO_PROCESS, 0, niceness);
+    }
+}
+
+}  // namespace
+
+Lane::Lane(std::size_t threads, std::size_t queue_limit, Priority priority) : queue_limit_{queue_limit}
 {
     threads_.reserve(threads);
     for (std::size_t i = 0; i < threads; ++i) {
-        threads_.emplace_back([this] { work(); });
+        threads_.emplace_back([this, priority] {
+            if (priority == Priority::Low) {
+                give_way();
+            }
+            work();
+        });
     }
 }
 

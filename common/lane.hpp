@@ -15,7 +15,11 @@ namespace banger {
 /// A job takes values and posts its result back to the event loop; it must not throw.
 class Lane {
 public:
-    explicit Lane(std::size_t threads = 1, std::size_t queue_limit = 4096);
+    /// Low: its threads, and what they start, give way to everything else where processors are short.
+    enum class Priority { Usual, Low };
+    static constexpr std::size_t usual_limit = 4096;
+
+    explicit Lane(std::size_t threads = 1, std::size_t queue_limit = usual_limit, Priority priority = Priority::Usual);
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
     /// Ends after the jobs already queued.

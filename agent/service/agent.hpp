@@ -283,8 +283,10 @@ private:
     std::filesystem::path doubted_key_;  ///< ssh_key_path that was warned of
     Lane store_lane_{1};
     Lane work_lane_{4};
-    Lane making_lane_{4};   ///< images and kernels take minutes, which no VM's disk shall wait for
-    Lane pulling_lane_{2};  ///< a registry may be slow for hours, which no build shall wait for
+    /// Images and kernels take minutes, which no VM's disk shall wait for, nor share a processor with.
+    Lane making_lane_{4, Lane::usual_limit, Lane::Priority::Low};
+    /// A registry may be slow for hours, which no build shall wait for.
+    Lane pulling_lane_{2, Lane::usual_limit, Lane::Priority::Low};
     /// And so may the other end of a VM's archive, which may be another transfer of ours: each has a thread, or isn't begun.
     static constexpr std::size_t most_transfers = 16;
     Lane transfer_lane_{most_transfers};

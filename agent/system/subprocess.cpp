@@ -101,7 +101,9 @@ struct Child {
             constexpr int who_process = 1;
             constexpr int least_of_best_effort = 2 << 13 | 7;
             constexpr int niceness = 10;
-            ::setpriority(PRIO_PROCESS, 0, niceness);
+            if (::getpriority(PRIO_PROCESS, 0) < niceness) {
+                ::setpriority(PRIO_PROCESS, 0, niceness);
+            }
             ::syscall(SYS_ioprio_set, who_process, 0, least_of_best_effort);
         }
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -313,6 +313,38 @@ def test_a_newer_bundle_replaces_an_older_one_s_image(world, made):
     assert names(world, "image") == {"debian": newer}
 
 
+def test_a_build_begins_with_the_docker_image_of_a_bundle_that_has_no_other(world):
+    packager = Home("packager")
+    try:
+        digest = bundle.put_image(packager, name="with-docker")
+        bundle.put_kernel(packager)
+        packed = packager.json("runtime", "package", "--docker-image", "with-docker", "--json")
+        assert set(packed["parts"].split()) == PARTS - {"rootfs"} | {"rootfs-docker"}
+        packager.root.chmod(0o755)
+        fetch(world, packed["path"], packed["sha256"], check=True)
+        packager.banger("daemon", "stop")
+    finally:
+        packager.close()
+    assert names(world, "image") == {"debian": digest}
+    done = world.banger("image", "build", "--name", "mine")
+    assert done.returncode == 2 and f"{world.runtime_folder}/rootfs-docker.ext4" in done.stderr, f"it is no ext4, here: {done.stderr}"
+
+
+def test_an_ssh_key_in_a_bundle_is_used_only_when_named_and_then_warned_of(world, made):
+    folder = world.root / "unpacked"
+    folder.mkdir(mode=0o755)
+    subprocess.run(["tar", "-xzf", str(made[0]), "-C", str(folder), "--no-same-owner"], check=True)
+    key = folder / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    world.write_config(f"runtime_dir = '{folder}'\n")
+    world.banger("vm", "create", "--dry-run", check=True)
+    assert str(key) not in world.log()
+    world.banger("daemon", "stop")
+    world.write_config(f"runtime_dir = '{folder}'\nssh_key_path = '{key}'\n")
+    world.banger("vm", "create", "--dry-run", check=True)
+    assert f"ssh_key_path, {key}, is in a runtime bundle" in world.log()
+
+
 def test_a_bundle_as_a_folder(world):
     bundle.put_image(world)
     bundle.put_kernel(world)

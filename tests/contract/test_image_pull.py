@@ -268,6 +268,22 @@ def test_another_image_of_that_name_waits_for_its_user(pulling, serve):
     assert first.returncode == 0
 
 
+def test_an_image_that_is_pulled_anew_is_not_deleted_meanwhile(pulling, serve):
+    registry = serve(simple(member("a", noise(100_000))))
+    layer = registry.layout.layers[0]["digest"]
+    pulling.banger("image", "pull", registry.reference, *SIZE, check=True)
+    pulling.banger("image", "cache", "prune", "--all", check=True)
+    registry.ways[layer] = "hold"
+    again = pulling.start("image", "pull", registry.reference, "--force", *SIZE)
+    wait.until(lambda: registry.count(layer) == 2, 30, "the download runs")
+    done = pulling.banger("image", "delete", "app")
+    assert done.returncode == 6 and "is being made anew" in done.stderr, done.stderr
+    registry.released.set()
+    _, errors = again.communicate(timeout=60)
+    assert again.returncode == 0, errors
+    assert list(images(pulling)) == ["app"]
+
+
 def test_a_killed_bangerd_leaves_nothing_that_the_next_one_does_not_clear(pulling, serve):
     registry = serve(simple(member("a", noise(200_000))))
     registry.ways[registry.layout.layers[0]["digest"]] = "hold"

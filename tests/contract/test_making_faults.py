@@ -147,6 +147,21 @@ def test_a_sigkill_leaves_what_was_there_and_nothing_else(home, stand_ins, kind,
     assert set(after) == set(before) and after["mine"] != before["mine"]
 
 
+@pytest.mark.parametrize("kind, program, words", [(Build, "mmdebstrap", ""), (Pull, "skopeo", " copy "), (Pull, "umoci", "unpack")],
+                         ids=lambda value: getattr(value, "__name__", value))
+def test_what_takes_long_gives_way_to_everything_else(home, stand_ins, kind, program, words):
+    """So that no VM's making waits for it where processors are short."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    stand_ins.hold(program, words)
+    making = home.start(*kind(home).command())
+    stand_ins.wait_until_reached()
+    assert {os.getpriority(os.PRIO_PROCESS, process.pid) for process in stand_ins.running()} == {max(usual, 10)}
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in home.agent_pids()} == {usual}
+    home.kill_bangerd()
+    making.communicate(timeout=30)
+    wait.until(lambda: not stand_ins.running(), 20, f"{program} dies with bangerd")
+
+
 def test_a_sigkill_between_two_of_one_name_leaves_the_newer_one(home, stand_ins):
     """As adopting leaves it: both have the name. Nothing of it is removed but what nobody uses and has no name."""
     maker = Build(home)

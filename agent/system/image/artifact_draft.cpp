@@ -2,36 +2,50 @@
 #include "agent/system/image/artifact_draft.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <set>
 
 #include "agent/system/image/user_namespace.hpp"
 #include "common/error.hpp"
+#include "common/file_lock.hpp"
 #include "common/rollback.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::agent {
 namespace {
 
-/// The folder at that place, locked: one that was removed meanwhile, and made anew by somebody else, is another, which a lock on the old one says nothing
-/// of. Negative: there is none, or somebody has it.
-UniqueFd lock_folder(const std::filesystem::path& folder)
+namespace fs = std::filesystem;
+
+/// In the folder while it is being made.
+constexpr auto draft_lock = ".lock";
+
+std::mutex drafts_guard;
+
+/// Those that threads of this process have.
+std::set<fs::path>& claimed_drafts()
 {
-    UniqueFd fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    static std::set<fs::path> folders;
+    return folders;
+}
+
+/// Whether a lock that was got is on the file that is there now: its folder may have been removed, and made anew by somebody else, since it was opened.
+bool is_lock_at(const UniqueFd& lock, const fs::path& file)
+{
     struct stat held {};
     struct stat there {};
-    const bool is_ours = fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && ::fstat(fd.get(), &held) == 0 &&
-                         ::stat(folder.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
-                         held.st_ino == there.st_ino;
-    return is_ours ? std::move(fd) : UniqueFd{};
+    return ::fstat(lock.get(), &held) == 0 && ::stat(file.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+           held.st_ino == there.st_ino;
 }
 
 }  // namespace
 
-void sync_to_disk(const std::filesystem::path& path)
+void sync_to_disk(const fs::path& path)
 {
     const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (!fd || ::fsync(fd.get()) < 0) {
@@ -39,30 +53,98 @@ void sync_to_disk(const std::filesystem::path& path)
     }
 }
 
-bool discard_draft(const std::filesystem::path& folder) noexcept
+bool discard_draft(const fs::path& folder) noexcept
 {
-    std::error_code none;
-    const auto lock = lock_folder(folder);
-    if (!lock && std::filesystem::is_directory(folder, none)) {
-        return false;
+    try {
+        const DraftClaim claim{folder};
+        return claim && claim.clear();
+    } catch (const std::exception&) {
+        return false;  // the next start tries again
     }
-    remove_tree(folder);
+}
+
+DraftClaim::DraftClaim(const fs::path& folder) : folder_{folder.lexically_normal()}
+{
+    const std::lock_guard guard{drafts_guard};
+    held_ = claimed_drafts().insert(folder_).second;
+}
+
+/// The file first: closing it later would take the lock from who got the folder meanwhile.
+DraftClaim::~DraftClaim()
+{
+    lock_.reset();
+    if (held_) {
+        const std::lock_guard guard{drafts_guard};
+        claimed_drafts().erase(folder_);
+    }
+}
+
+bool DraftClaim::clear() const
+{
+    std::optional<UniqueFd> lock;
+    const auto file = folder_ / draft_lock;
+    std::error_code none;
+    // One without it is made by nobody; and to make the file for that would take room, which may be what is to be had again.
+    if (fs::exists(file, none)) {
+        lock = lock_file(file.string(), std::chrono::seconds{0});
+        if (!lock || !is_lock_at(*lock, file)) {
+            return false;
+        }
+    }
+    remove_tree(folder_);
+    if (fs::exists(folder_, none)) {
+        throw Error{ErrorCode::Failed,
+                    "can't remove " + folder_.string() + ", which a making that was cut off has left"};
+    }
     return true;
 }
 
-ArtifactDraft::ArtifactDraft(const std::filesystem::path& folder) : folder_{folder}
+/// It comes into its place with the lock in it, or who looks for drafts in between would take it for one that nobody makes.
+bool DraftClaim::make()
 {
-    const bool is_free = discard_draft(folder_);
-    if (is_free) {
-        std::filesystem::create_directories(folder_);
-        lock_ = lock_folder(folder_);
+    auto fresh = folder_;
+    fresh += "+" + std::to_string(::getpid());  // no artifact's name has a '+'
+    const DraftClaim passing{fresh};
+    if (!passing || !passing.clear()) {
+        return false;
     }
-    if (!lock_) {
+    Rollback no_leftovers;
+    no_leftovers.add([&fresh] { remove_tree(fresh); });
+    fs::create_directories(fresh);
+    auto lock = lock_file((fresh / draft_lock).string(), std::chrono::seconds{0});
+    if (!lock) {
+        return false;
+    }
+    std::error_code problem;
+    fs::rename(fresh, folder_, problem);
+    if (problem == std::errc::directory_not_empty || problem == std::errc::file_exists) {
+        return false;
+    }
+    if (problem) {
+        throw errno_error("can't make " + folder_.string(), problem.value());
+    }
+    no_leftovers.commit();
+    lock_ = std::move(*lock);
+    return true;
+}
+
+void DraftClaim::give_up() const
+{
+    std::error_code problem;
+    fs::remove(folder_ / draft_lock, problem);
+    if (problem) {
+        throw errno_error("can't write " + folder_.string(), problem.value());
+    }
+}
+
+ArtifactDraft::ArtifactDraft(const fs::path& folder) : folder_{folder}, claim_{folder}
+{
+    if (!claim_ || !claim_.clear() || !claim_.make()) {
         throw Error{ErrorCode::InUse, "another bangerd of yours makes " + folder_.string() + "; wait for it"};
     }
     Rollback clear;
     clear.add([this] { remove_tree(folder_); });
-    std::filesystem::create_directories(scratch());
+    fs::create_directories(scratch());
     clear.commit();
 }
 
@@ -77,12 +159,16 @@ void ArtifactDraft::drop_scratch() const noexcept { remove_tree(scratch()); }
 
 void ArtifactDraft::keep()
 {
-    using std::filesystem::perms;
+    using fs::perms;
     drop_scratch();
-    for (const auto& entry : std::filesystem::directory_iterator{folder_}) {
-        std::filesystem::permissions(entry.path(), perms::owner_read | perms::group_read | perms::others_read);
+    for (const auto& entry : fs::directory_iterator{folder_}) {
+        if (entry.path().filename() == draft_lock) {
+            continue;  // to open it and close it again would free the lock
+        }
+        fs::permissions(entry.path(), perms::owner_read | perms::group_read | perms::others_read);
         sync_to_disk(entry.path());
     }
+    claim_.give_up();
     sync_to_disk(folder_);
     kept_ = true;
 }

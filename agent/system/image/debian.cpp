@@ -85,17 +85,18 @@ std::string last_lines(const std::string& text, std::size_t lines)
     return text.substr(begin, end - begin + 1);
 }
 
-void refuse_uninstalled_keys(const Distribution& distribution)
+}  // namespace
+
+void check_keys(const Distribution& distribution)
 {
-    if (!std::filesystem::exists(distribution.keyring)) {
+    std::error_code none;
+    if (!std::filesystem::exists(distribution.keyring, none)) {
         throw Error{ErrorCode::HostLacks, std::string{distribution.keyring} + " is not there, and without it no " +
                                               std::string{distribution.origin} +
                                               " package can be checked; apt install " +
                                               std::string{distribution.keyring_package}};
     }
 }
-
-}  // namespace
 
 std::string host_suite()
 {
@@ -109,7 +110,7 @@ void check_suite(const std::string& suite) { distribution_of(suite); }
 
 std::vector<std::string> apt_sources(const std::string& suite)
 {
-    refuse_uninstalled_keys(distribution_of(suite));
+    check_keys(distribution_of(suite));
     if (host_runs(suite)) {
         if (auto sources = host_sources(suite); !sources.empty()) {
             return sources;
@@ -167,17 +168,28 @@ PackageSource::PackageSource(std::string suite, std::filesystem::path folder, co
 
 std::vector<std::string> PackageSource::apt_get(std::initializer_list<std::string> words) const
 {
-    std::vector<std::string> argv{find_program("apt-get").string(), "-q", "-o", "Acquire::Retries=3", "-o",
-                                  "Acquire::http::Timeout=30"};
+    const auto apt = (folder_ / "apt").string();
+    // The sources are the distribution's own with its keys, whatever the host's call trusted and its apt.conf allows.
+    std::vector<std::string> options{"Acquire::Retries=3",
+                                     "Acquire::http::Timeout=30",
+                                     "APT::Get::AllowUnauthenticated=false",
+                                     "Acquire::AllowInsecureRepositories=false",
+                                     "Acquire::AllowWeakRepositories=false",
+                                     "Acquire::AllowDowngradeToInsecureRepositories=false",
+                                     "Dir::Etc::sourcelist=" + apt + "/etc/sources.list",
+                                     "Dir::Etc::sourceparts=/dev/null",
+                                     "Dir::Cache=" + apt + "/cache"};
     if (own_lists_) {
-        const auto apt = (folder_ / "apt").string();
         for (const auto& option :
-             {"Dir::State=" + apt + "/state", "Dir::State::status=" + apt + "/state/status",
-              "Dir::Cache=" + apt + "/cache", "Dir::Etc::sourcelist=" + apt + "/etc/sources.list",
-              std::string{"Dir::Etc::sourceparts=/dev/null"}, std::string{"APT::Architecture=amd64"},
+             {"Dir::State=" + apt + "/state", "Dir::State::lists=" + apt + "/state/lists",
+              "Dir::State::status=" + apt + "/state/status", std::string{"APT::Architecture=amd64"},
               std::string{"APT::Architectures=amd64"}, std::string{"APT::Sandbox::User="}}) {
-            argv.insert(argv.end(), {"-o", option});
+            options.push_back(option);
         }
+    }
+    std::vector<std::string> argv{find_program("apt-get").string(), "-q"};
+    for (const auto& option : options) {
+        argv.insert(argv.end(), {"-o", option});
     }
     argv.insert(argv.end(), words);
     return argv;

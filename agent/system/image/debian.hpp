@@ -15,12 +15,17 @@ std::string host_suite();
 /// Throws InvalidArgument for a suite that we don't know, naming those that we do.
 void check_suite(const std::string& suite);
 
+struct Distribution;
+
+/// Throws HostLacks, with the package that has them, where the keys are not installed by which its signatures are checked.
+void check_keys(const Distribution& distribution);
+
 /// apt source lines ("deb [...] URI RELEASE COMPONENTS") for a suite, with its updates and security: the host's own mirrors where it runs that
-/// suite, else the public ones. Throws HostLacks (the keys, with the package that has them).
+/// suite, else the public ones. Each is signed by the distribution's keys or is refused. Throws as check_keys().
 std::vector<std::string> apt_sources(const std::string& suite);
 
 /// Fetches one package file of a suite and returns its path in `folder`, where apt's working files go, too. Signatures are checked by apt
-/// against the distribution's keys. Throws HostLacks, Failed (with what apt said), NoSpace, Cancelled.
+/// against the distribution's keys, whatever the host's apt is told. Throws HostLacks, Failed (with what apt said), NoSpace, Cancelled.
 class PackageSource {
 public:
     /// `folder` exists.

@@ -40,6 +40,12 @@ std::string unpacked_config(std::span<const std::uint8_t> vmlinux)
     }
 }
 
+/// Each kernel says it (linux_banner of init/version.c, in all that Debian has), so this is another program.
+[[noreturn]] void refuse_unversioned(const std::string& name)
+{
+    throw Error{ErrorCode::CorruptData, name + " does not say which version it is; is it a Linux kernel?"};
+}
+
 void append_aligned(std::ofstream& target, const std::vector<std::uint8_t>& bytes)
 {
     constexpr std::size_t alignment = 4;  // of a cpio's header: init/initramfs.c
@@ -66,7 +72,10 @@ KernelSays ask_kernel(std::span<const std::uint8_t> vmlinux)
 void check_same_version(const KernelSays& kernel, const std::string& name, const fs::path& modules)
 {
     const auto version = modules.filename().string();
-    if (kernel.version && *kernel.version != version) {
+    if (!kernel.version) {
+        refuse_unversioned(name);
+    }
+    if (*kernel.version != version) {
         throw Error{ErrorCode::CorruptData, name + " is Linux " + *kernel.version + ", and " + modules.string() +
                                                 " has the modules of " + version +
                                                 "; give the folder that is named after its own version"};
@@ -85,7 +94,7 @@ std::string version_without_modules(const KernelSays& kernel, const std::string&
                                                 kernel.version.value_or("VERSION")};
     }
     if (!kernel.version) {
-        throw Error{ErrorCode::CorruptData, name + " does not say which version it is; is it a Linux kernel?"};
+        refuse_unversioned(name);
     }
     return *kernel.version;
 }

@@ -248,8 +248,8 @@ void make_root_tree(const TreeRecipe& recipe, const MakingProgress& progress)
                                            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
     try {
         run_step(
-            "mmdebstrap", as_namespace_root(tree_command(recipe), IdMap::Subordinate), recipe.log, progress,
-            [&watch](std::string_view line) { watch.see(line); }, std::move(environment));
+            "mmdebstrap", with_own_mounts(as_namespace_root(tree_command(recipe), IdMap::Subordinate)), recipe.log,
+            progress, [&watch](std::string_view line) { watch.see(line); }, std::move(environment));
     } catch (const Error& failure) {
         watch.explain(recipe, failure);
         throw;

@@ -67,12 +67,34 @@ std::vector<std::string> as_namespace_root(std::vector<std::string> argv, IdMap 
     return words;
 }
 
+std::vector<std::string> with_own_mounts(std::vector<std::string> argv)
+{
+    if (::geteuid() != 0) {
+        return argv;
+    }
+    std::vector<std::string> words{
+        find_program("unshare").string(), "--mount", "--pid", "--fork", "--kill-child", "--"};
+    auto trial = words;
+    trial.push_back(find_program("true").string());
+    if (!run_program({.argv = std::move(trial)}).ok()) {
+        return argv;
+    }
+    words.insert(words.end(), argv.begin(), argv.end());
+    return words;
+}
+
 void remove_tree(const std::filesystem::path& tree) noexcept
 {
     std::error_code problem;
-    std::filesystem::remove_all(tree, problem);
-    if (!problem) {
+    if (!std::filesystem::exists(std::filesystem::symlink_status(tree, problem))) {
         return;
+    }
+    // mmdebstrap, as root, binds the host's /dev/shm into a tree; where it was killed, remove_all() would go on in there.
+    if (::geteuid() != 0) {
+        std::filesystem::remove_all(tree, problem);
+        if (!problem) {
+            return;
+        }
     }
     try {
         run_program(

@@ -106,8 +106,8 @@ LayerVerdict check_layers_apart(const std::vector<LayerFile>& layers, const Laye
         }
     };
     // The link, not what it leads to: the program may have been replaced since we began.
-    const auto result =
-        run_program({.argv = {"/proc/self/exe", "--check-layers", file.string()}, .on_line = take, .stop = stop});
+    const auto result = run_program(
+        {.argv = {"/proc/self/exe", "--check-layers", file.string()}, .on_line = take, .stop = stop, .gentle = true});
     if (answer.is_null() || !result.ok()) {
         throw Error{ErrorCode::CorruptData,
                     "the image's layers can't be read: what reads them ended" +

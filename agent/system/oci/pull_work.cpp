@@ -250,7 +250,8 @@ void PullWork::unpack()
                                      .directory = scratch,
                                      .umask = 0022,  // of folders that no layer tells of
                                      .log = places_.log,
-                                     .stop = progress_->stop});
+                                     .stop = progress_->stop,
+                                     .gentle = true});
     if (!result.ok()) {
         const auto sentence = sentence_of(result.tail);
         const bool full =

@@ -200,7 +200,8 @@ void Skopeo::run(const OciSource& source, std::vector<std::string> argv, const f
                      .output = output,
                      .log = log_,
                      .on_line = [&too_large](std::string_view line) { too_large = too_large || says_no_memory(line); },
-                     .stop = stop});
+                     .stop = stop,
+                     .gentle = true});
     if (!result.ok() && too_large) {
         throw Error{ErrorCode::CorruptData, "can't pull " + shown(source.reference, 256) +
                                                 ": skopeo wanted more than " + go_memory_limit.to_string() +

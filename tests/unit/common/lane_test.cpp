@@ -2,7 +2,9 @@
 #include "common/lane.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <latch>
 #include <numeric>
@@ -32,6 +34,21 @@ TEST(LaneTest, SeveralThreadsWorkAtTheSameTime)
     for (int i = 0; i < 4; ++i) {
         ASSERT_TRUE(lane.submit([&together] { together.arrive_and_wait(); }));  // hangs, were there fewer threads
     }
+}
+
+TEST(LaneTest, OneOfLowPriorityGivesWayAndTheOthersDoNot)
+{
+    const int own = ::getpriority(PRIO_PROCESS, 0);
+    int low = 0;
+    int usual = 0;
+    {
+        Lane gentle{1, Lane::usual_limit, Lane::Priority::Low};
+        Lane lane;
+        ASSERT_TRUE(gentle.submit([&low] { low = ::getpriority(PRIO_PROCESS, 0); }));
+        ASSERT_TRUE(lane.submit([&usual] { usual = ::getpriority(PRIO_PROCESS, 0); }));
+    }
+    EXPECT_EQ(low, std::max(own, 10));
+    EXPECT_EQ(usual, own);
 }
 
 TEST(LaneTest, AFullQueueRefusesTheJobAndKeepsTheOthers)

@@ -27,7 +27,7 @@ protected:
     DebianArtifactsTest()
     {
         test::write_file(guest, test::file_bytes("the guest program"));
-        test::write_file(folder.path / "vmlinuz", test::small_elf(5000));
+        test::write_file(folder.path / "vmlinuz", test::small_elf_saying("Linux version 6.1.0-x (x) #1"));
         tree.add_usual();
         tree.add_built_in("virtio_net");
         tree.finish();
@@ -181,6 +181,16 @@ TEST_F(DebianArtifactsTest, AKernelWithTheModulesOfAnotherVersionIsRefused)
     EXPECT_EQ(problem->code(), ErrorCode::CorruptData);
     EXPECT_THAT(problem->what(), HasSubstr("is Linux 6.1.0-y, and"));
     EXPECT_THAT(problem->what(), HasSubstr("the modules of 6.1.0-x"));
+    EXPECT_FALSE(fs::exists(folder.path / "draft"));
+}
+
+TEST_F(DebianArtifactsTest, AnotherProgramThanAKernelIsRefusedWithModulesToo)
+{
+    test::write_file(folder.path / "vmlinuz", test::small_elf_saying("usage: ls"));
+    const auto problem = import(folder.path / "draft");
+    ASSERT_TRUE(problem);
+    EXPECT_EQ(problem->code(), ErrorCode::CorruptData);
+    EXPECT_THAT(problem->what(), HasSubstr("is it a Linux kernel?"));
     EXPECT_FALSE(fs::exists(folder.path / "draft"));
 }
 

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "agent/system/image/distribution.hpp"
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 
@@ -38,6 +39,34 @@ TEST(DebianTest, ASuiteIsOneThatWeKnow)
     EXPECT_NE(suite_refusal(""), "");
     EXPECT_NE(suite_refusal("../trixie"), "");
     EXPECT_LT(suite_refusal(std::string(100'000, 'x')).size(), 200U);
+}
+
+TEST(DebianTest, EachSourceIsSignedByTheKeysOfItsOwnDistribution)
+{
+    for (const auto& distribution : distributions()) {
+        for (const auto suite : distribution.suites) {
+            const auto lines = public_source_lines(std::string{suite});
+            EXPECT_EQ(lines.size(), 3U);
+            EXPECT_THAT(lines, ::testing::Each(::testing::StartsWith(
+                                   "deb [signed-by=" + std::string{distribution.keyring} + "] http")));
+        }
+    }
+}
+
+TEST(DebianTest, KeysThatAreNotInstalledAreNamedWithTheirPackage)
+{
+    for (auto distribution : distributions()) {
+        distribution.keyring = "/no/such/keyring.gpg";
+        try {
+            check_keys(distribution);
+            ADD_FAILURE() << distribution.name;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::HostLacks);
+            EXPECT_THAT(error.what(), ::testing::EndsWith("apt install " + std::string{distribution.keyring_package}));
+        }
+        distribution.keyring = "/dev/null";
+        EXPECT_NO_THROW(check_keys(distribution));
+    }
 }
 
 class RunStepTest : public ::testing::Test {

@@ -3,12 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/image/small_kernel.hpp"
+#include "tests/unit/agent/system/small_disk.hpp"
 
 namespace banger::agent {
 namespace {
@@ -72,6 +74,59 @@ TEST(UserNamespaceTest, ATreeIsRemovedAndNoneIsNoError)
     EXPECT_FALSE(std::filesystem::exists(tree));
     EXPECT_TRUE(std::filesystem::exists(folder.path / "outside"));
     remove_tree(tree);
+    test::write_file(tree, test::file_bytes("a file"));
+    remove_tree(tree);
+    EXPECT_FALSE(std::filesystem::exists(tree));
+}
+
+/// As mmdebstrap leaves the host's /dev/shm in the tree of a root's build that is killed.
+TEST(UserNamespaceTest, WhatIsMountedInATreeIsNotRemovedWithIt)
+{
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "only root's builds mount where others see it";
+    }
+    const test::TemporaryFolder folder;
+    const auto tree = folder.path / "tree";
+    test::write_file(tree / "etc/x", test::file_bytes("x"));
+    std::filesystem::create_directories(tree / "dev/shm");
+    const auto outcome = test::on_small_disk(std::size_t{1} << 20U, [&](const std::filesystem::path& host) {
+        test::write_file(host / "precious", test::file_bytes("x"));
+        if (::mount(host.c_str(), (tree / "dev/shm").c_str(), nullptr, MS_BIND, nullptr) != 0) {
+            return 1;
+        }
+        remove_tree(tree);
+        const bool is_rest_gone = !std::filesystem::exists(tree / "etc");
+        return std::filesystem::exists(host / "precious") && is_rest_gone ? 0 : 2;
+    });
+    if (!outcome || *outcome == 1) {
+        GTEST_SKIP() << "this root may not mount";
+    }
+    EXPECT_EQ(*outcome, 0);
+}
+
+TEST(UserNamespaceTest, WhatAProgramOfRootsMountsEndsWithIt)
+{
+    if (::geteuid() != 0) {
+        const std::vector<std::string> words{"/bin/x", "-y"};
+        EXPECT_EQ(with_own_mounts(words), words) << "a user's namespace has all that";
+        return;
+    }
+    const test::TemporaryFolder folder;
+    const auto place = folder.path / "place";
+    std::filesystem::create_directory(place);
+    const auto script = "mount -t tmpfs none '" + place.string() + "' && touch '" + (place / "inside").string() +
+                        "' && { sleep 60 & echo mounted; }";
+    const auto words = with_own_mounts({"/bin/sh", "-c", script});
+    if (words.size() == 3) {
+        GTEST_SKIP() << "this root may have no namespaces";
+    }
+    std::string said;
+    run_program({.argv = words, .on_line = [&](std::string_view line) { said = line; }});
+    if (said != "mounted") {
+        GTEST_SKIP() << "this root may not mount: " << said;
+    }
+    EXPECT_FALSE(std::filesystem::exists(place / "inside"));
+    EXPECT_TRUE(std::filesystem::remove(place)) << "nothing is mounted there";
 }
 
 }  // namespace
