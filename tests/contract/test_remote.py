@@ -172,6 +172,17 @@ def test_a_lost_connection_ends_what_runs_there(remote):
     assert remote.there.vms() == {} and not list(remote.there.vms_folder.iterdir())
 
 
+def test_bash_completes_what_stands_behind_a_host(home):
+    """COMP_WORDS as bash 5.2 makes them of this line: it takes words apart at : and @."""
+    words = "banger -H ssh : //alice @ box : 2222 vm expo"
+    script = f"""source <(banger completion bash)
+COMP_WORDS=({words}); COMP_CWORD=10; COMP_LINE='banger -H ssh://alice@box:2222 vm expo'
+_banger; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "--norc", "-c", script], env={**home.env, "PATH": f"{PREFIX / 'bin'}:{home.env['PATH']}"}, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("export\n", "")
+
+
 def test_ssh_that_is_not_there_is_said(home):
     folder = home.root / "empty"
     folder.mkdir()
