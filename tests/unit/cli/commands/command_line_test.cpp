@@ -127,6 +127,10 @@ TEST(CommandLine, RefusesWithAnotherHostWhatWouldMeanSomethingElseThere)
                                                                    {"vm", "workspace", "prepare", "calm-otter", "."},
                                                                    {"image", "register", "root.ext4", "--name", "x"},
                                                                    {"image", "build", "--customize", "./script"},
+                                                                   {"image", "build", "--base", "./root.ext4"},
+                                                                   {"image", "build", "--packages", "lists/mine"},
+                                                                   {"image", "pull", "oci:folder:tag"},
+                                                                   {"image", "pull", "oci-archive:./file"},
                                                                    {"kernel", "import", "vmlinuz"},
                                                                    {"runtime", "fetch", "--from", "firecracker"}}) {
         std::vector<std::string> line{"-H", "ssh://host"};
