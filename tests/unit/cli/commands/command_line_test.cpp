@@ -139,7 +139,8 @@ TEST(CommandLine, RefusesWithAnotherHostWhatWouldMeanSomethingElseThere)
     }
     EXPECT_NE(refused({"-H", "ssh://host", "internal", "wake"}).find("takes no -H"), std::string::npos);
     expect_refusal({"-H", "ssh://host", "vm", "lst"}, "did you mean list?");
-    expect_refusal({"vm", "list", "-H", "ssh://host"}, "-H");
+    expect_refusal({"vm", "list", "-H", "ssh://host"}, "goes before the command: banger -H ssh://HOST vm list");
+    expect_refusal({"image", "list", "--version"}, "goes before the command: banger --version");
 }
 
 TEST(CommandLine, TellsItsVersion)
