@@ -150,6 +150,12 @@ int reconcile(const Arguments& arguments, const BrokerConfig& config)
     return problems.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+std::string words_of(const Quota& quota)
+{
+    return std::to_string(quota.sandboxes) + " sandboxes, " + quota.bytes.to_string() + ", " +
+           std::to_string(quota.calls) + " calls at a time";
+}
+
 int check(const Arguments& arguments)
 {
     bool all = true;
@@ -157,6 +163,8 @@ int check(const Arguments& arguments)
     try {
         config = load_config(arguments.config);
         std::printf("ok       configuration: %s\n", arguments.config.c_str());
+        std::printf("ok       quotas: a user %s; all %s\n", words_of(config->user).c_str(),
+                    words_of(config->all).c_str());
     } catch (const Error& problem) {
         std::printf("missing  configuration: %s\n", problem.what());
         all = false;

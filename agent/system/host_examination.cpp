@@ -5,15 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 
 #include "agent/system/file_system.hpp"
 #include "agent/system/host_guards.hpp"
 #include "agent/system/image/user_namespace.hpp"
 #include "agent/system/resolvers.hpp"
 #include "agent/system/subprocess.hpp"
+#include "common/name_switch.hpp"
 
 namespace banger::agent {
 namespace {
@@ -75,18 +73,6 @@ Finding check_subordinate_ids()
                    : Finding{check, "ok", "in /etc/subuid and /etc/subgid", ""};
 }
 
-/// Whether a line of nsswitch.conf(5) is that of host names, and has `service`.
-bool names_service(std::string line, const std::string& service)
-{
-    line.resize(std::min(line.find('#'), line.size()));
-    constexpr std::string_view hosts = "hosts:";
-    if (!line.starts_with(hosts)) {
-        return false;
-    }
-    std::istringstream words{line.substr(hosts.size())};
-    return std::find(std::istream_iterator<std::string>{words}, {}, service) != std::istream_iterator<std::string>{};
-}
-
 /// In the folder of whichever architecture.
 bool has_name_module(const std::filesystem::path& root)
 {
@@ -102,11 +88,8 @@ bool has_name_module(const std::filesystem::path& root)
 Finding finding_of_names(const std::filesystem::path& root)
 {
     const std::string check = "names of VMs";
-    std::ifstream file{root / "etc/nsswitch.conf"};
-    for (std::string line; std::getline(file, line);) {
-        if (names_service(line, "banger")) {
-            return {check, "ok", "your programs find a VM with a TAP as NAME.vm", ""};
-        }
+    if (looks_up_hosts_by("banger", root / "etc/nsswitch.conf")) {
+        return {check, "ok", "your programs find a VM with a TAP as NAME.vm", ""};
     }
     return {check, "warn",
             "NAME.vm is found only where systemd-resolved answers: hosts in /etc/nsswitch.conf has no banger",

@@ -66,20 +66,25 @@ void write_line(spdlog::level::level_enum level, const std::string& text)
     logger().log(level, "<{}>{}", priority_of(level), text);
 }
 
-void write_event(spdlog::level::level_enum level, Event event, const std::string& text, Fields more = {})
+bool is_written(spdlog::level::level_enum level) { return logger().should_log(level); }
+
+bool is_taken_by_journal(spdlog::level::level_enum level, Event event, const std::string& text, Fields more)
 {
-    if (!logger().should_log(level)) {
-        return;
+    const auto& send = journal_of_events();
+    if (!send) {
+        return false;
     }
-    if (const auto& send = journal_of_events()) {
-        Fields fields{"MESSAGE=" + text, "PRIORITY=" + std::to_string(priority_of(level)),
-                      "SYSLOG_IDENTIFIER=banger-broker", "MESSAGE_ID=" + std::string{id_of(event)}};
-        std::move(more.begin(), more.end(), std::back_inserter(fields));
-        if (send(fields)) {
-            return;
-        }
+    Fields fields{"MESSAGE=" + text, "PRIORITY=" + std::to_string(priority_of(level)),
+                  "SYSLOG_IDENTIFIER=banger-broker", "MESSAGE_ID=" + std::string{id_of(event)}};
+    std::move(more.begin(), more.end(), std::back_inserter(fields));
+    return send(fields);
+}
+
+void write_event(spdlog::level::level_enum level, Event event, const std::string& text)
+{
+    if (is_written(level) && !is_taken_by_journal(level, event, text, {})) {
+        write_line(level, text);
     }
-    write_line(level, text);
 }
 
 /// "NotFound", or "ok".
@@ -173,6 +178,18 @@ Fields audit_fields(const AuditLine& line)
     return fields;
 }
 
-void audit(const AuditLine& line) { write_event(level_of(line), Event::Call, audit_text(line), audit_fields(line)); }
+void audit(const AuditLine& line)
+{
+    const auto level = level_of(line);
+    const bool is_look = line.rule->method == Method::List && line.verdict == AuditLine::Verdict::Allowed;
+    if (is_look && !is_written(level)) {
+        return;
+    }
+    const auto text = audit_text(line);
+    if (!is_taken_by_journal(level, Event::Call, text, audit_fields(line))) {
+        // At spdlog's highest level, as a settings file must not make gaps in it.
+        logger().log(spdlog::level::critical, "<{}>{}", priority_of(level), text);
+    }
+}
 
 }  // namespace banger::broker::log

@@ -20,7 +20,7 @@ using Fields = std::vector<std::string>;
 /// Where events go from now on; false: it was not taken, and the line goes to stderr like all others. Without a call: to stderr.
 void send_events_to(std::function<bool(const Fields&)> journal);
 
-/// debug, info, warn or error; less is not written.
+/// debug, info, warn or error; less is not written, but for audit().
 void set_level(const std::string& level);
 /// To stderr, with the priorities that journald knows (sd-daemon(3)). For what is said before an end, too: journald finds the unit of an entry by
 /// its sender's process, which may be gone by then, while it knows whose stderr it reads.
@@ -32,7 +32,8 @@ void info(Event event, const std::string& text);
 void warn(Event event, const std::string& text);
 void error(Event event, const std::string& text);
 
-/// One line a call, of whatever outcome. A client's words are quoted, cut and escaped.
+/// One line a call, of whatever outcome and at any level; only of a user's look at his own, which bangerd takes every 30 s, the level decides. A
+/// client's words are quoted, cut and escaped.
 void audit(const AuditLine& line);
 /// The same as a text.
 std::string audit_text(const AuditLine& line);

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "broker/core/sandbox.hpp"
+#include "common/name_switch.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace banger::broker {
@@ -136,6 +137,19 @@ HostFinding pool_finding(const AddressPool& pool)
 
 }  // namespace
 
+HostFinding finding_of_host_names(Resolved resolved, const std::filesystem::path& name_switch)
+{
+    if (resolved == Resolved::There) {
+        return {"names", true, "systemd-resolved finds NAME.vm"};
+    }
+    if (looks_up_hosts_by("banger", name_switch)) {
+        return {"names", true, "libnss_banger finds NAME.vm, for programs of its owner"};
+    }
+    return {"names", false,
+            "NAME.vm is not found: systemd-resolved does not run, and hosts in " + name_switch.string() +
+                " has no banger; put it behind files there"};
+}
+
 std::vector<HostFinding> check_host(const AddressPool& pool)
 {
     std::vector<HostFinding> findings{
@@ -151,8 +165,9 @@ std::vector<HostFinding> check_host(const AddressPool& pool)
         const auto connection = bus::open_system_bus();
         findings.push_back(service_finding(*connection, "polkit", "org.freedesktop.PolicyKit1",
                                            "apt install polkitd; without it nothing is allowed"));
-        findings.push_back(service_finding(*connection, "names", "org.freedesktop.resolve1",
-                                           "apt install systemd-resolved; without it NAME.vm is not found"));
+        findings.push_back(finding_of_host_names(
+            is_on_bus(*connection, "org.freedesktop.resolve1") ? Resolved::There : Resolved::Absent,
+            "/etc/nsswitch.conf"));
         if (auto finding = firewalld_finding(*connection)) {
             findings.push_back(std::move(*finding));
         }

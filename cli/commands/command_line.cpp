@@ -75,6 +75,14 @@ std::string unknown_option(Command command, const std::vector<std::string>& word
     return "";
 }
 
+/// Of an option that is right, and in the wrong place.
+std::string before_the_command(Command root, const std::string& path, const std::string& option)
+{
+    const bool is_host = root.find_option(option)->takes_value();
+    return "; it goes before the command: banger " + option +
+           (is_host ? " ssh://HOST" + path.substr(root.path().size()) : "");
+}
+
 /// "there is no command "lst"; did you mean list?"
 std::string explain_refusal(Command root, const std::vector<std::string>& words, const Verdict& refusal)
 {
@@ -88,7 +96,9 @@ std::string explain_refusal(Command root, const std::vector<std::string>& words,
     }
     if (refusal.kind == Verdict::Kind::TooManyWords) {
         if (const auto option = unknown_option(command, words); !option.empty()) {
-            return path + " has no option " + option + suggestion(option, command.options()) + see;
+            const auto hint = root.find_option(option) ? before_the_command(root, path, option)
+                                                       : suggestion(option, command.options());
+            return path + " has no option " + option + hint + see;
         }
         const bool takes_command = path == "banger vm run" || path == "banger vm exec";
         return path + ": a word too many" + (takes_command ? "; a command for the guest goes behind --" : "") + see;

@@ -16,8 +16,13 @@ namespace {
 constexpr std::string_view bash_script =
     R"(# banger completion bash: source this, or put it into ~/.local/share/bash-completion/completions/banger
 _banger() {
-    local IFS=$'\n'
-    COMPREPLY=($("${COMP_WORDS[0]}" internal complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    local IFS=$'\n' rest=$COMP_LINE words=() word
+    # bash takes ssh://HOST apart at its colons: what follows with no blank between is the same word.
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD}"; do
+        if ((${#words[@]})) && [[ $rest == "$word"* ]]; then words[-1]+=$word; else words+=("$word"); fi
+        rest=${rest#*"$word"}
+    done
+    COMPREPLY=($("${words[0]}" internal complete -- "${words[@]:1}" "${COMP_WORDS[COMP_CWORD]}" 2>/dev/null))
     [[ ${COMPREPLY[0]-} != *: ]] || compopt -o nospace
 }
 complete -o default -F _banger banger
@@ -57,7 +62,7 @@ Completion values_of(const std::string& option)
         {"--suite", {{"bookworm", "trixie", "jammy", "noble"}}},
         {"--flavour", {{"cloud", "generic"}}},
         {"--base", {{}, NameSource::Images}},
-        {"--which", {{"console", "vmm", "all"}}},
+        {"--which", {{"console", "vmm"}}},
         {"--state", {{"creating", "stopped", "starting", "running", "stopping", "deleting", "failed"}}},
         {"--signal", {{"KILL", "TERM", "INT", "STOP", "CONT", "QUIT"}}},
         {"--image", {{}, NameSource::Images}},

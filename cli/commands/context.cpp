@@ -24,6 +24,15 @@ void note_paths(Context& context, Parameter parameter)
     parameter.each([&context](const std::string& path) { context.paths.push_back(path); });
 }
 
+void note_paths_with_slash(Context& context, Parameter parameter)
+{
+    parameter.each([&context](const std::string& word) {
+        if (word.find('/') != std::string::npos) {
+            context.paths.push_back(word);
+        }
+    });
+}
+
 void report(const Error& error) noexcept
 {
     complain(error.what());

@@ -47,6 +47,8 @@ Command add_command(Command parent, Context& context, const std::string& name, c
 
 /// Marks a word or an option that names a file, which with -H is another host's.
 void note_paths(Context& context, Parameter parameter);
+/// The same of one that may name something else: what has a slash in it is a file.
+void note_paths_with_slash(Context& context, Parameter parameter);
 
 /// The sentence of an error and what may help, on standard error.
 void report(const Error& error) noexcept;

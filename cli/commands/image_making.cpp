@@ -194,17 +194,19 @@ void add_build(Command image, Context& context)
     app.option("--suite", command->suite, "bookworm, trixie, jammy or noble (this host's, if a Debian's)")
         .value_name("SUITE");
     app.option("--size", command->size, "of its file system (16G, or the base's)").value_name("SIZE");
-    app.option("--packages", command->more, "more packages, or a file with them; may be given several times")
-        .value_name("FILE|PACKAGES");
+    note_paths_with_slash(context, app.option("--packages", command->more,
+                                              "more packages, or a file with them; may be given several times")
+                                       .value_name("FILE|PACKAGES"));
     app.option("--package", command->packages, "one more package; may be given several times").value_name("PACKAGE");
     note_paths(context, app.option("--packages-file", command->packages_file, "a list in place of the usual packages")
                             .value_name("FILE")
                             .not_empty());
     app.flag("--docker", command->docker, "with Docker: docker run works in its VMs");
-    app.option("--base", command->base,
-               "add the packages to this image, or to an ext4 in a file, whose programs you trust")
-        .value_name("IMAGE|FILE")
-        .not_empty();
+    note_paths_with_slash(
+        context, app.option("--base", command->base,
+                            "add the packages to this image, or to an ext4 in a file, whose programs you trust")
+                     .value_name("IMAGE|FILE")
+                     .not_empty());
     note_paths(context,
                app.option("--customize", command->customize, "a program that runs inside before the disk is made")
                    .value_name("FILE")

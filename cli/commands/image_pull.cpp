@@ -71,6 +71,24 @@ int prune_cache(const CachePruneCommand& command)
         });
 }
 
+/// Of a source that is a file or a folder; empty: it is none.
+std::string_view file_scheme_of(const std::string& source)
+{
+    for (const std::string_view scheme : {"oci:", "oci-archive:"}) {
+        if (source.starts_with(scheme)) {
+            return scheme;
+        }
+    }
+    return {};
+}
+
+/// Without its tag.
+std::string path_behind(std::string_view scheme, const std::string& source)
+{
+    const auto rest = source.substr(scheme.size());
+    return rest.substr(0, rest.find(':'));
+}
+
 }  // namespace
 
 std::string brief_origin(const std::string& origin)
@@ -83,15 +101,13 @@ std::string brief_origin(const std::string& origin)
 
 std::string absolute_source(const std::string& source)
 {
-    for (const std::string_view prefix : {"oci:", "oci-archive:"}) {
-        if (source.starts_with(prefix)) {
-            const auto rest = source.substr(prefix.size());
-            const auto colon = rest.find(':');
-            const auto path = std::filesystem::absolute(rest.substr(0, colon)).lexically_normal().string();
-            return std::string{prefix} + path + (colon == std::string::npos ? "" : rest.substr(colon));
-        }
+    const auto scheme = file_scheme_of(source);
+    if (scheme.empty()) {
+        return source;
     }
-    return source;
+    const auto path = path_behind(scheme, source);
+    return std::string{scheme} + std::filesystem::absolute(path).lexically_normal().string() +
+           source.substr(scheme.size() + path.size());
 }
 
 void add_image_pull(Command image, Context& context)
@@ -99,7 +115,13 @@ void add_image_pull(Command image, Context& context)
     const auto command = std::make_shared<ImagePullCommand>();
     const auto app = add_command(image, context, "pull", "Make an image of an OCI image, as docker has them",
                                  [command] { return pull_image(*command); });
-    app.option("SOURCE", command->source, "docker://HOST/NAME:TAG, oci:FOLDER or oci-archive:FILE").required();
+    app.option("SOURCE", command->source, "docker://HOST/NAME:TAG, oci:FOLDER or oci-archive:FILE")
+        .required()
+        .each([&context](const std::string& source) {
+            if (const auto scheme = file_scheme_of(source); !scheme.empty()) {
+                context.paths.push_back(path_behind(scheme, source));
+            }
+        });
     app.option("--name", command->name, "its name (the last word of the source)").value_name("NAME");
     app.option("--size", command->size, "of its file system (16G)").value_name("SIZE");
     app.flag("-f,--force", command->force, "pull it again although it is there; replace another one of that name");

@@ -9,10 +9,14 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <string>
+#include <system_error>
 #include <vector>
 
 #include <unistd.h>
@@ -66,6 +70,17 @@ public:
         std::vector<std::string> names;
         getProxy().callMethod("ListActivatableNames").onInterface(interface).storeResultsTo(names);
         return std::find(names.begin(), names.end(), agent_bus_name) != names.end();
+    }
+
+    void look_for_services_anew() { getProxy().callMethod("ReloadConfig").onInterface(interface); }
+    void have_bangerd_started()
+    {
+        std::uint32_t outcome = 0;
+        getProxy()
+            .callMethod("StartServiceByName")
+            .onInterface(interface)
+            .withArguments(std::string{agent_bus_name}, std::uint32_t{0})
+            .storeResultsTo(outcome);
     }
 
 private:
@@ -135,6 +150,38 @@ void check_is_ours(sdbus::IConnection& connection, const Paths& paths)
     }
 }
 
+/// Where a bus may find it: beside this program.
+bool has_service_file()
+{
+    std::error_code none;
+    const auto own = std::filesystem::read_symlink("/proc/self/exe", none);
+    const auto services = own.parent_path().parent_path() / "share/dbus-1/services";
+    return std::filesystem::exists(services / (std::string{agent_bus_name} + ".service"), none);
+}
+
+/// dbus-daemon watches only those folders that it found when it began, and a first installation may have made ~/.local/share/dbus-1/services since. It is
+/// started at once there: where that fails a bus of its own will do, and a call that was lost would be an error.
+bool can_start_bangerd(sdbus::IConnection& connection)
+{
+    BusProxy daemon{connection};
+    if (daemon.can_start_bangerd()) {
+        return true;
+    }
+    if (!has_service_file()) {
+        return false;
+    }
+    try {
+        daemon.look_for_services_anew();
+        if (!daemon.can_start_bangerd()) {
+            return false;
+        }
+        daemon.have_bangerd_started();
+        return true;
+    } catch (const sdbus::Error&) {
+        return false;
+    }
+}
+
 /// nullptr where the session bus neither has a bangerd nor knows how to start one.
 Connection try_session_bus(const Paths& paths, WhenAbsent when_absent)
 {
@@ -147,8 +194,7 @@ Connection try_session_bus(const Paths& paths, WhenAbsent when_absent)
     } catch (const Error&) {
         return nullptr;  // a stale variable, as after su or in a container; a private bus does as well
     }
-    const bool starts =
-        when_absent == WhenAbsent::Start && translated([&] { return BusProxy{*connection}.can_start_bangerd(); });
+    const bool starts = when_absent == WhenAbsent::Start && translated([&] { return can_start_bangerd(*connection); });
     if (!starts && bangerd_on(*connection).empty()) {
         return nullptr;
     }

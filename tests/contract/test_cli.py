@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 
@@ -234,6 +235,22 @@ def test_the_session_bus_starts_bangerd(home):
         home.banger("vm", "list", check=True)
         assert home.agent_address().split(",guid=")[0] == session.address
         assert home.banger("daemon", "stop").returncode == 0
+        wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+    finally:
+        session.close()
+
+
+def test_a_session_bus_that_began_before_the_first_installation_starts_bangerd(home):
+    """As scripts/quickstart leaves it: dbus-daemon watches the folders that it found when it began."""
+    services = home.root / "services"
+    session = bus.SessionBus(home.runtime, home.env, services=services)
+    home.env["DBUS_SESSION_BUS_ADDRESS"] = session.address
+    try:
+        services.mkdir()
+        shutil.copy(PREFIX / "share" / "dbus-1" / "services" / f"{bus.NAME}.service", services)
+        home.banger("vm", "list", check=True)
+        assert home.agent_address().split(",guid=")[0] == session.address, "no bus of its own, whose VMs are no units"
+        home.banger("daemon", "stop", check=True)
         wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
     finally:
         session.close()

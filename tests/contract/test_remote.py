@@ -172,6 +172,47 @@ def test_a_lost_connection_ends_what_runs_there(remote):
     assert remote.there.vms() == {} and not list(remote.there.vms_folder.iterdir())
 
 
+def test_a_terminal_here_is_one_there(remote):
+    master, slave = pty.openpty()
+    done = subprocess.run(remote.here.command("-H", "ssh://box", "version"), env=remote.here.env, stdin=slave, stdout=slave, stderr=subprocess.PIPE, timeout=30)
+    os.close(slave)
+    seen = os.read(master, 65536)
+    os.close(master)
+    assert (done.returncode, done.stderr) == (0, b"") and seen.startswith(b"banger ")
+    assert remote.calls() == [["-t", "--", "box"]]
+
+
+def test_what_ssh_refuses_is_ssh_s_to_tell_and_leaves_no_file(remote):
+    """Such as an unknown host key where nobody can be asked; the lab has a real one."""
+    (remote.here.root / "bin" / "ssh").write_text("#!/bin/sh\necho 'Host key verification failed.' >&2\nexit 255\n")
+    before = sorted(remote.here.root.iterdir())
+    for words in (("vm", "list"), ("vm", "export", "far"), ("vm", "import", "-")):
+        done = remote.banger(*words)
+        assert (done.returncode, done.stdout, done.stderr) == (255, "", "Host key verification failed.\n"), words
+    assert sorted(remote.here.root.iterdir()) == before
+
+
+def test_an_interrupted_export_of_there_leaves_no_file_here(remote):
+    (remote.here.root / "bin" / "ssh").write_text(f"#!/bin/sh\n: >{remote.told}\nexec sleep 1000\n")
+    running = remote.start("vm", "export", "far")
+    wait.until(remote.told.exists, 30, "ssh runs")
+    running.send_signal(signal.SIGINT)
+    assert running.wait(30) == 128 + signal.SIGINT
+    running.communicate()
+    assert not list(remote.here.root.glob("far*"))
+
+
+def test_bash_completes_what_stands_behind_a_host(home):
+    """COMP_WORDS as bash 5.2 makes them of this line: it takes words apart at : and @."""
+    words = "banger -H ssh : //alice @ box : 2222 vm expo"
+    script = f"""source <(banger completion bash)
+COMP_WORDS=({words}); COMP_CWORD=10; COMP_LINE='banger -H ssh://alice@box:2222 vm expo'
+_banger; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "--norc", "-c", script], env={**home.env, "PATH": f"{PREFIX / 'bin'}:{home.env['PATH']}"}, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("export\n", "")
+
+
 def test_ssh_that_is_not_there_is_said(home):
     folder = home.root / "empty"
     folder.mkdir()

@@ -594,6 +594,25 @@ def test_what_can_t_be_removed_is_named_and_not_forgotten(tmp_path):
     assert not listed.exists()
 
 
+@pytest.mark.parametrize("linked, calls", [("ours", ["daemon disable", "daemon stop"]), ("another's", ["daemon stop"]), ("nothing", ["daemon stop"])])
+def test_an_uninstall_ends_what_would_start_vms(tmp_path, linked, calls):
+    """banger here is a stand-in, as the real one asks the systemd of who runs this."""
+    unit = tmp_path / "share" / "systemd" / "user" / "banger-autostart.service"
+    for path in (unit, tmp_path / "bin" / "banger", tmp_path / "other" / unit.name):
+        path.parent.mkdir(parents=True)
+        path.write_text(f"#!/bin/sh\necho \"$*\" >>{tmp_path}/calls\n")
+        path.chmod(0o755)
+    link = tmp_path / "config" / "systemd" / "user" / "default.target.wants" / unit.name
+    link.parent.mkdir(parents=True)
+    if linked != "nothing":
+        link.symlink_to(unit if linked == "ours" else tmp_path / "other" / unit.name)
+    (tmp_path / "installed.txt").write_text(f"{tmp_path}/bin/banger\n{unit}\n")
+    subprocess.run(["cmake", f"-DBUILD={tmp_path}", "-P", ROOT / "package" / "uninstall.cmake"], check=True, capture_output=True,
+                   env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert (tmp_path / "calls").read_text().splitlines() == calls
+    assert not unit.exists() and not (tmp_path / "bin" / "banger").exists()
+
+
 def test_packaging_is_no_installation(build):
     """cpack runs the same rules; `uninstall` after it must not take away what dpkg has below /usr."""
     assert not (build / "installed.txt").exists()

@@ -11,7 +11,7 @@ REPO = pathlib.Path(__file__).resolve().parents[3]
 TESTS_NEED = ("libgtest-dev", "libgmock-dev")
 SECONDS = 3600
 # All that is compiled or packaged, but for what people read.
-SOURCES = ("CMakeLists.txt", "LICENSE", "agent", "broker", "cli", "common", "dbus", "desktop", "guest", "man", "package", "polkit", "systemd", "tests/fakes",
+SOURCES = ("CMakeLists.txt", "LICENSE", "agent", "broker", "cli", "common", "dbus", "desktop", "guest", "man", "package", "polkit", "scripts/deps", "systemd", "tests/fakes",
            "tests/lab/ports")
 
 

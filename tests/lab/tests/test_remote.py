@@ -29,7 +29,8 @@ def far(kvm_for_all, bob):
     kept = {path: path.read_bytes() if path.exists() else None for path in (known, authorized)}
     root(f"runuser -u alice -- mkdir -pm700 {folder}; rm -f {folder}/far*; runuser -u alice -- ssh-keygen -qt ed25519 -N '' -f {folder}/far")
     root(f"runuser -u bob -- mkdir -pm700 {authorized.parent}; cat {folder}/far.pub >>{authorized}; chown bob: {authorized}; chmod 600 {authorized}")
-    known.write_text(f"Host {THERE}\n  IdentityFile {folder}/far\n  IdentitiesOnly yes\n  StrictHostKeyChecking accept-new\n  UserKnownHostsFile {folder}/far-known\n")
+    known.write_text(f"Host {THERE}\n  IdentityFile {folder}/far\n  IdentitiesOnly yes\n  StrictHostKeyChecking accept-new\n  UserKnownHostsFile {folder}/far-known\n"
+                     f"Host stranger\n  HostName {THERE}\n  StrictHostKeyChecking yes\n  UserKnownHostsFile /dev/null\n")
     root(f"chown alice: {known}")
     root(f"ip netns add {SPACE}; ip link add far0 type veth peer name far1 netns {SPACE}; ip addr add {THERE}/24 dev far0; ip link set far0 up")
     root(f"ip -n {SPACE} addr add {HERE}/24 dev far1; ip -n {SPACE} link set far1 up; ip -n {SPACE} link set lo up")
@@ -77,3 +78,10 @@ def test_a_host_that_does_not_answer_is_ssh_s_to_tell(far):
     words[words.index("-H") + 1] = "ssh://bob@10.77.0.9:23"
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200)
     assert done.returncode == 255 and "10.77.0.9" in done.stderr, shlex.join(words)
+
+
+def test_a_host_key_that_is_unknown_is_ssh_s_to_tell(far):
+    words = far.command("vm", "list")
+    words[words.index("-H") + 1] = "ssh://bob@stranger"
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 255 and "Host key verification failed" in done.stderr

@@ -166,6 +166,24 @@ TEST(LogTest, ALevelHoldsForEventsToo)
     EXPECT_EQ(journal.entries.front().front(), "MESSAGE=not");
 }
 
+TEST(LogTest, R25NoLevelSilencesACallThatDoesSomething)
+{
+    {
+        const Journal journal;
+        set_level("error");
+        audit(line());
+        EXPECT_EQ(journal.entries.size(), 1U);
+    }
+    set_level("error");
+    EXPECT_EQ(written_by([] { audit(line()); }), "<6>" + audit_text(line()) + "\n") << "nor where there is no journal";
+    auto look = line();
+    look.rule = &rule_of(Method::List);
+    EXPECT_EQ(written_by([&look] { audit(look); }), "") << "it comes every 30 s";
+    look.verdict = AuditLine::Verdict::Refused;
+    EXPECT_NE(written_by([&look] { audit(look); }), "");
+    set_level("info");
+}
+
 TEST(LogTest, EachEventHasAnIdOfItsOwn)
 {
     std::set<std::string_view> ids;

@@ -127,6 +127,10 @@ TEST(CommandLine, RefusesWithAnotherHostWhatWouldMeanSomethingElseThere)
                                                                    {"vm", "workspace", "prepare", "calm-otter", "."},
                                                                    {"image", "register", "root.ext4", "--name", "x"},
                                                                    {"image", "build", "--customize", "./script"},
+                                                                   {"image", "build", "--base", "./root.ext4"},
+                                                                   {"image", "build", "--packages", "lists/mine"},
+                                                                   {"image", "pull", "oci:folder:tag"},
+                                                                   {"image", "pull", "oci-archive:./file"},
                                                                    {"kernel", "import", "vmlinuz"},
                                                                    {"runtime", "fetch", "--from", "firecracker"}}) {
         std::vector<std::string> line{"-H", "ssh://host"};
@@ -135,7 +139,8 @@ TEST(CommandLine, RefusesWithAnotherHostWhatWouldMeanSomethingElseThere)
     }
     EXPECT_NE(refused({"-H", "ssh://host", "internal", "wake"}).find("takes no -H"), std::string::npos);
     expect_refusal({"-H", "ssh://host", "vm", "lst"}, "did you mean list?");
-    expect_refusal({"vm", "list", "-H", "ssh://host"}, "-H");
+    expect_refusal({"vm", "list", "-H", "ssh://host"}, "goes before the command: banger -H ssh://HOST vm list");
+    expect_refusal({"image", "list", "--version"}, "goes before the command: banger --version");
 }
 
 TEST(CommandLine, TellsItsVersion)

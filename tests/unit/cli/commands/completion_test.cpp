@@ -10,6 +10,7 @@ namespace banger::cli {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::IsSupersetOf;
 using testing::Not;
@@ -38,6 +39,7 @@ TEST(Complete, OffersOptions)
 TEST(Complete, OffersValuesOfOptions)
 {
     EXPECT_THAT(completion_of({"vm", "list", "--format", ""}).words, Contains("json"));
+    EXPECT_THAT(completion_of({"vm", "logs", "--which", ""}).words, ElementsAre("console", "vmm"));
     EXPECT_EQ(completion_of({"vm", "run", "--image", ""}).names, NameSource::Images);
     EXPECT_EQ(completion_of({"vm", "run", "--rm", ""}).names, NameSource::None) << "a flag has no value";
 }
