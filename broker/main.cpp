@@ -6,8 +6,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include "broker/arguments.hpp"
@@ -16,6 +14,7 @@
 #include "broker/service/log.hpp"
 #include "broker/service/user_names.hpp"
 #include "broker/system/bus_callers.hpp"
+#include "broker/system/config_file.hpp"
 #include "broker/system/file_facts.hpp"
 #include "broker/system/harden.hpp"
 #include "broker/system/host_check.hpp"
@@ -32,16 +31,6 @@ namespace {
 
 using namespace banger;
 using namespace banger::broker;
-
-BrokerConfig load_config(const std::string& file)
-{
-    std::ifstream stream{file, std::ios::binary};
-    if (!stream) {
-        return {};
-    }
-    const std::string text{std::istreambuf_iterator<char>{stream}, {}};
-    return parse_broker_config(text, file);
-}
 
 int serve(const Arguments& arguments, const BrokerConfig& config)
 {
