@@ -5,6 +5,7 @@ of the broker that they hold."""
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
@@ -15,6 +16,7 @@ import pytest
 from harness import wait
 from harness.broker import ADMINISTER, AUTHORITY, DIGEST, GIB, MANAGE, MIB, MOCK, NAME, NETWORK, PATH, POLKIT, error_of
 from harness.contract import interface_of_xml, read_interface
+from harness.raw_bus import RawConnection
 
 # What needs no action of polkit's, as it is to the caller's own things alone; the rest is refused when polkit refuses.
 OWN = {"StopSandbox", "GrowSandbox", "PublishName", "WithdrawName", "DestroySandbox", "List"}
@@ -82,11 +84,17 @@ def test_r31_a_name_needs_the_callers_socket_on_its_gateway(client, polkit, base
     client.start("box", base)
     publish = lambda sock: error_of(client.call, "PublishName", "ssh", "box", "web", dbus.types.UnixFd(sock))[0]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as good, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unbound:
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unbound, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as local, \
+            open("/dev/null", "rb") as device:
         good.bind(("127.0.0.1", 0))
         tcp.bind(("127.0.0.1", 0))
-        for bad in (tcp.fileno(), six.fileno(), unbound.fileno(), base):
-            assert publish(bad) == "InvalidArgument"
+        elsewhere.bind(("127.0.0.2", 0))
+        others = [os.open("/", os.O_RDONLY), os.open("/", os.O_PATH), os.memfd_create("x"), *os.pipe()]
+        for bad in (tcp.fileno(), six.fileno(), unbound.fileno(), elsewhere.fileno(), local.fileno(), device.fileno(), base, *others):
+            assert publish(bad) == "InvalidArgument", os.readlink(f"/proc/self/fd/{bad}")
+        for fd in others:
+            os.close(fd)
         assert publish(good.fileno()) is None
     assert client.list()["box"][6] == "web"
     client.call("WithdrawName", "s", "box")
@@ -258,7 +266,7 @@ def test_r11_members_that_do_not_exist_are_refused(client):
         assert error_of(client.call, member)[0] == "org.freedesktop.DBus.Error.UnknownMethod"
 
 
-@pytest.mark.parametrize("name", ["", "A", "a b", "../x", "a/b", "x" * 33, "ä", "a\nb", "$(x)"])
+@pytest.mark.parametrize("name", ["", "A", "a b", "../x", "a/b", "x" * 33, "x" * 4096, "ä", "a\nb", "$(x)"])
 def test_r11_an_id_that_is_none_is_refused(client, polkit, name):
     polkit.allow(MANAGE, NETWORK, ADMINISTER)
     assert error_of(client.create, name)[0] == "InvalidArgument"
@@ -267,6 +275,17 @@ def test_r11_an_id_that_is_none_is_refused(client, polkit, name):
                                          ("WithdrawName", "s", (name,)), ("DestroySandbox", "s", (name,)),
                                          ("AdminDestroy", "usu", (dbus.UInt32(0), name, dbus.UInt32(0)))):
         assert error_of(client.call, member, signature, *arguments)[0] == "InvalidArgument"
+
+
+@pytest.mark.parametrize("name", ["", "-", "a-", "A", "a.b", "a.vm", "../x", "x" * 64, "x" * 4096, "ä", "a\nb"])
+def test_r11_a_name_that_is_none_is_refused(client, polkit, base, name):
+    polkit.allow(MANAGE)
+    client.create("box")
+    client.start("box", base)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        assert error_of(client.call, "PublishName", "ssh", "box", name, dbus.types.UnixFd(server.fileno()))[0] == "InvalidArgument"
+    assert client.list()["box"][6] == ""
 
 
 @pytest.mark.parametrize("flags", [2, 4, 0x80000000, 0xffffffff])
@@ -291,6 +310,25 @@ def test_r09_more_than_one_descriptor_is_refused_and_none_stays(world, client, p
     for count in (2, 3, 16):
         assert error_of(client.start, "box", *[base] * count)[0] == "InvalidArgument"
     assert error_of(client.start, "box")[0] == "InvalidArgument"
+    wait.until(lambda: world.open_descriptors() <= before, 5, "no descriptor stays")
+    client.start("box", base)
+
+
+@pytest.mark.parametrize("sent, numbers", [(0, [0]), (1, [1]), (1, [0xffffffff]), (2, [0, 7])])
+def test_r09_a_number_that_names_no_descriptor_is_refused(world, client, polkit, base, sent, numbers):
+    """A message says which of its descriptors it means by a number, which no library gets wrong."""
+    polkit.allow(MANAGE)
+    client.create("box")
+    before = world.open_descriptors()
+    raw = RawConnection(world.address)
+    text = lambda words: struct.pack("<I", len(words)) + words + b"\0"
+    start = text(b"box") + struct.pack(f"<I{len(numbers)}I", 4 * len(numbers), *numbers) + struct.pack("<I", 32) + bytes(DIGEST) + struct.pack("<I", 0)
+    publish = text(b"box") + text(b"web") + struct.pack("<I", numbers[-1])
+    for member, signature, body in (("StartSandbox", "sahayu", start), ("PublishName", "ssh", publish)):
+        kind, answer = raw.call(NAME, PATH, NAME, member, signature, body, [base] * sent)
+        assert kind == 3, answer
+    raw.close()
+    assert client.list()["box"][0] == "stopped"
     wait.until(lambda: world.open_descriptors() <= before, 5, "no descriptor stays")
     client.start("box", base)
 

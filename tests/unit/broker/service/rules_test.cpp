@@ -97,6 +97,40 @@ TEST(RulesTest, R08NoMemberTakesAPath)
     }
 }
 
+/// "MEMBER ARGUMENT" of all that goes in as one of these D-Bus types.
+std::set<std::string> arguments_of_type(const std::string& type)
+{
+    const auto text = contract();
+    const std::regex part{"<method name=\"([A-Za-z]+)\">|<arg name=\"([a-z_]+)\" type=\"" + type +
+                          "\" direction=\"in\""};
+    std::set<std::string> found;
+    std::string member;
+    for (std::sregex_iterator each{text.begin(), text.end(), part}, end; each != end; ++each) {
+        if ((*each)[1].matched) {
+            member = (*each)[1];
+        } else {
+            found.insert(member + " " + (*each)[2].str());
+        }
+    }
+    return found;
+}
+
+TEST(RulesTest, R13OnlyAnAdministratorSaysWhoseSandboxItIs)
+{
+    auto numbers = arguments_of_type("[nqiuxd]");
+    std::erase_if(numbers, [](const std::string& each) { return each.ends_with(" flags"); });
+    EXPECT_EQ(numbers, (std::set<std::string>{"AdminDestroy uid"}));
+    EXPECT_EQ(rule_of(Method::AdminDestroy).action, "dev.banger.administer-sandboxes");
+}
+
+TEST(RulesTest, R11NoMemberTakesWhatHasNoShape)
+{
+    for (const auto* type : {"v", "[^\"]*[{v][^\"]*"}) {
+        EXPECT_EQ(arguments_of_type(type), std::set<std::string>{});
+    }
+    EXPECT_EQ(arguments_of_type("t").size(), 2U) << "the check sees what it looks for";
+}
+
 TEST(RulesTest, EachMethodsRuleIsItsOwn)
 {
     for (const auto& rule : rules()) {
