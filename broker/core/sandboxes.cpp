@@ -56,7 +56,7 @@ const char* SandboxView::state() const noexcept
     return held ? "held" : "running";
 }
 
-void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSize limit)
+void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSize limit, Nat nat)
 {
     check_limit(digest, limit);
     check_new(key, limit.bytes() != 0 ? Disk::Yes : Disk::No);
@@ -66,7 +66,8 @@ void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSiz
     }
     const auto first = std::min(limit, growth::step);
     parts_.quota.check(key.uid, {.sandboxes = 1, .bytes = first});
-    parts_.journal.save({.key = key, .user = *user, .base_digest = digest, .cow_limit = limit, .slot = free_slot()});
+    parts_.journal.save(
+        {.key = key, .user = *user, .base_digest = digest, .cow_limit = limit, .slot = free_slot(), .nat = nat});
     if (limit.bytes() == 0) {
         return;
     }

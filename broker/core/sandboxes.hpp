@@ -48,7 +48,7 @@ public:
     Sandboxes(Parts parts, Kernel kernel) : parts_{parts}, kernel_{kernel} {}
 
     /// `limit` 0 and `digest` empty: no disk. Throws InvalidArgument, AlreadyExists, QuotaExceeded, NoSpace, NotAuthorized (no such user).
-    void create(const SandboxKey& key, const std::string& digest, ByteSize limit);
+    void create(const SandboxKey& key, const std::string& digest, ByteSize limit, Nat nat = Nat::Off);
     /// `base` for one with a disk, and only then. Throws NotFound, WrongState, InvalidArgument, InUse, and what the ports throw.
     StartedSandbox start(const SandboxKey& key, const std::optional<BaseDisk>& base, Tap tap);
     /// One that is stopped is no error. Throws NotFound, InUse.

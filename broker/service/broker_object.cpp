@@ -13,7 +13,8 @@
 namespace banger::broker {
 namespace {
 
-constexpr std::uint32_t flag_network = 2;
+constexpr std::uint32_t flag_network = 2;  // of StartSandbox
+constexpr std::uint32_t flag_nat = 4;      // of CreateSandbox
 
 /// 32 bytes as 64 digits; none as "".
 std::string digest_of(const std::vector<std::uint8_t>& bytes)
@@ -136,9 +137,13 @@ void BrokerObject::in_steps(Words words, sdbus::Result<>&& result, Begin begin)
 void BrokerObject::CreateSandbox(sdbus::Result<>&& result, std::string id, Ids base_digest, std::uint64_t cow_bytes,
                                  std::uint32_t flags)
 {
-    on_lane({.method = Method::CreateSandbox, .object = id, .flags = flags}, std::move(result),
-            [this, id, base_digest = std::move(base_digest), cow_bytes](const Caller& caller) {
-                parts_.sandboxes.create(key_of(caller, id), digest_of(base_digest), ByteSize{cow_bytes});
+    const auto nat = (flags & flag_nat) != 0 ? Nat::On : Nat::Off;
+    on_lane({.method = nat == Nat::On ? Method::CreateWithNat : Method::CreateSandbox,
+             .object = id + (nat == Nat::On ? " with NAT" : ""),
+             .flags = flags,
+             .more_flags = flag_nat},
+            std::move(result), [this, id, base_digest = std::move(base_digest), cow_bytes, nat](const Caller& caller) {
+                parts_.sandboxes.create(key_of(caller, id), digest_of(base_digest), ByteSize{cow_bytes}, nat);
                 return std::tuple{};
             });
 }

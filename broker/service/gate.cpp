@@ -2,6 +2,7 @@
 #include "broker/service/gate.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace banger::broker {
 namespace {
@@ -12,9 +13,9 @@ bool is_interactive(const Rule& rule, std::uint32_t flags)
     return (flags & Gate::flag_interactive) != 0 && rule.need == Rule::Need::Action;
 }
 
-Error not_authorized(const Rule& rule, Authority::Answer answer)
+Error not_authorized(std::string_view of, Authority::Answer answer)
 {
-    const std::string action{rule.action};
+    const std::string action{of};
     switch (answer) {
         case Authority::Answer::No:
             return Error{ErrorCode::NotAuthorized, "polkit refuses " + action + " to you"};
@@ -39,6 +40,10 @@ struct Gate::Call {
     std::optional<Authority::Ticket> question;
     std::unique_ptr<Clock::Timer> limit;
     bool runs{false};
+    unsigned questions{0};  ///< so far; an answer to another than the last is none
+    std::string_view asked{};
+    Authority::Interaction interaction{Authority::Interaction::Never};
+    std::vector<std::string_view> challenged{};  ///< of a rule's two actions, those that a person would have to allow
 };
 
 template <typename Step>
@@ -103,37 +108,48 @@ void Gate::check_quota(uid_t uid) const
 
 void Gate::ask_polkit(CallId id)
 {
+    using Interaction = Authority::Interaction;
+    const auto& call = *calls_.at(id);
+    const bool at_once = call.rule->also.empty() && is_interactive(*call.rule, call.request.flags);
+    ask(id, call.rule->action, at_once ? Interaction::Allowed : Interaction::Never);
+}
+
+void Gate::ask(CallId id, std::string_view action, Authority::Interaction interaction)
+{
     auto& call = *calls_.at(id);
-    const bool interactive = is_interactive(*call.rule, call.request.flags);
-    call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit,
-                                    [this, id] { guarded(id, [&] { decided(id, Authority::Answer::Unavailable); }); });
+    const bool interactive = interaction == Authority::Interaction::Allowed;
+    const auto number = ++call.questions;
+    call.asked = action;
+    call.interaction = interaction;
+    call.question.reset();
+    call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit, [this, id, number] {
+        guarded(id, [&] { decided(id, number, Authority::Answer::Unavailable); });
+    });
     if (!interactive) {
-        ask_polkit_for(id, {});  // there are no words to fill in
+        ask_in_words(id, number, {});  // there are none to fill in
         return;
     }
-    parts_.name_of(*call.uid, [this, id](const std::string& name) {
-        guarded(id, [&] { ask_polkit_for(id, {{"user", name}}); });
+    parts_.name_of(*call.uid, [this, id, number](const std::string& name) {
+        guarded(id, [&] { ask_in_words(id, number, {{"user", name}}); });
     });
 }
 
-void Gate::ask_polkit_for(CallId id, const Authority::Details& details)
+void Gate::ask_in_words(CallId id, unsigned number, const Authority::Details& details)
 {
     const auto found = calls_.find(id);
-    if (found == calls_.end()) {
+    if (found == calls_.end() || found->second->questions != number) {
         return;  // ended by its limit
     }
     auto& call = *found->second;
-    const bool interactive = is_interactive(*call.rule, call.request.flags);
-    call.question =
-        parts_.authority.ask(call.request.sender, std::string{call.rule->action}, details,
-                             interactive ? Authority::Interaction::Allowed : Authority::Interaction::Never,
-                             [this, id](Authority::Answer answer) { guarded(id, [&] { decided(id, answer); }); });
+    call.question = parts_.authority.ask(
+        call.request.sender, std::string{call.asked}, details, call.interaction,
+        [this, id, number](Authority::Answer answer) { guarded(id, [&] { decided(id, number, answer); }); });
 }
 
-void Gate::decided(CallId id, Authority::Answer answer)
+void Gate::decided(CallId id, unsigned number, Authority::Answer answer)
 {
     const auto found = calls_.find(id);
-    if (found == calls_.end() || !found->second->limit) {
+    if (found == calls_.end() || !found->second->limit || found->second->questions != number) {
         return;  // ended by its limit, or answered twice
     }
     auto& call = *found->second;
@@ -141,12 +157,38 @@ void Gate::decided(CallId id, Authority::Answer answer)
     if (answer == Authority::Answer::Unavailable && call.question) {
         parts_.authority.forget(*call.question);
     }
+    if (!call.rule->also.empty() && call.interaction == Authority::Interaction::Never) {
+        decided_of_two(id, answer);
+        return;
+    }
     const bool allowed = answer == Authority::Answer::Yes ||
                          (call.rule->need == Rule::Need::NotDenied && answer == Authority::Answer::Challenge);
     if (!allowed) {
-        throw not_authorized(*call.rule, answer);
+        throw not_authorized(call.asked, answer);
     }
     recheck(id);
+}
+
+/// Each of the two was asked about without a person, so that a plain no to either is one; then he is asked once, for what is left to him.
+void Gate::decided_of_two(CallId id, Authority::Answer answer)
+{
+    auto& call = *calls_.at(id);
+    const auto& rule = *call.rule;
+    if (answer == Authority::Answer::Challenge) {
+        call.challenged.push_back(call.asked);
+    } else if (answer != Authority::Answer::Yes) {
+        throw not_authorized(call.asked, answer);
+    }
+    if (call.asked == rule.action) {
+        ask(id, rule.also, Authority::Interaction::Never);
+    } else if (call.challenged.empty()) {
+        recheck(id);
+    } else if (is_interactive(rule, call.request.flags)) {
+        const bool one = call.challenged.size() == 1;
+        ask(id, one ? call.challenged.front() : rule.both, Authority::Interaction::Allowed);
+    } else {
+        throw not_authorized(call.challenged.front(), Authority::Answer::Challenge);
+    }
 }
 
 /// Minutes may have passed: the connection must still be there and the same user's (R2, R12).

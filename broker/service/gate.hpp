@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "broker/core/config.hpp"
@@ -80,8 +81,10 @@ private:
 
     void identified(CallId id, std::optional<uid_t> uid);
     void ask_polkit(CallId id);
-    void ask_polkit_for(CallId id, const Authority::Details& details);
-    void decided(CallId id, Authority::Answer answer);
+    void ask(CallId id, std::string_view action, Authority::Interaction interaction);
+    void ask_in_words(CallId id, unsigned number, const Authority::Details& details);
+    void decided(CallId id, unsigned number, Authority::Answer answer);
+    void decided_of_two(CallId id, Authority::Answer answer);
     void recheck(CallId id);
     void run(CallId id);
     void refuse(CallId id, const Failure& why) noexcept;

@@ -217,6 +217,29 @@ def test_r26_starting_asks_for_no_password_and_obeys_a_plain_no(world, base):
     client.start("box", base)
 
 
+def test_r26_a_sandbox_with_nat_is_one_question(world, base):
+    polkit = world.start_polkit(POLKIT, AUTHORITY, f"{POLKIT}.Authority")
+    polkit.tell("AddMethod", "sssss", f"{POLKIT}.Authority", "CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})",
+                "ret = (args[3] == 1, args[3] == 0, {})")
+    client = world.start()
+    assert error_of(client.create, "box", GIB, 4)[0] == "NotAuthorized", "nobody may be asked"
+    client.create("box", flags=5)
+    assert client.list()["box"][5], "it has NAT"
+    calls = polkit.bus.call_blocking(POLKIT, AUTHORITY, MOCK, "GetCalls", "", ())
+    asked = [(str(arguments[1]), int(arguments[3])) for _, name, arguments in calls if name == "CheckAuthorization"]
+    assert asked == [(MANAGE, 0), (NETWORK, 0), (MANAGE, 0), (NETWORK, 0), ("dev.banger.create-with-network", 1)]
+
+
+def test_r03_nat_at_creation_needs_the_network_s_action(client, polkit):
+    polkit.allow(MANAGE)
+    error, sentence = error_of(client.create, "box", 0, 4)
+    assert error == "NotAuthorized" and NETWORK in sentence
+    assert client.list() == {}
+    polkit.allow(MANAGE, NETWORK)
+    client.create("box", cow=0, flags=4)
+    assert client.list()["box"][5]
+
+
 def test_r12_a_caller_who_is_gone_by_the_answer_gets_nothing(world, client, polkit):
     polkit.allow(MANAGE)
     polkit.tell("SimulateHang", "b", True)
@@ -288,12 +311,13 @@ def test_r11_a_name_that_is_none_is_refused(client, polkit, base, name):
     assert client.list()["box"][6] == ""
 
 
-@pytest.mark.parametrize("flags", [2, 4, 0x80000000, 0xffffffff])
+@pytest.mark.parametrize("flags", [2, 8, 0x80000000, 0xffffffff])
 def test_r11_flags_that_are_not_known_are_refused(client, polkit, flags):
     polkit.allow(MANAGE, NETWORK, ADMINISTER)
     assert error_of(client.create, "box", GIB, flags)[0] == "InvalidArgument"
-    assert error_of(client.call, "AdminList", "u", dbus.UInt32(flags))[0] == "InvalidArgument"
-    assert error_of(client.call, "SetNat", "sbu", "box", True, dbus.UInt32(flags))[0] == "InvalidArgument"
+    for bits in (flags, 4):  # which is CreateSandbox's alone
+        assert error_of(client.call, "AdminList", "u", dbus.UInt32(bits))[0] == "InvalidArgument"
+        assert error_of(client.call, "SetNat", "sbu", "box", True, dbus.UInt32(bits))[0] == "InvalidArgument"
 
 
 @pytest.mark.parametrize("length", [1, 31, 33, 64, 100_000])

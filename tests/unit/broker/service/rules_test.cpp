@@ -64,16 +64,21 @@ TEST(RulesTest, R03TheActionsAreThoseOfTheContract)
         }
         EXPECT_EQ(named, rule.need != Rule::Need::Own) << rule.name;
         EXPECT_EQ(rule.action.empty(), rule.need == Rule::Need::Own) << rule.name;
-        EXPECT_NE(text.find(rule.action), std::string::npos) << rule.name;
+        for (const auto action : {rule.action, rule.also, rule.both}) {
+            EXPECT_NE(text.find(action), std::string::npos) << rule.name << ' ' << action;
+        }
+        EXPECT_EQ(rule.also.empty(), rule.both.empty()) << rule.name;
     }
 }
 
 TEST(RulesTest, R03WhatMakesOrReachesFurtherNeedsAnAction)
 {
-    for (const auto method :
-         {Method::CreateSandbox, Method::CloneSandbox, Method::EnableNat, Method::AdminList, Method::AdminDestroy}) {
+    for (const auto method : {Method::CreateSandbox, Method::CreateWithNat, Method::CloneSandbox, Method::EnableNat,
+                              Method::AdminList, Method::AdminDestroy}) {
         EXPECT_EQ(rule_of(method).need, Rule::Need::Action) << rule_of(method).name;
     }
+    EXPECT_EQ(rule_of(Method::CreateWithNat).action, rule_of(Method::CreateSandbox).action);
+    EXPECT_EQ(rule_of(Method::CreateWithNat).also, rule_of(Method::EnableNat).action);
     for (const auto method : {Method::AdminList, Method::AdminDestroy}) {
         EXPECT_EQ(rule_of(method).action, "dev.banger.administer-sandboxes");
     }
