@@ -25,12 +25,24 @@
 #include "broker/system/resolved_names.hpp"
 #include "broker/system/socket_facts.hpp"
 #include "broker/system/state_lock.hpp"
+#include "broker/system/user_watch.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace {
 
 using namespace banger;
 using namespace banger::broker;
+
+/// Each call looks whose its uid is, so without this watch a former user's disk is merely open to the next one until that.
+std::optional<UserWatch> watch_users(EventLoop& loop, std::function<void()> changed)
+{
+    try {
+        return std::optional<UserWatch>{std::in_place, loop, std::move(changed)};
+    } catch (const Error& problem) {
+        log::warn(problem.what());
+        return std::nullopt;
+    }
+}
 
 int serve(const Arguments& arguments, const BrokerConfig& config)
 {
@@ -49,13 +61,14 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
     PolkitAuthority authority{*connection};
     ResolvedNames names{*connection};
     Lane users;  // of its own: no sandbox waits for a directory service
+    const auto name_of = user_names(loop, users, machine.users);
     LoopClock clock{loop};
     std::optional<Broker> broker;
     Gate gate{{.callers = callers,
                .authority = authority,
                .clock = clock,
                .config = config,
-               .name_of = user_names(loop, users, machine.users),
+               .name_of = name_of,
                .audit = [&](const AuditLine& line) {
                    log::audit(line);
                    broker->call_ended();
@@ -75,8 +88,10 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
                                  .journal = machine.journal,
                                  .caretaker = machine.caretaker,
                                  .reconciler = machine.reconciler,
+                                 .name_of = name_of,
                                  .idle_limit = arguments.idle_limit});
     const KernelWatch watch{loop, [&broker] { broker->kernel_changed(); }};
+    const auto users_watch = watch_users(loop, [&broker] { broker->users_changed(); });
     broker->start();
     return loop.run();
 }

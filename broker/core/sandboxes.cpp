@@ -194,7 +194,7 @@ SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& nam
 
 void Sandboxes::destroy(const SandboxKey& key, Force force)
 {
-    const auto record = find(key);
+    const auto record = force == Force::No ? find(key) : find_of_anybody(key);
     if (force == Force::No && record.has_disk() && parts_.assembly.is_open(key)) {
         throw Error{ErrorCode::InUse, "its disk is open; end the VM first"};
     }
@@ -262,7 +262,7 @@ std::vector<SandboxView> Sandboxes::list(std::optional<uid_t> uid)
 {
     std::vector<SandboxView> views;
     for (const auto& [key, record] : parts_.journal.records()) {
-        if (!uid || key.uid == *uid) {
+        if (!uid || (key.uid == *uid && !record.is_left())) {
             views.push_back(view_of(record));
         }
     }
@@ -304,6 +304,19 @@ bool Sandboxes::any_running() const noexcept
 const SandboxRecord& Sandboxes::find(const SandboxKey& key) const
 {
     const auto* record = parts_.journal.find(key);
+    if (record != nullptr && record->is_left()) {
+        record = nullptr;
+    }
+    return checked(key, record);
+}
+
+const SandboxRecord& Sandboxes::find_of_anybody(const SandboxKey& key) const
+{
+    return checked(key, parts_.journal.find(key));
+}
+
+const SandboxRecord& Sandboxes::checked(const SandboxKey& key, const SandboxRecord* record) const
+{
     if (record == nullptr) {
         throw Error{ErrorCode::NotFound, "you have no sandbox " + key.id.str()};
     }

@@ -7,6 +7,7 @@
 
 #include "broker/core/base_file.hpp"
 #include "broker/core/name_server.hpp"
+#include "broker/service/log.hpp"
 #include "broker/service/reply.hpp"
 #include "dbus/compat/bus.hpp"
 
@@ -97,7 +98,11 @@ void BrokerObject::on_lane(Words words, sdbus::Result<Values...>&& result, Job j
                        .work =
                            [this, reply, work](const Caller& caller, Gate::Done done) {
                                lane_then(
-                                   parts_.lane, [work, caller] { return (*work)(caller); },
+                                   parts_.lane,
+                                   [this, work, caller] {
+                                       know(caller);
+                                       return (*work)(caller);
+                                   },
                                    [reply, done = std::move(done)](auto value, const std::optional<Failure>& failure) {
                                        if (failure) {
                                            reply->fail(failure->error);
@@ -194,7 +199,8 @@ void BrokerObject::CloneSandbox(sdbus::Result<>&& result, std::string id, std::s
                  const auto to = key_of(caller, new_id);
                  lane_then(
                      parts_.lane,
-                     [this, from, to] {
+                     [this, caller, from, to] {
+                         know(caller);
                          parts_.sandboxes.begin_clone(from, to);
                          return true;
                      },
@@ -252,7 +258,8 @@ void BrokerObject::PublishName(sdbus::Result<>&& result, std::string id, std::st
                  const auto facts = parts_.socket_facts(file.get());
                  lane_then(
                      parts_.lane,
-                     [this, key, label, facts] {
+                     [this, caller, key, label, facts] {
+                         know(caller);
                          auto network = parts_.sandboxes.check_name(key, label);
                          check_name_server(facts, network);
                          parts_.sandboxes.set_name(key, label);
@@ -295,7 +302,11 @@ void BrokerObject::WithdrawName(sdbus::Result<>&& result, std::string id)
              [this, id](const Caller& caller, const Gate::Done& done) {
                  const auto key = key_of(caller, id);
                  lane_then(
-                     parts_.lane, [this, key] { return parts_.sandboxes.set_name(key, ""); },
+                     parts_.lane,
+                     [this, caller, key] {
+                         know(caller);
+                         return parts_.sandboxes.set_name(key, "");
+                     },
                      [this, done](std::optional<SandboxNetwork> network, const std::optional<Failure>& failure) {
                          if (failure) {
                              done(failure);
@@ -350,6 +361,14 @@ void BrokerObject::AdminDestroy(sdbus::Result<>&& result, std::uint32_t uid, std
                 parts_.sandboxes.destroy({.uid = uid, .id = SandboxId::parse(id)}, Sandboxes::Force::Yes);
                 return std::tuple{};
             });
+}
+
+/// Before anything is done for a call, in the lane: what another user has left with this uid is not the caller's (R32).
+void BrokerObject::know(const Caller& caller)
+{
+    for (auto& text : parts_.sandboxes.know_user(caller.uid, caller.user)) {
+        parts_.loop.post([text = std::move(text)] { log::warn(log::Event::Reconciled, text); });
+    }
 }
 
 void BrokerObject::remember(const Caller& caller)

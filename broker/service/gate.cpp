@@ -40,6 +40,7 @@ struct Gate::Call {
     std::optional<Authority::Ticket> question;
     std::unique_ptr<Clock::Timer> limit;
     bool runs{false};
+    std::string user{};
     unsigned questions{0};  ///< so far; an answer to another than the last is none
     std::string_view asked{};
     Authority::Interaction interaction{Authority::Interaction::Never};
@@ -88,7 +89,30 @@ void Gate::identified(CallId id, std::optional<uid_t> uid)
         }
         check_quota(*uid);
         found->second->uid = uid;
-        if (found->second->rule->need == Rule::Need::Own) {
+        found->second->limit = parts_.clock.after(silent_limit, [this, id] { named(id, std::nullopt); });
+        parts_.name_of(*uid, [this, id](const std::optional<std::string>& name) { named(id, name); });
+    });
+}
+
+/// Also for what is the caller's own: whose it is, the uid alone doesn't tell (R32).
+void Gate::named(CallId id, const std::optional<std::string>& name)
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end() || !found->second->user.empty()) {
+        return;  // ended by its limit, or told twice
+    }
+    guarded(id, [&] {
+        auto& call = *found->second;
+        call.limit.reset();
+        if (!name) {
+            throw Error{ErrorCode::Unavailable,
+                        "the user database does not answer, so nobody knows whose your uid is; try again"};
+        }
+        if (name->empty()) {
+            throw Error{ErrorCode::NotAuthorized, "no user of this machine has the uid " + std::to_string(*call.uid)};
+        }
+        call.user = *name;
+        if (call.rule->need == Rule::Need::Own) {
             run(id);
         } else {
             ask_polkit(id);
@@ -125,24 +149,10 @@ void Gate::ask(CallId id, std::string_view action, Authority::Interaction intera
     call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit, [this, id, number] {
         guarded(id, [&] { decided(id, number, Authority::Answer::Unavailable); });
     });
-    if (!interactive) {
-        ask_in_words(id, number, {});  // there are none to fill in
-        return;
-    }
-    parts_.name_of(*call.uid, [this, id, number](const std::string& name) {
-        guarded(id, [&] { ask_in_words(id, number, {{"user", name}}); });
-    });
-}
-
-void Gate::ask_in_words(CallId id, unsigned number, const Authority::Details& details)
-{
-    const auto found = calls_.find(id);
-    if (found == calls_.end() || found->second->questions != number) {
-        return;  // ended by its limit
-    }
-    auto& call = *found->second;
+    // Words that a person reads; there are none to fill in where nobody does.
+    const auto details = interactive ? Authority::Details{{"user", call.user}} : Authority::Details{};
     call.question = parts_.authority.ask(
-        call.request.sender, std::string{call.asked}, details, call.interaction,
+        call.request.sender, std::string{action}, details, interaction,
         [this, id, number](Authority::Answer answer) { guarded(id, [&] { decided(id, number, answer); }); });
 }
 
@@ -191,7 +201,7 @@ void Gate::decided_of_two(CallId id, Authority::Answer answer)
     }
 }
 
-/// Minutes may have passed: the connection must still be there and the same user's (R2, R12).
+/// Minutes may have passed: the connection must still be there and the same user's, by uid and by name (R2, R12).
 void Gate::recheck(CallId id)
 {
     auto& call = *calls_.at(id);
@@ -204,8 +214,25 @@ void Gate::recheck(CallId id)
             if (!uid || uid != found->second->uid) {
                 throw Error{ErrorCode::NotAuthorized, "the caller is gone"};
             }
-            run(id);
+            ++found->second->questions;  // polkit's is answered
+            found->second->limit = parts_.clock.after(silent_limit, [this, id] { named_again(id, std::nullopt); });
+            parts_.name_of(*uid, [this, id](const std::optional<std::string>& name) { named_again(id, name); });
         });
+    });
+}
+
+void Gate::named_again(CallId id, const std::optional<std::string>& name)
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end() || !found->second->limit) {
+        return;  // ended by its limit, or told twice
+    }
+    guarded(id, [&] {
+        found->second->limit.reset();
+        if (name != found->second->user) {
+            throw Error{ErrorCode::NotAuthorized, "the caller is gone: nobody says any more that your uid is yours"};
+        }
+        run(id);
     });
 }
 
@@ -214,7 +241,7 @@ void Gate::run(CallId id)
     const auto call = calls_.at(id);
     call->runs = true;
     call->request.work(
-        Caller{.uid = *call->uid, .sender = call->request.sender},
+        Caller{.uid = *call->uid, .sender = call->request.sender, .user = call->user},
         [this, id](std::optional<Failure> failure) { finish(id, AuditLine::Verdict::Allowed, failure); });
 }
 

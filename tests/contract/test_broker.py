@@ -402,6 +402,23 @@ def test_r23_a_change_is_told_to_its_owners_connections_alone(world, client, pol
     wait.until(lambda: client.list()["box"][0] == "held", 10, "the full one is held")
 
 
+def test_r32_who_gets_a_uid_gets_nothing_of_its_former_user(world, client, polkit, base):
+    polkit.allow(MANAGE, NETWORK, ADMINISTER)
+    client.create("box")
+    client.start("box", base)
+    world.process.send_signal(signal.SIGUSR2)
+    wait.until(lambda: "-box of tester is put away" in world.log(), 10, "it is stopped, though nobody has called")
+    assert client.list() == {}
+    for member, signature, arguments in (("StopSandbox", "s", ()), ("DestroySandbox", "s", ()), ("WithdrawName", "s", ()), ("CloneSandbox", "ss", ("b",)),
+                                         ("GrowSandbox", "st", (dbus.UInt64(GIB),)), ("SetNat", "sbu", (True, dbus.UInt32(0)))):
+        assert error_of(client.call, member, signature, "box", *arguments)[0] == "NotFound", member
+    assert error_of(client.start, "box", base)[0] == "NotFound"
+    assert client.call("AdminList", "u", dbus.UInt32(0)) == [(os.geteuid(), "tester", "box", "stopped", 256 * MIB, GIB)]
+    world.process.send_signal(signal.SIGUSR2)
+    wait.until(lambda: list(client.list()) == ["box"], 10, "its user is there again")
+    client.start("box", base)
+
+
 def test_r25_each_call_leaves_one_line_and_a_clients_words_do_not_break_it(world, client, polkit):
     error_of(client.create, 'x" verdict=allowed\n<3>call uid=0')
     client.list()

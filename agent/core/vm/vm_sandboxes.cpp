@@ -46,8 +46,9 @@ Error explained(const Error& error, const VmPtr& vm, const std::string& what)
                                            " (" + sentence + "); systemctl status banger-broker tells why"};
         case ErrorCode::NotFound:
             return Error{error.code(), "banger-broker has no root disk of " + vm->name() +
-                                           " any more, so what was in it is lost; banger vm delete " + vm->name() +
-                                           " removes the rest"};
+                                           " any more, so what was in it is lost, unless your user name has changed "
+                                           "(banger-broker(8), USERS WHO GO); banger vm delete " +
+                                           vm->name() + " removes the rest"};
         default:
             return Error{error.code(), "banger-broker can't " + what + " of " + vm->name() + ": " + sentence};
     }

@@ -90,14 +90,14 @@ protected:
     BrokerConfig config;
     std::vector<AuditLine> audit;
     std::function<void()> work;
-    std::vector<std::function<void(std::string)>> named;  ///< who waits for a user's name
+    std::vector<std::function<void(std::optional<std::string>)>> named;  ///< who waits for a user's name
     bool slow_names{false};
     Gate gate{{.callers = callers,
                .authority = authority,
                .clock = clock,
                .config = config,
                .name_of =
-                   [this](uid_t uid, std::function<void(std::string)> told) {
+                   [this](uid_t uid, std::function<void(std::optional<std::string>)> told) {
                        named.push_back(std::move(told));
                        if (!slow_names) {
                            named.back()(uid == alice ? "alice" : "bob");

@@ -87,16 +87,45 @@ TEST_F(GateTest, AQuestionThatAPersonReadsNamesWhoAsks)
     EXPECT_EQ(authority.questions.back().details, (Authority::Details{{"user", "bob"}}));
     submit_known(Method::CreateSandbox, ":1.6");
     EXPECT_THAT(authority.questions.back().details, IsEmpty()) << "nobody reads that one";
-    EXPECT_THAT(named, SizeIs(1)) << "and a directory service is not asked for it";
 }
 
-TEST_F(GateTest, ANameThatIsLongInComingCountsForTheLimit)
+TEST_F(GateTest, R32NothingIsDoneForAUidBeforeItsUserIsKnown)
+{
+    slow_names = true;
+    for (const auto& rule : rules()) {
+        const auto call = submit_known(rule.method);
+        EXPECT_EQ(call->answers(), 0U) << rule.name;
+        EXPECT_THAT(authority.questions, IsEmpty()) << rule.name;
+    }
+    const auto call = submit_known(Method::List);
+    named.back()("alicia");
+    expect_runs(*call);
+    EXPECT_EQ(call->ran.front().user, "alicia");
+    named.back()("mallory");
+    EXPECT_EQ(call->answers(), 1U);
+}
+
+TEST_F(GateTest, R32AUidThatIsNobodysGetsNothing)
+{
+    slow_names = true;
+    for (const auto& rule : rules()) {
+        const auto of_nobody = submit_known(rule.method);
+        named.back()("");
+        expect_refused(*of_nobody, ErrorCode::NotAuthorized);
+        const auto unknown = submit_known(rule.method);
+        named.back()(std::nullopt);
+        expect_refused(*unknown, ErrorCode::Unavailable);
+    }
+    EXPECT_THAT(authority.questions, IsEmpty());
+    EXPECT_EQ(clock.waiting(), 0U);
+}
+
+TEST_F(GateTest, ANameThatDoesNotComeEndsTheCall)
 {
     slow_names = true;
     const auto call = submit_known(Method::CreateSandbox, ":1.5", 1);
-    EXPECT_THAT(authority.questions, IsEmpty());
-    clock.advance(Gate::interactive_limit);
-    expect_refused(*call, ErrorCode::NotAuthorized);
+    clock.advance(Gate::silent_limit);
+    expect_refused(*call, ErrorCode::Unavailable);
     named.back()("alice");
     EXPECT_THAT(authority.questions, IsEmpty()) << "it stays off the screen";
     EXPECT_EQ(call->answers(), 1U);
@@ -250,6 +279,30 @@ TEST_F(GateTest, R12AConnectionThatIsAnotherUsersByThenIsRefused)
     answer(Answer::Yes);
     expect_refused(*call, ErrorCode::NotAuthorized);
     EXPECT_EQ(audit.back().uid, alice) << "whose call it was";
+}
+
+TEST_F(GateTest, R12AUidThatIsAnotherUsersByThenIsRefused)
+{
+    using Name = std::optional<std::string>;
+    for (const auto& name : {Name{"mallory"}, Name{""}, Name{}}) {
+        slow_names = false;
+        const auto call = submit_known(Method::CreateSandbox);
+        slow_names = true;
+        answer(Answer::Yes);
+        answer(Answer::Yes);
+        EXPECT_EQ(call->answers(), 0U);
+        named.back()(name);
+        expect_refused(*call, ErrorCode::NotAuthorized);
+        named.back()("alice");
+        EXPECT_EQ(call->answers(), 1U);
+    }
+    slow_names = false;
+    const auto call = submit_known(Method::CreateSandbox);
+    slow_names = true;
+    answer(Answer::Yes);
+    clock.advance(Gate::silent_limit);
+    expect_refused(*call, ErrorCode::NotAuthorized);
+    EXPECT_EQ(clock.waiting(), 0U);
 }
 
 TEST_F(GateTest, R04WorkNeverRunsWhilePolkitDoesNotAnswer)
