@@ -6,8 +6,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include "broker/arguments.hpp"
@@ -16,6 +14,7 @@
 #include "broker/service/log.hpp"
 #include "broker/service/user_names.hpp"
 #include "broker/system/bus_callers.hpp"
+#include "broker/system/config_file.hpp"
 #include "broker/system/file_facts.hpp"
 #include "broker/system/harden.hpp"
 #include "broker/system/host_check.hpp"
@@ -26,6 +25,7 @@
 #include "broker/system/resolved_names.hpp"
 #include "broker/system/socket_facts.hpp"
 #include "broker/system/state_lock.hpp"
+#include "broker/system/user_watch.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace {
@@ -33,14 +33,15 @@ namespace {
 using namespace banger;
 using namespace banger::broker;
 
-BrokerConfig load_config(const std::string& file)
+/// Each call looks whose its uid is, so without this watch a former user's disk is merely open to the next one until that.
+std::optional<UserWatch> watch_users(EventLoop& loop, std::function<void()> changed)
 {
-    std::ifstream stream{file, std::ios::binary};
-    if (!stream) {
-        return {};
+    try {
+        return std::optional<UserWatch>{std::in_place, loop, std::move(changed)};
+    } catch (const Error& problem) {
+        log::warn(problem.what());
+        return std::nullopt;
     }
-    const std::string text{std::istreambuf_iterator<char>{stream}, {}};
-    return parse_broker_config(text, file);
 }
 
 int serve(const Arguments& arguments, const BrokerConfig& config)
@@ -60,13 +61,14 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
     PolkitAuthority authority{*connection};
     ResolvedNames names{*connection};
     Lane users;  // of its own: no sandbox waits for a directory service
+    const auto name_of = user_names(loop, users, machine.users);
     LoopClock clock{loop};
     std::optional<Broker> broker;
     Gate gate{{.callers = callers,
                .authority = authority,
                .clock = clock,
                .config = config,
-               .name_of = user_names(loop, users, machine.users),
+               .name_of = name_of,
                .audit = [&](const AuditLine& line) {
                    log::audit(line);
                    broker->call_ended();
@@ -86,8 +88,10 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
                                  .journal = machine.journal,
                                  .caretaker = machine.caretaker,
                                  .reconciler = machine.reconciler,
+                                 .name_of = name_of,
                                  .idle_limit = arguments.idle_limit});
     const KernelWatch watch{loop, [&broker] { broker->kernel_changed(); }};
+    const auto users_watch = watch_users(loop, [&broker] { broker->users_changed(); });
     broker->start();
     return loop.run();
 }

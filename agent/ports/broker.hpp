@@ -72,8 +72,9 @@ public:
     Broker& operator=(const Broker&) = delete;
     virtual ~Broker() = default;
 
-    /// `overlay`: what its copy-on-write file may come to; without a base there is none. Throws AlreadyExists, QuotaExceeded, NoSpace.
-    virtual Task<void> create(std::string id, std::optional<Digest> base, ByteSize overlay, Prompt prompt) = 0;
+    /// `overlay`: what its copy-on-write file may come to; without a base there is none. `nat`: has it from the beginning, so that a person is
+    /// asked once for both. Throws AlreadyExists, QuotaExceeded, NoSpace.
+    virtual Task<void> create(std::string id, std::optional<Digest> base, ByteSize overlay, Nat nat, Prompt prompt) = 0;
     /// Throws NotFound, WrongState (it runs), InUse, NoSpace.
     virtual Task<StartedSandbox> start(std::string id, std::optional<SandboxBase> base, SandboxNetwork network) = 0;
     /// Throws NotFound, InUse (its disk is open).

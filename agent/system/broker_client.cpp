@@ -23,6 +23,7 @@ constexpr auto broker_interface = "dev.banger.Broker1";
 constexpr auto manage_action = "dev.banger.manage-sandboxes";
 constexpr std::uint32_t flag_interactive = 1;
 constexpr std::uint32_t flag_network = 2;
+constexpr std::uint32_t flag_nat = 4;
 
 using Bytes = std::vector<std::uint8_t>;
 using ListedRow = sdbus::Struct<std::string, std::string, std::string, std::string, std::string, std::string, bool,
@@ -185,13 +186,14 @@ Task<std::shared_ptr<BusLink<BrokerClient::Object>>> BrokerClient::link(millisec
     }
 }
 
-Task<void> BrokerClient::create(std::string id, std::optional<Digest> base, ByteSize overlay, Prompt prompt)
+Task<void> BrokerClient::create(std::string id, std::optional<Digest> base, ByteSize overlay, Nat nat, Prompt prompt)
 {
     const auto held = co_await link(limits_.call);
     const auto limit = prompt == Prompt::Allowed ? limits_.asking : limits_.call;
     const auto digest = base ? bytes_of(*base) : Bytes{};
+    const std::uint32_t flags = flags_of(prompt) | (nat == Nat::On ? flag_nat : 0U);
     const auto answer = call_on_bus<>(*loop_, held->object->proxy(), of_broker("CreateSandbox", limit), id, digest,
-                                      overlay.bytes(), flags_of(prompt));
+                                      overlay.bytes(), flags);
     co_await answer.wait();
 }
 

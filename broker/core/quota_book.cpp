@@ -50,11 +50,15 @@ ByteSize QuotaBook::allocated(const SandboxKey& key) const noexcept
 Usage QuotaBook::usage_of(std::optional<uid_t> uid) const
 {
     Usage usage;
+    // What a former user of this uid has left takes room, and is not the present one's.
+    const auto counts = [&](const SandboxKey& key, const SandboxRecord* record) {
+        return !uid || (key.uid == *uid && (record == nullptr || !record->is_left()));
+    };
     for (const auto& [key, record] : journal_->records()) {
-        usage.sandboxes += !uid || key.uid == *uid ? 1 : 0;
+        usage.sandboxes += counts(key, &record) ? 1 : 0;
     }
     for (const auto& [key, size] : allocated_) {
-        if (!uid || key.uid == *uid) {
+        if (counts(key, journal_->find(key))) {
             usage.bytes = ByteSize{usage.bytes.bytes() + size.bytes()};
         }
     }

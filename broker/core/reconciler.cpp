@@ -19,6 +19,10 @@ const char* word(Repair::Kind kind) noexcept
     switch (kind) {
         case Repair::Kind::DestroySandbox:
             return "destroy sandbox ";
+        case Repair::Kind::PutAway:
+            return "put away sandbox ";
+        case Repair::Kind::GiveBack:
+            return "give back sandbox ";
         case Repair::Kind::StopSandbox:
             return "stop sandbox ";
         case Repair::Kind::RemoveStray:
@@ -53,8 +57,9 @@ std::vector<Repair> Reconciler::plan()
     }
     plan_strays(seen, repairs);
     // What belongs to nobody any more goes before anything else may use its uid, its names or its room (R32).
-    std::stable_partition(repairs.begin(), repairs.end(),
-                          [](const Repair& repair) { return repair.kind == Repair::Kind::DestroySandbox; });
+    std::stable_partition(repairs.begin(), repairs.end(), [](const Repair& repair) {
+        return repair.kind == Repair::Kind::DestroySandbox || repair.kind == Repair::Kind::PutAway;
+    });
     return repairs;
 }
 
@@ -77,17 +82,39 @@ Reconciler::Seen Reconciler::look()
     return seen;
 }
 
-std::string Reconciler::user_problem(const SandboxRecord& record)
+bool Reconciler::is_up(const SandboxRecord& record, const Seen& seen)
 {
+    return record.phase != Phase::Stopped || seen.nodes.contains(record.key) || seen.taps.contains(record.key);
+}
+
+/// Whether its user is gone or another person. A user database that is away has removed nobody, and brought nobody back.
+bool Reconciler::plan_user(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs)
+{
+    const auto& key = record.key;
+    std::optional<std::string> name;
     try {
-        const auto name = parts_.users.name_of(record.key.uid);
-        if (!name) {
-            return "its user " + record.user + " is gone";
-        }
-        return *name == record.user ? "" : "its user " + record.user + " is now " + *name;
+        name = parts_.users.name_of(key.uid);
     } catch (const Error&) {
-        return "";  // a user database that is away has removed nobody
+        if (record.is_left() && is_up(record, seen)) {
+            repairs.push_back({Repair::Kind::PutAway, key, "it was put away before"});
+        }
+        return record.is_left();
     }
+    if (name == record.user) {
+        if (record.is_left()) {
+            repairs.push_back({Repair::Kind::GiveBack, key, "its user " + record.user + " is there again"});
+        }
+        return false;
+    }
+    const auto why = "its user " + record.user + (name ? " is now " + *name : " is gone");
+    const auto now = parts_.now();
+    const bool is_known = record.is_left() && record.left <= now;  // else the clock was wrong then
+    if (is_known && now - record.left >= grace) {
+        repairs.push_back({Repair::Kind::DestroySandbox, key, why});
+    } else if (!is_known || is_up(record, seen)) {
+        repairs.push_back({Repair::Kind::PutAway, key, why});
+    }
+    return true;
 }
 
 void Reconciler::plan_record(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs)
@@ -96,19 +123,19 @@ void Reconciler::plan_record(const SandboxRecord& record, const Seen& seen, std:
     const auto add = [&](Repair::Kind kind, std::string why) { repairs.push_back({kind, key, std::move(why)}); };
     const bool has_node = seen.nodes.contains(key);
     const bool has_tap = seen.taps.contains(key);
-    if (auto problem = user_problem(record); !problem.empty()) {
-        add(Repair::Kind::DestroySandbox, std::move(problem));
-    } else if (record.phase == Phase::Cloning || record.phase == Phase::Destroying) {
+    if (record.phase == Phase::Cloning || record.phase == Phase::Destroying) {
         add(Repair::Kind::DestroySandbox, "it was cut off");
-    } else if (record.phase == Phase::Starting || record.phase == Phase::Stopping) {
+        return;
+    }
+    if (plan_user(record, seen, repairs)) {
+        return;
+    }
+    if (record.phase == Phase::Starting || record.phase == Phase::Stopping) {
         add(Repair::Kind::StopSandbox, "it was cut off");
     } else if (record.phase == Phase::Running && !(record.has_disk() ? has_node : has_tap)) {
         add(Repair::Kind::StopSandbox, "what it ran on is gone");
     } else if (record.phase == Phase::Stopped && (has_node || has_tap)) {
         add(Repair::Kind::StopSandbox, "it is stopped, and parts of it are there");
-    }
-    if (!repairs.empty() && repairs.back().key == key && repairs.back().kind == Repair::Kind::DestroySandbox) {
-        return;
     }
     if (record.has_disk() && !seen.files.contains(key) && !has_node) {
         add(Repair::Kind::ForgetSandbox, "it has no copy-on-write file");
@@ -231,6 +258,25 @@ void Reconciler::remove_node(const SandboxKey& key)
     }
 }
 
+void Reconciler::stop(SandboxRecord record)
+{
+    parts_.assembly.take_apart(record);
+    record.phase = Phase::Stopped;
+    record.name.clear();
+    parts_.journal.save(record);
+}
+
+/// First the journal: from then on nobody finds it, whether or not it can be stopped.
+void Reconciler::put_away(SandboxRecord record)
+{
+    if (!record.is_left() || record.left > parts_.now()) {
+        record.left = parts_.now();
+    }
+    record.phase = Phase::Stopping;
+    parts_.journal.save(record);
+    stop(std::move(record));
+}
+
 void Reconciler::apply(const Repair& repair)
 {
     const auto& key = repair.key;
@@ -242,14 +288,18 @@ void Reconciler::apply(const Repair& repair)
             parts_.quota.set_allocated(key, ByteSize{});
             parts_.journal.remove(key);
             break;
-        case Repair::Kind::StopSandbox: {
+        case Repair::Kind::PutAway:
+            put_away(*known);
+            break;
+        case Repair::Kind::GiveBack: {
             auto record = *known;
-            parts_.assembly.take_apart(record);
-            record.phase = Phase::Stopped;
-            record.name.clear();
+            record.left = {};
             parts_.journal.save(record);
             break;
         }
+        case Repair::Kind::StopSandbox:
+            stop(*known);
+            break;
         case Repair::Kind::RemoveStray:
             kernel_.taps.remove(key.mark());
             remove_node(key);

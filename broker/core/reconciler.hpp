@@ -7,13 +7,16 @@
 #include "broker/core/assembly.hpp"
 #include "broker/core/quota_book.hpp"
 #include "broker/ports/users.hpp"
+#include "broker/ports/wall_clock.hpp"
 
 namespace banger::broker {
 
 /// One thing to do so that the machine is as the journal says.
 struct Repair {
     enum class Kind {
-        DestroySandbox,  ///< its user is gone or another person, or it was cut off while it came or went
+        DestroySandbox,  ///< its user has been gone or another person for a day, or it was cut off while it came or went
+        PutAway,         ///< its user is gone or another person: stopped, and nobody's
+        GiveBack,        ///< its user is there again
         StopSandbox,     ///< it was cut off while it started or stopped, or what it needs is gone
         RemoveStray,     ///< kernel objects of ours that no record knows
         RemoveFile,      ///< a copy-on-write file that no record knows
@@ -36,7 +39,10 @@ public:
         QuotaBook& quota;
         Assembly& assembly;
         Users& users;
+        WallClock now{wall_time};
     };
+    /// How long what was put away is kept: a user may only have got another name, and that may be a mistake.
+    static constexpr std::chrono::hours grace{24};
     Reconciler(Parts parts, Kernel kernel) : parts_{parts}, kernel_{kernel} {}
 
     /// What there is to do; changes nothing but what is known of files' lengths.
@@ -52,11 +58,14 @@ private:
     Seen look();
     void plan_record(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs);
     void plan_strays(const Seen& seen, std::vector<Repair>& repairs) const;
-    std::string user_problem(const SandboxRecord& record);
+    static bool is_up(const SandboxRecord& record, const Seen& seen);
+    bool plan_user(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs);
     void apply(const Repair& repair);
     void restore_firewall();
     void take_networks_down() noexcept;
     void remove_node(const SandboxKey& key);
+    void stop(SandboxRecord record);
+    void put_away(SandboxRecord record);
 
     Parts parts_;
     Kernel kernel_;

@@ -35,7 +35,7 @@ std::string empty_or(std::string_view text)
 
 std::string record_text(const SandboxRecord& record)
 {
-    const toml::table table{
+    toml::table table{
         {"version", version},
         {"uid", static_cast<std::int64_t>(record.key.uid)},
         {"id", record.key.id.str()},
@@ -48,6 +48,9 @@ std::string record_text(const SandboxRecord& record)
         {"nat", record.nat == Nat::On},
         {"name", record.name},
     };
+    if (record.is_left()) {  // a line that few have, so that an earlier version reads the others
+        table.insert("left", static_cast<std::int64_t>(record.left.time_since_epoch().count()));
+    }
     std::ostringstream text;
     text << table << '\n';
     return text.str();
@@ -57,10 +60,13 @@ SandboxRecord parse_record(std::string_view text, std::string_view file)
 {
     constexpr std::int64_t highest_uid = std::numeric_limits<std::uint32_t>::max() - 1;
     constexpr std::int64_t highest_slot = (1U << 14U) - 1;  // of a /16
+    constexpr std::int64_t latest = 253'402'300'799;        // the end of the year 9999, in seconds
     const auto table = parse_toml(text, file);
     const TomlReader top{table, file};
     top.number("version", version, version);
-    top.only({"version", "uid", "id", "user", "base_digest", "cow_limit", "slot", "phase", "network", "nat", "name"});
+    top.only({"version", "uid", "id", "user", "base_digest", "cow_limit", "slot", "phase", "network", "nat", "name",
+              "left"});
+    const auto left = top.has("left") ? top.number("left", 1, latest) : 0;
     return SandboxRecord{
         .key = {.uid = static_cast<uid_t>(top.number("uid", 0, highest_uid)),
                 .id = top.parsed("id", [](std::string_view id) { return SandboxId::parse(id); })},
@@ -73,6 +79,7 @@ SandboxRecord parse_record(std::string_view text, std::string_view file)
         .network = top.flag("network"),
         .nat = top.flag("nat") ? Nat::On : Nat::Off,
         .name = top.parsed("name", empty_or<VmName>),
+        .left = std::chrono::sys_seconds{std::chrono::seconds{left}},
     };
 }
 

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -53,7 +54,7 @@ enum class Nat { Off, On };
 /// All that the journal keeps of a sandbox.
 struct SandboxRecord {
     SandboxKey key;
-    std::string user;         ///< the uid's name at creation: one that has changed since is another person (R32)
+    std::string user;         ///< the uid's name at creation: one that has changed since may be another person (R32)
     std::string base_digest;  ///< as Digest::str(); empty: no disk
     ByteSize cow_limit;       ///< 0: no disk
     std::uint32_t slot;       ///< which of the address pool's networks
@@ -61,8 +62,11 @@ struct SandboxRecord {
     bool network{false};  ///< has a TAP while it runs
     Nat nat{Nat::Off};
     std::string name{};  ///< published, without ".vm"; or empty
+    /// When it was found that its uid is no longer this user's (R32): it is nobody's from then on. The epoch: its uid is.
+    std::chrono::sys_seconds left{};
 
     bool has_disk() const noexcept { return cow_limit.bytes() != 0; }
+    bool is_left() const noexcept { return left != std::chrono::sys_seconds{}; }
 };
 
 /// One TAP's network: a /30 of the pool, the host's end first.

@@ -56,7 +56,7 @@ const char* SandboxView::state() const noexcept
     return held ? "held" : "running";
 }
 
-void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSize limit)
+void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSize limit, Nat nat)
 {
     check_limit(digest, limit);
     check_new(key, limit.bytes() != 0 ? Disk::Yes : Disk::No);
@@ -66,7 +66,8 @@ void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSiz
     }
     const auto first = std::min(limit, growth::step);
     parts_.quota.check(key.uid, {.sandboxes = 1, .bytes = first});
-    parts_.journal.save({.key = key, .user = *user, .base_digest = digest, .cow_limit = limit, .slot = free_slot()});
+    parts_.journal.save(
+        {.key = key, .user = *user, .base_digest = digest, .cow_limit = limit, .slot = free_slot(), .nat = nat});
     if (limit.bytes() == 0) {
         return;
     }
@@ -193,7 +194,7 @@ SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& nam
 
 void Sandboxes::destroy(const SandboxKey& key, Force force)
 {
-    const auto record = find(key);
+    const auto record = force == Force::No ? find(key) : find_of_anybody(key);
     if (force == Force::No && record.has_disk() && parts_.assembly.is_open(key)) {
         throw Error{ErrorCode::InUse, "its disk is open; end the VM first"};
     }
@@ -261,7 +262,7 @@ std::vector<SandboxView> Sandboxes::list(std::optional<uid_t> uid)
 {
     std::vector<SandboxView> views;
     for (const auto& [key, record] : parts_.journal.records()) {
-        if (!uid || key.uid == *uid) {
+        if (!uid || (key.uid == *uid && !record.is_left())) {
             views.push_back(view_of(record));
         }
     }
@@ -303,6 +304,19 @@ bool Sandboxes::any_running() const noexcept
 const SandboxRecord& Sandboxes::find(const SandboxKey& key) const
 {
     const auto* record = parts_.journal.find(key);
+    if (record != nullptr && record->is_left()) {
+        record = nullptr;
+    }
+    return checked(key, record);
+}
+
+const SandboxRecord& Sandboxes::find_of_anybody(const SandboxKey& key) const
+{
+    return checked(key, parts_.journal.find(key));
+}
+
+const SandboxRecord& Sandboxes::checked(const SandboxKey& key, const SandboxRecord* record) const
+{
     if (record == nullptr) {
         throw Error{ErrorCode::NotFound, "you have no sandbox " + key.id.str()};
     }

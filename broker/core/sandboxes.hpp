@@ -9,6 +9,7 @@
 #include "broker/core/assembly.hpp"
 #include "broker/core/quota_book.hpp"
 #include "broker/ports/users.hpp"
+#include "broker/ports/wall_clock.hpp"
 
 namespace banger::broker {
 
@@ -44,11 +45,12 @@ public:
         QuotaBook& quota;
         Assembly& assembly;
         Users& users;
+        WallClock now{wall_time};
     };
     Sandboxes(Parts parts, Kernel kernel) : parts_{parts}, kernel_{kernel} {}
 
     /// `limit` 0 and `digest` empty: no disk. Throws InvalidArgument, AlreadyExists, QuotaExceeded, NoSpace, NotAuthorized (no such user).
-    void create(const SandboxKey& key, const std::string& digest, ByteSize limit);
+    void create(const SandboxKey& key, const std::string& digest, ByteSize limit, Nat nat = Nat::Off);
     /// `base` for one with a disk, and only then. Throws NotFound, WrongState, InvalidArgument, InUse, and what the ports throw.
     StartedSandbox start(const SandboxKey& key, const std::optional<BaseDisk>& base, Tap tap);
     /// One that is stopped is no error. Throws NotFound, InUse.
@@ -70,7 +72,14 @@ public:
     /// Both of each pair that is between the two: nobody else may touch them.
     const std::set<SandboxKey>& being_cloned() const noexcept { return cloning_; }
 
-    /// `uid`'s, or everybody's.
+    /// Whose uid this is now, before anything is done for it: what another user has left with it is put away, which is stopped and from then on
+    /// found by nobody but destroy() with Force, and what was put away and is of `user` after all is there again (R32). Gives what was done, for the
+    /// log. Throws NoSpace, Failed where the journal can't be written: then nothing may be done for this uid.
+    std::vector<std::string> know_user(uid_t uid, const std::string& user);
+    /// Of all that is there.
+    std::set<uid_t> uids() const;
+
+    /// `uid`'s, without what was put away; or everybody's.
     std::vector<SandboxView> list(std::optional<uid_t> uid);
     SandboxView view_of(const SandboxRecord& record);
     bool any_running() const noexcept;
@@ -79,6 +88,10 @@ public:
 private:
     /// Throws NotFound, InUse (it is being cloned).
     const SandboxRecord& find(const SandboxKey& key) const;
+    /// Also what was put away.
+    const SandboxRecord& find_of_anybody(const SandboxKey& key) const;
+    const SandboxRecord& checked(const SandboxKey& key, const SandboxRecord* record) const;
+    void put_away(SandboxRecord record, std::vector<std::string>& news);
     enum class Disk { No, Yes };
     void check_new(const SandboxKey& key, Disk disk) const;
     std::uint32_t free_slot();

@@ -124,7 +124,7 @@ void Broker::serve()
     reconcile_tomorrow();
 }
 
-/// Users may have gone.
+/// Users may have gone, and what those of yesterday have left goes.
 void Broker::reconcile_tomorrow()
 {
     daily_timer_ = loop_->after(a_day, [this] {
@@ -218,6 +218,41 @@ void Broker::kernel_changed()
             }
             give_memory_back();
         });
+}
+
+void Broker::users_changed()
+{
+    on_lane(
+        Turn::Last, [this] { return parts_.object.sandboxes.uids(); },
+        [this](const std::set<uid_t>& uids) {
+            for (const auto uid : uids) {
+                look_at_user(uid);
+            }
+        });
+}
+
+/// One who is gone leaves nobody who could have anything, and may be between two lines of a file that is being written: that is for the next
+/// reconciling.
+void Broker::look_at_user(uid_t uid)
+{
+    const auto told = [this, uid](const std::optional<std::string>& name) {
+        if (!name || name->empty()) {
+            return;
+        }
+        on_lane(
+            Turn::Last, [this, uid, user = *name] { return parts_.object.sandboxes.know_user(uid, user); },
+            [this](const std::vector<std::string>& news) {
+                for (const auto& text : news) {
+                    log::warn(log::Event::Reconciled, text);
+                }
+                call_ended();  // nothing may run any more
+            });
+    };
+    try {
+        parts_.name_of(uid, told);
+    } catch (const Error& problem) {
+        log::error(std::string{"can't look whose uid "} + std::to_string(uid) + " is: " + problem.what());
+    }
 }
 
 void Broker::ask_whether_idle()

@@ -23,6 +23,7 @@ public:
         Journal& journal;
         Caretaker& caretaker;
         Reconciler& reconciler;
+        NameOf name_of;
         std::chrono::milliseconds idle_limit{30'000};  ///< after the last call, with no sandbox running
     };
     explicit Broker(Parts parts);
@@ -35,6 +36,8 @@ public:
     void call_ended();
     /// nftables or the routes have changed: puts right what is ours.
     void kernel_changed();
+    /// The user database has changed: what is another user's now is put away, before that one can open its disk.
+    void users_changed();
 
 private:
     void reconcile(std::function<void(bool)> then);
@@ -43,6 +46,7 @@ private:
     void give_memory_back();
     void look_after();
     void after_round(const Caretaker::Round& round, const std::vector<SandboxView>& views);
+    void look_at_user(uid_t uid);
     void ask_whether_idle();
     void leave();
     void end_or_stay();

@@ -7,13 +7,15 @@
 
 #include "broker/core/base_file.hpp"
 #include "broker/core/name_server.hpp"
+#include "broker/service/log.hpp"
 #include "broker/service/reply.hpp"
 #include "dbus/compat/bus.hpp"
 
 namespace banger::broker {
 namespace {
 
-constexpr std::uint32_t flag_network = 2;
+constexpr std::uint32_t flag_network = 2;  // of StartSandbox
+constexpr std::uint32_t flag_nat = 4;      // of CreateSandbox
 
 /// 32 bytes as 64 digits; none as "".
 std::string digest_of(const std::vector<std::uint8_t>& bytes)
@@ -96,7 +98,11 @@ void BrokerObject::on_lane(Words words, sdbus::Result<Values...>&& result, Job j
                        .work =
                            [this, reply, work](const Caller& caller, Gate::Done done) {
                                lane_then(
-                                   parts_.lane, [work, caller] { return (*work)(caller); },
+                                   parts_.lane,
+                                   [this, work, caller] {
+                                       know(caller);
+                                       return (*work)(caller);
+                                   },
                                    [reply, done = std::move(done)](auto value, const std::optional<Failure>& failure) {
                                        if (failure) {
                                            reply->fail(failure->error);
@@ -136,9 +142,13 @@ void BrokerObject::in_steps(Words words, sdbus::Result<>&& result, Begin begin)
 void BrokerObject::CreateSandbox(sdbus::Result<>&& result, std::string id, Ids base_digest, std::uint64_t cow_bytes,
                                  std::uint32_t flags)
 {
-    on_lane({.method = Method::CreateSandbox, .object = id, .flags = flags}, std::move(result),
-            [this, id, base_digest = std::move(base_digest), cow_bytes](const Caller& caller) {
-                parts_.sandboxes.create(key_of(caller, id), digest_of(base_digest), ByteSize{cow_bytes});
+    const auto nat = (flags & flag_nat) != 0 ? Nat::On : Nat::Off;
+    on_lane({.method = nat == Nat::On ? Method::CreateWithNat : Method::CreateSandbox,
+             .object = id + (nat == Nat::On ? " with NAT" : ""),
+             .flags = flags,
+             .more_flags = flag_nat},
+            std::move(result), [this, id, base_digest = std::move(base_digest), cow_bytes, nat](const Caller& caller) {
+                parts_.sandboxes.create(key_of(caller, id), digest_of(base_digest), ByteSize{cow_bytes}, nat);
                 return std::tuple{};
             });
 }
@@ -189,7 +199,8 @@ void BrokerObject::CloneSandbox(sdbus::Result<>&& result, std::string id, std::s
                  const auto to = key_of(caller, new_id);
                  lane_then(
                      parts_.lane,
-                     [this, from, to] {
+                     [this, caller, from, to] {
+                         know(caller);
                          parts_.sandboxes.begin_clone(from, to);
                          return true;
                      },
@@ -247,7 +258,8 @@ void BrokerObject::PublishName(sdbus::Result<>&& result, std::string id, std::st
                  const auto facts = parts_.socket_facts(file.get());
                  lane_then(
                      parts_.lane,
-                     [this, key, label, facts] {
+                     [this, caller, key, label, facts] {
+                         know(caller);
                          auto network = parts_.sandboxes.check_name(key, label);
                          check_name_server(facts, network);
                          parts_.sandboxes.set_name(key, label);
@@ -290,7 +302,11 @@ void BrokerObject::WithdrawName(sdbus::Result<>&& result, std::string id)
              [this, id](const Caller& caller, const Gate::Done& done) {
                  const auto key = key_of(caller, id);
                  lane_then(
-                     parts_.lane, [this, key] { return parts_.sandboxes.set_name(key, ""); },
+                     parts_.lane,
+                     [this, caller, key] {
+                         know(caller);
+                         return parts_.sandboxes.set_name(key, "");
+                     },
                      [this, done](std::optional<SandboxNetwork> network, const std::optional<Failure>& failure) {
                          if (failure) {
                              done(failure);
@@ -345,6 +361,14 @@ void BrokerObject::AdminDestroy(sdbus::Result<>&& result, std::uint32_t uid, std
                 parts_.sandboxes.destroy({.uid = uid, .id = SandboxId::parse(id)}, Sandboxes::Force::Yes);
                 return std::tuple{};
             });
+}
+
+/// Before anything is done for a call, in the lane: what another user has left with this uid is not the caller's (R32).
+void BrokerObject::know(const Caller& caller)
+{
+    for (auto& text : parts_.sandboxes.know_user(caller.uid, caller.user)) {
+        parts_.loop.post([text = std::move(text)] { log::warn(log::Event::Reconciled, text); });
+    }
 }
 
 void BrokerObject::remember(const Caller& caller)

@@ -77,6 +77,7 @@ private:
     void route_name(const SandboxKey& key, const std::string& name, std::uint16_t port, const SandboxNetwork& network,
                     const Gate::Done& done);
     void copy_clone(const SandboxKey& from, const SandboxKey& to, const Gate::Done& done);
+    void know(const Caller& caller);
     void remember(const Caller& caller);
 
     Parts parts_;

@@ -2,6 +2,7 @@
 #include "broker/service/gate.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace banger::broker {
 namespace {
@@ -12,9 +13,9 @@ bool is_interactive(const Rule& rule, std::uint32_t flags)
     return (flags & Gate::flag_interactive) != 0 && rule.need == Rule::Need::Action;
 }
 
-Error not_authorized(const Rule& rule, Authority::Answer answer)
+Error not_authorized(std::string_view of, Authority::Answer answer)
 {
-    const std::string action{rule.action};
+    const std::string action{of};
     switch (answer) {
         case Authority::Answer::No:
             return Error{ErrorCode::NotAuthorized, "polkit refuses " + action + " to you"};
@@ -39,6 +40,11 @@ struct Gate::Call {
     std::optional<Authority::Ticket> question;
     std::unique_ptr<Clock::Timer> limit;
     bool runs{false};
+    std::string user{};
+    unsigned questions{0};  ///< so far; an answer to another than the last is none
+    std::string_view asked{};
+    Authority::Interaction interaction{Authority::Interaction::Never};
+    std::vector<std::string_view> challenged{};  ///< of a rule's two actions, those that a person would have to allow
 };
 
 template <typename Step>
@@ -83,7 +89,30 @@ void Gate::identified(CallId id, std::optional<uid_t> uid)
         }
         check_quota(*uid);
         found->second->uid = uid;
-        if (found->second->rule->need == Rule::Need::Own) {
+        found->second->limit = parts_.clock.after(silent_limit, [this, id] { named(id, std::nullopt); });
+        parts_.name_of(*uid, [this, id](const std::optional<std::string>& name) { named(id, name); });
+    });
+}
+
+/// Also for what is the caller's own: whose it is, the uid alone doesn't tell (R32).
+void Gate::named(CallId id, const std::optional<std::string>& name)
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end() || !found->second->user.empty()) {
+        return;  // ended by its limit, or told twice
+    }
+    guarded(id, [&] {
+        auto& call = *found->second;
+        call.limit.reset();
+        if (!name) {
+            throw Error{ErrorCode::Unavailable,
+                        "the user database does not answer, so nobody knows whose your uid is; try again"};
+        }
+        if (name->empty()) {
+            throw Error{ErrorCode::NotAuthorized, "no user of this machine has the uid " + std::to_string(*call.uid)};
+        }
+        call.user = *name;
+        if (call.rule->need == Rule::Need::Own) {
             run(id);
         } else {
             ask_polkit(id);
@@ -103,37 +132,34 @@ void Gate::check_quota(uid_t uid) const
 
 void Gate::ask_polkit(CallId id)
 {
+    using Interaction = Authority::Interaction;
+    const auto& call = *calls_.at(id);
+    const bool at_once = call.rule->also.empty() && is_interactive(*call.rule, call.request.flags);
+    ask(id, call.rule->action, at_once ? Interaction::Allowed : Interaction::Never);
+}
+
+void Gate::ask(CallId id, std::string_view action, Authority::Interaction interaction)
+{
     auto& call = *calls_.at(id);
-    const bool interactive = is_interactive(*call.rule, call.request.flags);
-    call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit,
-                                    [this, id] { guarded(id, [&] { decided(id, Authority::Answer::Unavailable); }); });
-    if (!interactive) {
-        ask_polkit_for(id, {});  // there are no words to fill in
-        return;
-    }
-    parts_.name_of(*call.uid, [this, id](const std::string& name) {
-        guarded(id, [&] { ask_polkit_for(id, {{"user", name}}); });
+    const bool interactive = interaction == Authority::Interaction::Allowed;
+    const auto number = ++call.questions;
+    call.asked = action;
+    call.interaction = interaction;
+    call.question.reset();
+    call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit, [this, id, number] {
+        guarded(id, [&] { decided(id, number, Authority::Answer::Unavailable); });
     });
+    // Words that a person reads; there are none to fill in where nobody does.
+    const auto details = interactive ? Authority::Details{{"user", call.user}} : Authority::Details{};
+    call.question = parts_.authority.ask(
+        call.request.sender, std::string{action}, details, interaction,
+        [this, id, number](Authority::Answer answer) { guarded(id, [&] { decided(id, number, answer); }); });
 }
 
-void Gate::ask_polkit_for(CallId id, const Authority::Details& details)
+void Gate::decided(CallId id, unsigned number, Authority::Answer answer)
 {
     const auto found = calls_.find(id);
-    if (found == calls_.end()) {
-        return;  // ended by its limit
-    }
-    auto& call = *found->second;
-    const bool interactive = is_interactive(*call.rule, call.request.flags);
-    call.question =
-        parts_.authority.ask(call.request.sender, std::string{call.rule->action}, details,
-                             interactive ? Authority::Interaction::Allowed : Authority::Interaction::Never,
-                             [this, id](Authority::Answer answer) { guarded(id, [&] { decided(id, answer); }); });
-}
-
-void Gate::decided(CallId id, Authority::Answer answer)
-{
-    const auto found = calls_.find(id);
-    if (found == calls_.end() || !found->second->limit) {
+    if (found == calls_.end() || !found->second->limit || found->second->questions != number) {
         return;  // ended by its limit, or answered twice
     }
     auto& call = *found->second;
@@ -141,15 +167,41 @@ void Gate::decided(CallId id, Authority::Answer answer)
     if (answer == Authority::Answer::Unavailable && call.question) {
         parts_.authority.forget(*call.question);
     }
+    if (!call.rule->also.empty() && call.interaction == Authority::Interaction::Never) {
+        decided_of_two(id, answer);
+        return;
+    }
     const bool allowed = answer == Authority::Answer::Yes ||
                          (call.rule->need == Rule::Need::NotDenied && answer == Authority::Answer::Challenge);
     if (!allowed) {
-        throw not_authorized(*call.rule, answer);
+        throw not_authorized(call.asked, answer);
     }
     recheck(id);
 }
 
-/// Minutes may have passed: the connection must still be there and the same user's (R2, R12).
+/// Each of the two was asked about without a person, so that a plain no to either is one; then he is asked once, for what is left to him.
+void Gate::decided_of_two(CallId id, Authority::Answer answer)
+{
+    auto& call = *calls_.at(id);
+    const auto& rule = *call.rule;
+    if (answer == Authority::Answer::Challenge) {
+        call.challenged.push_back(call.asked);
+    } else if (answer != Authority::Answer::Yes) {
+        throw not_authorized(call.asked, answer);
+    }
+    if (call.asked == rule.action) {
+        ask(id, rule.also, Authority::Interaction::Never);
+    } else if (call.challenged.empty()) {
+        recheck(id);
+    } else if (is_interactive(rule, call.request.flags)) {
+        const bool one = call.challenged.size() == 1;
+        ask(id, one ? call.challenged.front() : rule.both, Authority::Interaction::Allowed);
+    } else {
+        throw not_authorized(call.challenged.front(), Authority::Answer::Challenge);
+    }
+}
+
+/// Minutes may have passed: the connection must still be there and the same user's, by uid and by name (R2, R12).
 void Gate::recheck(CallId id)
 {
     auto& call = *calls_.at(id);
@@ -162,8 +214,25 @@ void Gate::recheck(CallId id)
             if (!uid || uid != found->second->uid) {
                 throw Error{ErrorCode::NotAuthorized, "the caller is gone"};
             }
-            run(id);
+            ++found->second->questions;  // polkit's is answered
+            found->second->limit = parts_.clock.after(silent_limit, [this, id] { named_again(id, std::nullopt); });
+            parts_.name_of(*uid, [this, id](const std::optional<std::string>& name) { named_again(id, name); });
         });
+    });
+}
+
+void Gate::named_again(CallId id, const std::optional<std::string>& name)
+{
+    const auto found = calls_.find(id);
+    if (found == calls_.end() || !found->second->limit) {
+        return;  // ended by its limit, or told twice
+    }
+    guarded(id, [&] {
+        found->second->limit.reset();
+        if (name != found->second->user) {
+            throw Error{ErrorCode::NotAuthorized, "the caller is gone: nobody says any more that your uid is yours"};
+        }
+        run(id);
     });
 }
 
@@ -172,7 +241,7 @@ void Gate::run(CallId id)
     const auto call = calls_.at(id);
     call->runs = true;
     call->request.work(
-        Caller{.uid = *call->uid, .sender = call->request.sender},
+        Caller{.uid = *call->uid, .sender = call->request.sender, .user = call->user},
         [this, id](std::optional<Failure> failure) { finish(id, AuditLine::Verdict::Allowed, failure); });
 }
 

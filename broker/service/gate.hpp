@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "broker/core/config.hpp"
@@ -22,7 +23,12 @@ namespace banger::broker {
 struct Caller {
     uid_t uid;
     std::string sender;  ///< unique name
+    std::string user;    ///< the uid's name now, by which its present user is told from a former one (R32)
 };
+
+/// A user's name: "" where nobody has the uid, nullopt where the user database can't be asked. `told` is called once, later, from the loop, as a
+/// directory service may take its time.
+using NameOf = std::function<void(uid_t uid, std::function<void(std::optional<std::string> name)> told)>;
 
 /// The one line that a call leaves in the log (R25).
 struct AuditLine {
@@ -40,7 +46,7 @@ struct AuditLine {
 /// passed it. Loop thread.
 class Gate {
 public:
-    /// How long polkit may take when it may ask the user, and when not.
+    /// How long polkit may take when it may ask the user, and when not; the latter for the user database, too.
     static constexpr std::chrono::milliseconds interactive_limit{120'000};
     static constexpr std::chrono::milliseconds silent_limit{10'000};
     static constexpr std::uint32_t flag_interactive = 1;
@@ -63,8 +69,7 @@ public:
         Authority& authority;
         Clock& clock;
         const BrokerConfig& config;
-        /// A user's name for people. `told` is called once, later, from the loop: a directory service may take its time.
-        std::function<void(uid_t, std::function<void(std::string name)> told)> name_of;
+        NameOf name_of;
         std::function<void(const AuditLine&)> audit;
     };
     explicit Gate(Parts parts) : parts_{std::move(parts)} {}
@@ -79,9 +84,12 @@ private:
     using CallId = std::uint64_t;
 
     void identified(CallId id, std::optional<uid_t> uid);
+    void named(CallId id, const std::optional<std::string>& name);
+    void named_again(CallId id, const std::optional<std::string>& name);
     void ask_polkit(CallId id);
-    void ask_polkit_for(CallId id, const Authority::Details& details);
-    void decided(CallId id, Authority::Answer answer);
+    void ask(CallId id, std::string_view action, Authority::Interaction interaction);
+    void decided(CallId id, unsigned number, Authority::Answer answer);
+    void decided_of_two(CallId id, Authority::Answer answer);
     void recheck(CallId id);
     void run(CallId id);
     void refuse(CallId id, const Failure& why) noexcept;

@@ -8,10 +8,12 @@ namespace {
 
 constexpr std::string_view manage = "dev.banger.manage-sandboxes";
 constexpr std::string_view network = "dev.banger.enable-network";
+constexpr std::string_view manage_and_network = "dev.banger.create-with-network";
 constexpr std::string_view administer = "dev.banger.administer-sandboxes";
 
 constexpr std::array table{
     Rule{Method::CreateSandbox, "CreateSandbox", Rule::Need::Action, manage},
+    Rule{Method::CreateWithNat, "CreateSandbox", Rule::Need::Action, manage, network, manage_and_network},
     Rule{Method::StartSandbox, "StartSandbox", Rule::Need::NotDenied, manage},
     Rule{Method::StopSandbox, "StopSandbox", Rule::Need::Own, ""},
     Rule{Method::GrowSandbox, "GrowSandbox", Rule::Need::Own, ""},

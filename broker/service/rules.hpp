@@ -9,6 +9,7 @@ namespace banger::broker {
 /// The members of the interface.
 enum class Method {
     CreateSandbox,
+    CreateWithNat,  ///< CreateSandbox, and EnableNat with it
     StartSandbox,
     StopSandbox,
     GrowSandbox,
@@ -34,6 +35,8 @@ struct Rule {
     std::string_view name;  ///< as on the bus
     Need need;
     std::string_view action;  ///< polkit's; empty with Own
+    std::string_view also{};  ///< another that it must allow as well; or empty
+    std::string_view both{};  ///< what a person is asked once in place of the two, where polkit would ask for each
 };
 
 /// One row a member, in the order of the enum.

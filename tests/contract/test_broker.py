@@ -5,6 +5,7 @@ of the broker that they hold."""
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
@@ -15,6 +16,7 @@ import pytest
 from harness import wait
 from harness.broker import ADMINISTER, AUTHORITY, DIGEST, GIB, MANAGE, MIB, MOCK, NAME, NETWORK, PATH, POLKIT, error_of
 from harness.contract import interface_of_xml, read_interface
+from harness.raw_bus import RawConnection
 
 # What needs no action of polkit's, as it is to the caller's own things alone; the rest is refused when polkit refuses.
 OWN = {"StopSandbox", "GrowSandbox", "PublishName", "WithdrawName", "DestroySandbox", "List"}
@@ -82,11 +84,17 @@ def test_r31_a_name_needs_the_callers_socket_on_its_gateway(client, polkit, base
     client.start("box", base)
     publish = lambda sock: error_of(client.call, "PublishName", "ssh", "box", "web", dbus.types.UnixFd(sock))[0]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as good, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unbound:
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unbound, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as local, \
+            open("/dev/null", "rb") as device:
         good.bind(("127.0.0.1", 0))
         tcp.bind(("127.0.0.1", 0))
-        for bad in (tcp.fileno(), six.fileno(), unbound.fileno(), base):
-            assert publish(bad) == "InvalidArgument"
+        elsewhere.bind(("127.0.0.2", 0))
+        others = [os.open("/", os.O_RDONLY), os.open("/", os.O_PATH), os.memfd_create("x"), *os.pipe()]
+        for bad in (tcp.fileno(), six.fileno(), unbound.fileno(), elsewhere.fileno(), local.fileno(), device.fileno(), base, *others):
+            assert publish(bad) == "InvalidArgument", os.readlink(f"/proc/self/fd/{bad}")
+        for fd in others:
+            os.close(fd)
         assert publish(good.fileno()) is None
     assert client.list()["box"][6] == "web"
     client.call("WithdrawName", "s", "box")
@@ -209,6 +217,29 @@ def test_r26_starting_asks_for_no_password_and_obeys_a_plain_no(world, base):
     client.start("box", base)
 
 
+def test_r26_a_sandbox_with_nat_is_one_question(world, base):
+    polkit = world.start_polkit(POLKIT, AUTHORITY, f"{POLKIT}.Authority")
+    polkit.tell("AddMethod", "sssss", f"{POLKIT}.Authority", "CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})",
+                "ret = (args[3] == 1, args[3] == 0, {})")
+    client = world.start()
+    assert error_of(client.create, "box", GIB, 4)[0] == "NotAuthorized", "nobody may be asked"
+    client.create("box", flags=5)
+    assert client.list()["box"][5], "it has NAT"
+    calls = polkit.bus.call_blocking(POLKIT, AUTHORITY, MOCK, "GetCalls", "", ())
+    asked = [(str(arguments[1]), int(arguments[3])) for _, name, arguments in calls if name == "CheckAuthorization"]
+    assert asked == [(MANAGE, 0), (NETWORK, 0), (MANAGE, 0), (NETWORK, 0), ("dev.banger.create-with-network", 1)]
+
+
+def test_r03_nat_at_creation_needs_the_network_s_action(client, polkit):
+    polkit.allow(MANAGE)
+    error, sentence = error_of(client.create, "box", 0, 4)
+    assert error == "NotAuthorized" and NETWORK in sentence
+    assert client.list() == {}
+    polkit.allow(MANAGE, NETWORK)
+    client.create("box", cow=0, flags=4)
+    assert client.list()["box"][5]
+
+
 def test_r12_a_caller_who_is_gone_by_the_answer_gets_nothing(world, client, polkit):
     polkit.allow(MANAGE)
     polkit.tell("SimulateHang", "b", True)
@@ -258,7 +289,7 @@ def test_r11_members_that_do_not_exist_are_refused(client):
         assert error_of(client.call, member)[0] == "org.freedesktop.DBus.Error.UnknownMethod"
 
 
-@pytest.mark.parametrize("name", ["", "A", "a b", "../x", "a/b", "x" * 33, "ä", "a\nb", "$(x)"])
+@pytest.mark.parametrize("name", ["", "A", "a b", "../x", "a/b", "x" * 33, "x" * 4096, "ä", "a\nb", "$(x)"])
 def test_r11_an_id_that_is_none_is_refused(client, polkit, name):
     polkit.allow(MANAGE, NETWORK, ADMINISTER)
     assert error_of(client.create, name)[0] == "InvalidArgument"
@@ -269,12 +300,24 @@ def test_r11_an_id_that_is_none_is_refused(client, polkit, name):
         assert error_of(client.call, member, signature, *arguments)[0] == "InvalidArgument"
 
 
-@pytest.mark.parametrize("flags", [2, 4, 0x80000000, 0xffffffff])
+@pytest.mark.parametrize("name", ["", "-", "a-", "A", "a.b", "a.vm", "../x", "x" * 64, "x" * 4096, "ä", "a\nb"])
+def test_r11_a_name_that_is_none_is_refused(client, polkit, base, name):
+    polkit.allow(MANAGE)
+    client.create("box")
+    client.start("box", base)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        assert error_of(client.call, "PublishName", "ssh", "box", name, dbus.types.UnixFd(server.fileno()))[0] == "InvalidArgument"
+    assert client.list()["box"][6] == ""
+
+
+@pytest.mark.parametrize("flags", [2, 8, 0x80000000, 0xffffffff])
 def test_r11_flags_that_are_not_known_are_refused(client, polkit, flags):
     polkit.allow(MANAGE, NETWORK, ADMINISTER)
     assert error_of(client.create, "box", GIB, flags)[0] == "InvalidArgument"
-    assert error_of(client.call, "AdminList", "u", dbus.UInt32(flags))[0] == "InvalidArgument"
-    assert error_of(client.call, "SetNat", "sbu", "box", True, dbus.UInt32(flags))[0] == "InvalidArgument"
+    for bits in (flags, 4):  # which is CreateSandbox's alone
+        assert error_of(client.call, "AdminList", "u", dbus.UInt32(bits))[0] == "InvalidArgument"
+        assert error_of(client.call, "SetNat", "sbu", "box", True, dbus.UInt32(bits))[0] == "InvalidArgument"
 
 
 @pytest.mark.parametrize("length", [1, 31, 33, 64, 100_000])
@@ -291,6 +334,25 @@ def test_r09_more_than_one_descriptor_is_refused_and_none_stays(world, client, p
     for count in (2, 3, 16):
         assert error_of(client.start, "box", *[base] * count)[0] == "InvalidArgument"
     assert error_of(client.start, "box")[0] == "InvalidArgument"
+    wait.until(lambda: world.open_descriptors() <= before, 5, "no descriptor stays")
+    client.start("box", base)
+
+
+@pytest.mark.parametrize("sent, numbers", [(0, [0]), (1, [1]), (1, [0xffffffff]), (2, [0, 7])])
+def test_r09_a_number_that_names_no_descriptor_is_refused(world, client, polkit, base, sent, numbers):
+    """A message says which of its descriptors it means by a number, which no library gets wrong."""
+    polkit.allow(MANAGE)
+    client.create("box")
+    before = world.open_descriptors()
+    raw = RawConnection(world.address)
+    text = lambda words: struct.pack("<I", len(words)) + words + b"\0"
+    start = text(b"box") + struct.pack(f"<I{len(numbers)}I", 4 * len(numbers), *numbers) + struct.pack("<I", 32) + bytes(DIGEST) + struct.pack("<I", 0)
+    publish = text(b"box") + text(b"web") + struct.pack("<I", numbers[-1])
+    for member, signature, body in (("StartSandbox", "sahayu", start), ("PublishName", "ssh", publish)):
+        kind, answer = raw.call(NAME, PATH, NAME, member, signature, body, [base] * sent)
+        assert kind == 3, answer
+    raw.close()
+    assert client.list()["box"][0] == "stopped"
     wait.until(lambda: world.open_descriptors() <= before, 5, "no descriptor stays")
     client.start("box", base)
 
@@ -338,6 +400,23 @@ def test_r23_a_change_is_told_to_its_owners_connections_alone(world, client, pol
         rest = monitor.communicate()[0]
     assert f"destination={other.name} " not in rest and "destination=(null" not in rest.split("member=SandboxChanged")[0]
     wait.until(lambda: client.list()["box"][0] == "held", 10, "the full one is held")
+
+
+def test_r32_who_gets_a_uid_gets_nothing_of_its_former_user(world, client, polkit, base):
+    polkit.allow(MANAGE, NETWORK, ADMINISTER)
+    client.create("box")
+    client.start("box", base)
+    world.process.send_signal(signal.SIGUSR2)
+    wait.until(lambda: "-box of tester is put away" in world.log(), 10, "it is stopped, though nobody has called")
+    assert client.list() == {}
+    for member, signature, arguments in (("StopSandbox", "s", ()), ("DestroySandbox", "s", ()), ("WithdrawName", "s", ()), ("CloneSandbox", "ss", ("b",)),
+                                         ("GrowSandbox", "st", (dbus.UInt64(GIB),)), ("SetNat", "sbu", (True, dbus.UInt32(0)))):
+        assert error_of(client.call, member, signature, "box", *arguments)[0] == "NotFound", member
+    assert error_of(client.start, "box", base)[0] == "NotFound"
+    assert client.call("AdminList", "u", dbus.UInt32(0)) == [(os.geteuid(), "tester", "box", "stopped", 256 * MIB, GIB)]
+    world.process.send_signal(signal.SIGUSR2)
+    wait.until(lambda: list(client.list()) == ["box"], 10, "its user is there again")
+    client.start("box", base)
 
 
 def test_r25_each_call_leaves_one_line_and_a_clients_words_do_not_break_it(world, client, polkit):

@@ -41,9 +41,10 @@ void FakeBroker::check_free()
     }
 }
 
-Task<void> FakeBroker::create(std::string id, std::optional<Digest> base, ByteSize overlay, Prompt prompt)
+Task<void> FakeBroker::create(std::string id, std::optional<Digest> base, ByteSize overlay, Nat nat, Prompt prompt)
 {
-    const auto fault = enter("create " + id + (prompt == Prompt::Allowed ? " asking" : ""));
+    const auto fault =
+        enter("create " + id + (nat == Nat::On ? " nat" : "") + (prompt == Prompt::Allowed ? " asking" : ""));
     co_await world_->before_async(fault);
     authorize(prompt);
     if (world_->sandboxes.contains(id)) {
@@ -52,7 +53,7 @@ Task<void> FakeBroker::create(std::string id, std::optional<Digest> base, ByteSi
     if (overlay > world_->broker.quota) {
         throw Error{ErrorCode::QuotaExceeded, "you may have " + world_->broker.quota.to_string()};
     }
-    world_->sandboxes[id] = FakeSandbox{.base = std::move(base), .limit = overlay};
+    world_->sandboxes[id] = FakeSandbox{.base = std::move(base), .limit = overlay, .nat = nat};
     co_await world_->after_async(fault);
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -109,6 +110,7 @@ public:
     std::map<std::string, Uplink> uplinks;        ///< by name
     std::map<std::string, std::string> texts;     ///< records, by file name
     std::map<uid_t, std::string> names_of_users;
+    std::chrono::sys_seconds now{std::chrono::seconds{1'700'000'000}};
     bool users_unavailable{false};
     bool loops_lacking{false};
     ByteSize free_space{64 * gib};

@@ -20,9 +20,9 @@ struct BrokerMachine {
           journal{of.records()},
           quota{config, journal},
           assembly{config, journal, of.ports()},
-          sandboxes{{config, journal, quota, assembly, of.users()}, of.ports()},
+          sandboxes{{config, journal, quota, assembly, of.users(), [&of] { return of.now; }}, of.ports()},
           caretaker{{journal, quota, of.ports().mapper, of.ports().loops, of.ports().files}},
-          reconciler{{journal, quota, assembly, of.users()}, of.ports()}
+          reconciler{{journal, quota, assembly, of.users(), [&of] { return of.now; }}, of.ports()}
     {
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The broker as it is on the bus, with the real polkit and bus behind its gate, and with a machine in memory below it: for tests/contract.
-// banger-broker-fake [IDLE-LIMIT-IN-MS [FAILING-STEP]]; DBUS_SYSTEM_BUS_ADDRESS says which bus. SIGUSR1: all guests fill their disks.
+// banger-broker-fake [IDLE-LIMIT-IN-MS [FAILING-STEP]]; DBUS_SYSTEM_BUS_ADDRESS says which bus. SIGUSR1: all guests fill their disks. SIGUSR2: the
+// test's uid is given to heir, and with the next one back to tester.
 #include <netinet/in.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -69,6 +70,7 @@ void block_signals()
     sigemptyset(&ours);
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGUSR1);
+    sigaddset(&ours, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &ours, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 }
@@ -86,7 +88,8 @@ int serve(std::chrono::milliseconds idle_limit, int failing_step)
 {
     test::FakeKernel kernel;
     const auto uid = ::geteuid();
-    kernel.names_of_users[uid] = "tester";
+    std::string user{"tester"};
+    kernel.names_of_users[uid] = user;
     kernel.uplinks["eth0"] = {};
     test::BrokerMachine machine{kernel};
     if (failing_step > 0) {
@@ -100,19 +103,18 @@ int serve(std::chrono::milliseconds idle_limit, int failing_step)
     LoopClock clock{loop};
     FakeNames names{loop};
     std::optional<Broker> broker;
+    const NameOf name_of = [&loop, &user](uid_t, std::function<void(std::optional<std::string>)> told) {
+        loop.post([told = std::move(told), &user] { told(user); });
+    };
     Gate gate{{.callers = callers,
                .authority = authority,
                .clock = clock,
                .config = machine.config,
-               .name_of =
-                   [&loop](uid_t, std::function<void(std::string)> told) {
-                       loop.post([told = std::move(told)] { told("tester"); });
-                   },
-               .audit =
-                   [&](const AuditLine& line) {
-                       log::audit(line);
-                       broker->call_ended();
-                   }}};
+               .name_of = name_of,
+               .audit = [&](const AuditLine& line) {
+                   log::audit(line);
+                   broker->call_ended();
+               }}};
     Lane lane;  // also for copies: the machine in memory has one thread
     broker.emplace(Broker::Parts{.connection = *connection,
                                  .object = {.loop = loop,
@@ -127,11 +129,19 @@ int serve(std::chrono::milliseconds idle_limit, int failing_step)
                                  .journal = machine.journal,
                                  .caretaker = machine.caretaker,
                                  .reconciler = machine.reconciler,
+                                 .name_of = name_of,
                                  .idle_limit = idle_limit});
     const auto full = loop.on_signal(SIGUSR1, [&] {
         if (!lane.submit([&machine] { fill_disks(machine); })) {
             log::error("the lane is full");
         }
+    });
+    const auto heir = loop.on_signal(SIGUSR2, [&] {
+        user = user == "tester" ? "heir" : "tester";
+        if (!lane.submit([&kernel, uid, name = user] { kernel.names_of_users[uid] = name; })) {
+            log::error("the lane is full");
+        }
+        broker->users_changed();
     });
     broker->start();
     return loop.run();

@@ -66,7 +66,7 @@ private:
 class FakeBroker final : public Broker {
 public:
     explicit FakeBroker(World& world) : world_{&world} {}
-    Task<void> create(std::string id, std::optional<Digest> base, ByteSize overlay, Prompt prompt) override;
+    Task<void> create(std::string id, std::optional<Digest> base, ByteSize overlay, Nat nat, Prompt prompt) override;
     Task<StartedSandbox> start(std::string id, std::optional<SandboxBase> base, SandboxNetwork network) override;
     Task<void> stop(std::string id) override;
     Task<void> grow(std::string id, ByteSize overlay) override;

@@ -81,8 +81,10 @@ public:
         demand(broker_->reconciler.plan().empty(), "reconciling twice does nothing more");
         check_always();
         for (const auto& [key, record] : broker_->journal.records()) {
-            demand(kernel_.names_of_users.contains(key.uid) && kernel_.names_of_users[key.uid] == record.user,
-                   "nothing is inherited");
+            const auto user = kernel_.names_of_users.find(key.uid);
+            const bool is_theirs = user != kernel_.names_of_users.end() && user->second == record.user;
+            demand(is_theirs != record.is_left(), "nothing is inherited, and nothing is kept from who is there again");
+            demand(is_theirs || record.phase == Phase::Stopped, "what was left does not run");
         }
     }
 
@@ -170,12 +172,28 @@ private:
         const auto before = kernel_.describe(other);
         const auto unchanged = [&] { demand(kernel_.describe(other) == before, "another user's things are changed"); };
         try {
-            run(what, key);
+            if (what == EndClone || is_let_in(key.uid)) {
+                run(what, key);
+            }
         } catch (...) {
             unchanged();
             throw;
         }
         unchanged();
+    }
+
+    /// As the gate and BrokerObject do before each call.
+    bool is_let_in(uid_t uid)
+    {
+        const auto user = kernel_.names_of_users.find(uid);
+        if (user == kernel_.names_of_users.end()) {
+            return false;
+        }
+        broker_->sandboxes.know_user(uid, user->second);
+        for (const auto& view : broker_->sandboxes.list(uid)) {
+            demand(view.record.user == user->second, "nobody sees what another user has left");
+        }
+        return true;
     }
 
     void run(What what, const SandboxKey& key)
@@ -272,6 +290,7 @@ private:
             case Person:
                 kernel_.names_of_users[key.uid] = (how & 1U) != 0 ? "mallory" : key.uid == first_user ? "alice" : "bob";
                 kernel_.users_unavailable = (how & 2U) != 0;
+                kernel_.now += std::chrono::hours{how % 48};
                 if (how % 7 == 0) {
                     kernel_.names_of_users.erase(key.uid);
                 }
@@ -322,6 +341,9 @@ private:
             const bool cloned = broker_->sandboxes.being_cloned().contains(key);
             demand(cloned || booked == size, "what is booked is what the file has");
             for (auto* usage : {&has[key.uid], &all}) {
+                if (record.is_left() && usage != &all) {
+                    continue;
+                }
                 ++usage->sandboxes;
                 usage->bytes = ByteSize{usage->bytes.bytes() + booked.bytes()};
             }

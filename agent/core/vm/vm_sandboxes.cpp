@@ -46,8 +46,9 @@ Error explained(const Error& error, const VmPtr& vm, const std::string& what)
                                            " (" + sentence + "); systemctl status banger-broker tells why"};
         case ErrorCode::NotFound:
             return Error{error.code(), "banger-broker has no root disk of " + vm->name() +
-                                           " any more, so what was in it is lost; banger vm delete " + vm->name() +
-                                           " removes the rest"};
+                                           " any more, so what was in it is lost, unless your user name has changed "
+                                           "(banger-broker(8), USERS WHO GO); banger vm delete " +
+                                           vm->name() + " removes the rest"};
         default:
             return Error{error.code(), "banger-broker can't " + what + " of " + vm->name() + ": " + sentence};
     }
@@ -96,16 +97,18 @@ SandboxBase VmSandboxes::base_of(const VmPtr& vm) const
     return {image->folder / artifact_file::root_file_system, spec.image_digest};
 }
 
-/// One that is there already is of a bangerd that was killed just after it.
+/// With the NAT that its user asks for, so that he is asked once. One that is there already is of a bangerd that was killed just after it.
 Task<void> VmSandboxes::create(VmPtr vm, std::optional<Digest> base, Prompt prompt)
 {
     if (ports_.sandbox_owner.empty()) {
         throw Error{ErrorCode::HostLacks, "no sandbox can be made; banger daemon status tells why"};
     }
     const auto overlay = base ? vm->record.spec.overlay : ByteSize{};
+    const auto nat = tap_wish(vm->record.spec) == TapWish::Asked ? vm->record.spec.nat : Nat::Off;
     std::optional<Error> failure;
     try {
-        co_await ports_.broker.create(id_of(vm), std::move(base), overlay, prompt);
+        co_await ports_.broker.create(id_of(vm), std::move(base), overlay, nat, prompt);
+        vm->record.sandbox_nat = nat;
     } catch (const Error& error) {
         failure = error;
     }

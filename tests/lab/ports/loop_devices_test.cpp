@@ -97,7 +97,7 @@ TEST_F(LoopPort, ADeviceMapperTableHoldsItAlone)
     EXPECT_TRUE(eventually([&] { return !is_bound(name); }));
 }
 
-TEST_F(LoopPort, UdevMakesNoLinkByWhatAClientHasWritten)
+TEST_F(LoopPort, R20UdevMakesNoLinkByWhatAClientHasWritten)
 {
     auto loop = attach();
     must("udevadm settle");

@@ -67,7 +67,7 @@ TEST_F(TapPort, UpHasTheGatewaysAddressAndMayBeSaidTwice)
     EXPECT_EQ(must("ip -o addr show bgr7 | wc -l"), "1\n");
 }
 
-TEST_F(TapPort, ItsUserMayOpenItAndNobodyElse)
+TEST_F(TapPort, R14ItsUserMayOpenItAndNobodyElse)
 {
     taps.create(network);
     taps.up(network);

@@ -208,14 +208,42 @@ def test_R32_a_uid_that_is_used_again_inherits_nothing(alice, base):
     user = BrokerUser("temp")
     try:
         user.create("left")
+        node, *_ = user.start("left", base)
     finally:
         user.close()
     world.sh("pkill -u temp; userdel temp; useradd --uid 4242 --groups banger other", check=False)
     try:
-        world.sh(f"systemctl restart {world.UNIT}")
+        wait_until(lambda: not os.path.exists(node), 20, "the node, which is the heir's by its owner, is there")
         heir = BrokerUser("other")
         assert heir.list() == {}
+        for call in (lambda: heir.start("left", base), lambda: heir.destroy("left")):
+            with pytest.raises(Refused, match="NotFound"):
+                call()
         heir.close()
-        assert not list(world.STATE.glob("*/4242-*"))
+        assert list(world.STATE.glob("disks/4242-*")), "it may have been a mistake"
+        world.sh(f"systemctl stop {world.UNIT}; grep -q '^left = ' {world.STATE}/sandboxes/4242-left.toml")
+        world.sh(f"sed -i 's/^left = .*/left = 1/' {world.STATE}/sandboxes/4242-left.toml; /usr/libexec/banger/banger-broker --reconcile")
+        assert not list(world.STATE.glob("*/4242-*")), "a day later it is gone"
     finally:
         world.sh("userdel other", check=False)
+
+
+def test_R32_a_user_with_another_name_has_everything_again_with_the_old_one():
+    world.sh("useradd --uid 4243 --groups banger temp")
+
+    def as_user(name, work):
+        user = BrokerUser(name)
+        try:
+            return work(user)
+        finally:
+            user.close()  # usermod wants none of its processes
+
+    try:
+        as_user("temp", lambda user: user.create("kept", size=0))
+        world.sh("usermod -l renamed temp && groupmod -n renamed temp")
+        assert as_user("renamed", lambda user: user.list()) == {}
+        world.sh("usermod -l temp renamed && groupmod -n temp renamed")
+        assert list(as_user("temp", lambda user: user.list())) == ["kept"]
+        as_user("temp", lambda user: user.destroy("kept"))
+    finally:
+        world.sh("userdel temp || userdel renamed", check=False)

@@ -193,10 +193,10 @@ TEST_F(BrokerClientTest, SaysWhatTheInterfaceWants)
     serve();
     const auto base = folder.path / "rootfs.ext4";
     std::ofstream{base} << "an image";
-    EXPECT_FALSE(run(done(broker.create("x-1", digest(), 2 * gib, Prompt::Allowed)))->error);
+    EXPECT_FALSE(run(done(broker.create("x-1", digest(), 2 * gib, Nat::Off, Prompt::Allowed)))->error);
     EXPECT_EQ(behaviour.digest.size(), 32U);
     EXPECT_EQ(behaviour.digest[1], 0xffU);
-    EXPECT_FALSE(run(done(broker.create("x-2", std::nullopt, ByteSize{}, Prompt::Never)))->error);
+    EXPECT_FALSE(run(done(broker.create("x-2", std::nullopt, ByteSize{}, Nat::On, Prompt::Never)))->error);
     EXPECT_TRUE(behaviour.digest.empty());
     const auto started = run(broker.start("x-1", SandboxBase{base, digest()}, SandboxNetwork::Tap));
     ASSERT_TRUE(started->value);
@@ -213,7 +213,7 @@ TEST_F(BrokerClientTest, SaysWhatTheInterfaceWants)
     EXPECT_FALSE(run(done(broker.stop("x-1")))->error);
     EXPECT_FALSE(run(done(broker.destroy("x-1")))->error);
     EXPECT_THAT(behaviour.calls,
-                ElementsAre("create x-1 2147483648 1", "create x-2 0 0", "start x-1 1 2", "start x-2 0 0",
+                ElementsAre("create x-1 2147483648 1", "create x-2 0 4", "start x-1 1 2", "start x-2 0 0",
                             "nat x-1 on 0", "grow x-1 3221225472", "stop x-1", "destroy x-1"));
 }
 
@@ -231,7 +231,7 @@ TEST_F(BrokerClientTest, PassesTheBrokersOwnErrorsOn)
 {
     serve();
     behaviour.refuse = Error{ErrorCode::QuotaExceeded, "you have 64 sandboxes"};
-    const auto error = failure(done(broker.create("x", digest(), 1 * gib, Prompt::Never)));
+    const auto error = failure(done(broker.create("x", digest(), 1 * gib, Nat::Off, Prompt::Never)));
     EXPECT_EQ(error.code(), ErrorCode::QuotaExceeded);
     EXPECT_STREQ(error.what(), "you have 64 sandboxes");
 }

@@ -73,7 +73,7 @@ TEST_F(ReconcilerTest, ARebootLeavesAllStopped)
     expect_clean();
 }
 
-TEST_F(ReconcilerTest, R32AUserWhoIsGoneLosesAllSandboxes)
+TEST_F(ReconcilerTest, R32AUserWhoIsGoneLosesAllSandboxesADayLater)
 {
     run(box, Nat::On);
     create(second);
@@ -82,6 +82,17 @@ TEST_F(ReconcilerTest, R32AUserWhoIsGoneLosesAllSandboxes)
     kernel.names_of_users.erase(alice);
     EXPECT_THAT(plan(), ElementsAre(HasSubstr("user alice is gone"), HasSubstr("user alice is gone")));
     apply();
+    EXPECT_EQ(kernel.node(box), nullptr);
+    EXPECT_FALSE(has_link(box));
+    EXPECT_TRUE(kernel.files.contains("banger-1000-box")) << "it may be a mistake";
+    expect_clean();
+    kernel.now += Reconciler::grace - std::chrono::seconds{1};
+    restart();
+    EXPECT_TRUE(kernel.files.contains("banger-1000-box"));
+    kernel.now += std::chrono::seconds{1};
+    EXPECT_THAT(plan(), ElementsAre(HasSubstr("destroy"), HasSubstr("destroy")));
+    apply();
+    EXPECT_EQ(kernel.describe(alice).find("record"), std::string::npos);
     EXPECT_EQ(kernel.describe(alice).find("file"), std::string::npos);
     EXPECT_EQ(kernel.describe(bob), bobs_before);
     expect_clean();
@@ -93,10 +104,52 @@ TEST_F(ReconcilerTest, R32AUidThatIsAnotherUsersNowInheritsNothing)
     kernel.names_of_users[alice] = "mallory";
     restart();
     EXPECT_THAT(sandboxes().list(alice), IsEmpty());
+    EXPECT_EQ(error_of([&] { start(box); }), ErrorCode::NotFound);
     EXPECT_EQ(kernel.node(box), nullptr);
     expect_clean();
+    kernel.now += Reconciler::grace;
+    restart();
+    EXPECT_FALSE(kernel.files.contains("banger-1000-box"));
     create(box);
     EXPECT_EQ(record(box).user, "mallory");
+}
+
+TEST_F(ReconcilerTest, R32AUserWhoIsThereAgainWithinADayHasLostNothing)
+{
+    run(box, Nat::On);
+    kernel.names_of_users[alice] = "alicia";
+    restart();
+    kernel.users_unavailable = true;
+    restart();
+    EXPECT_THAT(sandboxes().list(alice), IsEmpty()) << "nobody has said who has the uid";
+    kernel.users_unavailable = false;
+    kernel.names_of_users[alice] = "alice";
+    EXPECT_THAT(plan(), ElementsAre(HasSubstr("give back")));
+    restart();
+    EXPECT_THAT(sandboxes().list(alice), SizeIs(1));
+    start(box);
+    expect_clean();
+    kernel.names_of_users[alice] = "alicia";
+    kernel.now += Reconciler::grace;
+    restart();
+    EXPECT_TRUE(kernel.files.contains("banger-1000-box")) << "that day begins anew";
+}
+
+TEST_F(ReconcilerTest, R32ADayByAClockThatWentWrongIsNone)
+{
+    create(box);
+    kernel.names_of_users.erase(alice);
+    kernel.now += std::chrono::hours{24 * 365};
+    restart();
+    kernel.now -= std::chrono::hours{24 * 365};
+    restart();
+    expect_clean();
+    kernel.now += Reconciler::grace - std::chrono::seconds{1};
+    restart();
+    EXPECT_TRUE(kernel.files.contains("banger-1000-box"));
+    kernel.now += std::chrono::seconds{1};
+    restart();
+    EXPECT_THAT(kernel.files, IsEmpty());
 }
 
 TEST_F(ReconcilerTest, R32AGoneUsersOpenDiskGoesWhenItIsClosed)
@@ -123,7 +176,7 @@ TEST_F(ReconcilerTest, R32WhatIsNobodysGoesBeforeAnythingElse)
     kernel.names_of_users.erase(bob);
     const auto repairs = broker->reconciler.plan();
     ASSERT_FALSE(repairs.empty());
-    EXPECT_EQ(repairs.front().kind, Repair::Kind::DestroySandbox);
+    EXPECT_EQ(repairs.front().kind, Repair::Kind::PutAway);
     EXPECT_EQ(repairs.front().key, bobs);
 }
 
@@ -195,7 +248,7 @@ TEST_F(ReconcilerTest, ATapThatCouldNotBeTakenAwayPassesNothingUnfiltered)
     run(box);
     kernel.names_of_users.erase(alice);
     const auto repairs = broker->reconciler.plan();
-    kernel.fail_at(1, ErrorCode::Failed);
+    kernel.fail_at(2, ErrorCode::Failed);
     EXPECT_THAT(broker->reconciler.apply(repairs), SizeIs(1));
     ASSERT_EQ(kernel.fired(), "taps.remove");
     broker->journal.remove(box);

@@ -30,6 +30,7 @@ void expect_same(const SandboxRecord& a, const SandboxRecord& b)
     EXPECT_EQ(a.network, b.network);
     EXPECT_EQ(a.nat, b.nat);
     EXPECT_EQ(a.name, b.name);
+    EXPECT_EQ(a.left, b.left);
 }
 
 TEST(RecordTextTest, EveryRecordIsReadBackAsItWasWritten)
@@ -41,6 +42,9 @@ TEST(RecordTextTest, EveryRecordIsReadBackAsItWasWritten)
         record.user += "\t\n\x01\xc3\xa4";
         expect_same(parse_record(record_text(record), "r"), record);
     }
+    EXPECT_EQ(record_text(record).find("left"), std::string::npos) << "an earlier version reads it";
+    record.left = std::chrono::sys_seconds{std::chrono::seconds{1'700'000'000}};
+    expect_same(parse_record(record_text(record), "r"), record);
     const SandboxRecord bare{.key = key_of(0, "-"), .user = "", .base_digest = "", .cow_limit = {}, .slot = 0};
     expect_same(parse_record(record_text(bare), "r"), bare);
 }

@@ -291,6 +291,16 @@ TEST_F(SandboxesTest, ForwardingIsOnWhileOneWithNatRunsAndThenAsItWas)
     EXPECT_TRUE(kernel.uplinks["wlan0"].forwards) << "that was on before";
 }
 
+TEST_F(SandboxesTest, OneIsCreatedWithItsNatWhereThatIsWanted)
+{
+    sandboxes().create(box, digest, 4 * gib, Nat::On);
+    restart();
+    EXPECT_EQ(record(box).nat, Nat::On);
+    start(box);
+    EXPECT_EQ(kernel.rules.at("banger-1000-box").nat, Nat::On);
+    EXPECT_TRUE(kernel.uplinks["eth0"].forwards);
+}
+
 TEST_F(SandboxesTest, NatIsKeptOverStopAndStart)
 {
     run(box, Nat::On);

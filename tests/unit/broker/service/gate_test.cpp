@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "broker/service/gate.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "tests/fakes/broker_gate.hpp"
+#include "tests/unit/broker/service/gate_fixture.hpp"
 
 namespace banger::broker::test {
 namespace {
@@ -15,97 +10,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Answer = Authority::Answer;
 using Verdict = AuditLine::Verdict;
-
-constexpr uid_t alice = 1000;
-constexpr uid_t bob = 1001;
-
-/// One call as the bus would deliver it, and what became of it.
-struct Call {
-    std::vector<Caller> ran{};
-    std::vector<ErrorCode> refused{};
-    std::string words{};
-    Gate::Done done{};
-
-    std::size_t answers() const { return ran.size() + refused.size(); }
-};
-
-class GateTest : public ::testing::Test {
-protected:
-    GateTest() { callers.uids = {{":1.5", alice}, {":1.6", bob}}; }
-
-    std::shared_ptr<Call> submit(Method method, const std::string& sender = ":1.5", std::uint32_t flags = 0)
-    {
-        auto call = std::make_shared<Call>();
-        Gate::Request request{.method = method,
-                              .sender = sender,
-                              .object = "box",
-                              .flags = flags,
-                              .more_flags = 2,
-                              .work =
-                                  [this, call](const Caller& caller, Gate::Done done) {
-                                      call->ran.push_back(caller);
-                                      call->done = std::move(done);
-                                      if (work) {
-                                          work();
-                                      }
-                                  },
-                              .refuse =
-                                  [call](const Error& why) {
-                                      call->refused.push_back(why.code());
-                                      call->words = why.what();
-                                  }};
-        gate.serve(std::move(request));
-        return call;
-    }
-    /// One whose caller is known already.
-    std::shared_ptr<Call> submit_known(Method method, const std::string& sender = ":1.5", std::uint32_t flags = 0)
-    {
-        auto call = submit(method, sender, flags);
-        callers.tell();
-        return call;
-    }
-    void answer(Answer with)
-    {
-        authority.answer(with);
-        callers.tell();
-    }
-    void expect_refused(const Call& call, ErrorCode code)
-    {
-        EXPECT_THAT(call.ran, IsEmpty());
-        EXPECT_THAT(call.refused, ::testing::ElementsAre(code));
-        EXPECT_EQ(gate.in_flight(), 0U);
-        ASSERT_FALSE(audit.empty());
-        EXPECT_EQ(audit.back().verdict, Verdict::Refused);
-        EXPECT_EQ(audit.back().failure->error.code(), code);
-    }
-    void expect_runs(const Call& call, uid_t uid = alice)
-    {
-        ASSERT_THAT(call.ran, SizeIs(1));
-        EXPECT_EQ(call.ran.front().uid, uid);
-        EXPECT_THAT(call.refused, IsEmpty());
-    }
-
-    FakeCallers callers;
-    FakeAuthority authority;
-    FakeClock clock;
-    BrokerConfig config;
-    std::vector<AuditLine> audit;
-    std::function<void()> work;
-    std::vector<std::function<void(std::string)>> named;  ///< who waits for a user's name
-    bool slow_names{false};
-    Gate gate{{.callers = callers,
-               .authority = authority,
-               .clock = clock,
-               .config = config,
-               .name_of =
-                   [this](uid_t uid, std::function<void(std::string)> told) {
-                       named.push_back(std::move(told));
-                       if (!slow_names) {
-                           named.back()(uid == alice ? "alice" : "bob");
-                       }
-                   },
-               .audit = [this](const AuditLine& line) { audit.push_back(line); }}};
-};
 
 TEST_F(GateTest, R03EveryMemberThatNeedsAnActionIsRefusedWhenPolkitSaysNo)
 {
@@ -183,18 +87,132 @@ TEST_F(GateTest, AQuestionThatAPersonReadsNamesWhoAsks)
     EXPECT_EQ(authority.questions.back().details, (Authority::Details{{"user", "bob"}}));
     submit_known(Method::CreateSandbox, ":1.6");
     EXPECT_THAT(authority.questions.back().details, IsEmpty()) << "nobody reads that one";
-    EXPECT_THAT(named, SizeIs(1)) << "and a directory service is not asked for it";
 }
 
-TEST_F(GateTest, ANameThatIsLongInComingCountsForTheLimit)
+TEST_F(GateTest, R32NothingIsDoneForAUidBeforeItsUserIsKnown)
+{
+    slow_names = true;
+    for (const auto& rule : rules()) {
+        const auto call = submit_known(rule.method);
+        EXPECT_EQ(call->answers(), 0U) << rule.name;
+        EXPECT_THAT(authority.questions, IsEmpty()) << rule.name;
+    }
+    const auto call = submit_known(Method::List);
+    named.back()("alicia");
+    expect_runs(*call);
+    EXPECT_EQ(call->ran.front().user, "alicia");
+    named.back()("mallory");
+    EXPECT_EQ(call->answers(), 1U);
+}
+
+TEST_F(GateTest, R32AUidThatIsNobodysGetsNothing)
+{
+    slow_names = true;
+    for (const auto& rule : rules()) {
+        const auto of_nobody = submit_known(rule.method);
+        named.back()("");
+        expect_refused(*of_nobody, ErrorCode::NotAuthorized);
+        const auto unknown = submit_known(rule.method);
+        named.back()(std::nullopt);
+        expect_refused(*unknown, ErrorCode::Unavailable);
+    }
+    EXPECT_THAT(authority.questions, IsEmpty());
+    EXPECT_EQ(clock.waiting(), 0U);
+}
+
+TEST_F(GateTest, ANameThatDoesNotComeEndsTheCall)
 {
     slow_names = true;
     const auto call = submit_known(Method::CreateSandbox, ":1.5", 1);
-    EXPECT_THAT(authority.questions, IsEmpty());
-    clock.advance(Gate::interactive_limit);
-    expect_refused(*call, ErrorCode::NotAuthorized);
+    clock.advance(Gate::silent_limit);
+    expect_refused(*call, ErrorCode::Unavailable);
     named.back()("alice");
     EXPECT_THAT(authority.questions, IsEmpty()) << "it stays off the screen";
+    EXPECT_EQ(call->answers(), 1U);
+}
+
+TEST_F(GateTest, R26WhatNeedsTwoActionsAsksAPersonOnce)
+{
+    using Asked = std::vector<std::string>;
+    const auto& rule = rule_of(Method::CreateWithNat);
+    const std::string first{rule.action};
+    const std::string second{rule.also};
+    const std::string both{rule.both};
+    struct Case {
+        Answer of_first;
+        Answer of_second;
+        Asked asked;  ///< in turn; the third is for a person
+    };
+    for (const auto& [of_first, of_second, asked] :
+         {Case{Answer::Yes, Answer::Yes, {first, second}}, Case{Answer::Challenge, Answer::Yes, {first, second, first}},
+          Case{Answer::Yes, Answer::Challenge, {first, second, second}},
+          Case{Answer::Challenge, Answer::Challenge, {first, second, both}}}) {
+        authority.questions.clear();
+        const auto call = submit_known(Method::CreateWithNat, ":1.6", 1);
+        answer(of_first);
+        EXPECT_EQ(call->answers(), 0U);
+        answer(of_second);
+        if (asked.size() == 3) {
+            EXPECT_EQ(call->answers(), 0U);
+            EXPECT_EQ(authority.questions.back().details, (Authority::Details{{"user", "bob"}}));
+            answer(Answer::Yes);
+        }
+        Asked actions;
+        for (const auto& question : authority.questions) {
+            EXPECT_EQ(question.interaction == Authority::Interaction::Allowed, actions.size() == 2);
+            actions.push_back(question.action);
+        }
+        EXPECT_EQ(actions, asked);
+        expect_runs(*call, bob);
+        call->done(std::nullopt);
+    }
+}
+
+TEST_F(GateTest, R26WhatNeedsTwoActionsIsRefusedByAPlainNoToEither)
+{
+    const auto first = submit_known(Method::CreateWithNat, ":1.5", 1);
+    answer(Answer::No);
+    expect_refused(*first, ErrorCode::NotAuthorized);
+    for (const auto with : {Answer::No, Answer::Unavailable, static_cast<Answer>(77)}) {
+        const auto second = submit_known(Method::CreateWithNat, ":1.5", 1);
+        answer(Answer::Challenge);
+        answer(with);
+        expect_refused(*second, ErrorCode::NotAuthorized);
+        EXPECT_EQ(authority.questions.back().interaction, Authority::Interaction::Never) << "and nobody was asked";
+    }
+    for (const auto with : {Answer::No, Answer::Challenge, Answer::Unavailable}) {
+        const auto asked = submit_known(Method::CreateWithNat, ":1.5", 1);
+        answer(Answer::Challenge);
+        answer(Answer::Challenge);
+        answer(with);
+        expect_refused(*asked, ErrorCode::NotAuthorized);
+    }
+}
+
+TEST_F(GateTest, R26WhatNeedsTwoActionsAndMayAskNobodyNamesTheGroup)
+{
+    const auto call = submit_known(Method::CreateWithNat);
+    answer(Answer::Yes);
+    answer(Answer::Challenge);
+    expect_refused(*call, ErrorCode::NotAuthorized);
+    EXPECT_THAT(call->words, HasSubstr("dev.banger.enable-network"));
+    EXPECT_THAT(call->words, HasSubstr("group banger"));
+    EXPECT_EQ(clock.waiting(), 0U);
+}
+
+TEST_F(GateTest, R04EachOfTwoQuestionsHasItsOwnLimitAndItsOwnAnswer)
+{
+    const auto call = submit_known(Method::CreateWithNat);
+    authority.answer(Answer::Yes);
+    ASSERT_THAT(authority.questions, SizeIs(2));
+    const auto of_the_first = authority.questions.front().answered;
+    of_the_first(Answer::Yes);
+    callers.tell();
+    EXPECT_EQ(call->answers(), 0U) << "an answer that comes twice is none to the second";
+    clock.advance(Gate::silent_limit);
+    expect_refused(*call, ErrorCode::NotAuthorized);
+    EXPECT_TRUE(authority.questions.back().forgotten);
+    answer(Answer::Yes);
     EXPECT_EQ(call->answers(), 1U);
 }
 
@@ -261,6 +279,30 @@ TEST_F(GateTest, R12AConnectionThatIsAnotherUsersByThenIsRefused)
     answer(Answer::Yes);
     expect_refused(*call, ErrorCode::NotAuthorized);
     EXPECT_EQ(audit.back().uid, alice) << "whose call it was";
+}
+
+TEST_F(GateTest, R12AUidThatIsAnotherUsersByThenIsRefused)
+{
+    using Name = std::optional<std::string>;
+    for (const auto& name : {Name{"mallory"}, Name{""}, Name{}}) {
+        slow_names = false;
+        const auto call = submit_known(Method::CreateSandbox);
+        slow_names = true;
+        answer(Answer::Yes);
+        answer(Answer::Yes);
+        EXPECT_EQ(call->answers(), 0U);
+        named.back()(name);
+        expect_refused(*call, ErrorCode::NotAuthorized);
+        named.back()("alice");
+        EXPECT_EQ(call->answers(), 1U);
+    }
+    slow_names = false;
+    const auto call = submit_known(Method::CreateSandbox);
+    slow_names = true;
+    answer(Answer::Yes);
+    clock.advance(Gate::silent_limit);
+    expect_refused(*call, ErrorCode::NotAuthorized);
+    EXPECT_EQ(clock.waiting(), 0U);
 }
 
 TEST_F(GateTest, R04WorkNeverRunsWhilePolkitDoesNotAnswer)

@@ -64,16 +64,21 @@ TEST(RulesTest, R03TheActionsAreThoseOfTheContract)
         }
         EXPECT_EQ(named, rule.need != Rule::Need::Own) << rule.name;
         EXPECT_EQ(rule.action.empty(), rule.need == Rule::Need::Own) << rule.name;
-        EXPECT_NE(text.find(rule.action), std::string::npos) << rule.name;
+        for (const auto action : {rule.action, rule.also, rule.both}) {
+            EXPECT_NE(text.find(action), std::string::npos) << rule.name << ' ' << action;
+        }
+        EXPECT_EQ(rule.also.empty(), rule.both.empty()) << rule.name;
     }
 }
 
 TEST(RulesTest, R03WhatMakesOrReachesFurtherNeedsAnAction)
 {
-    for (const auto method :
-         {Method::CreateSandbox, Method::CloneSandbox, Method::EnableNat, Method::AdminList, Method::AdminDestroy}) {
+    for (const auto method : {Method::CreateSandbox, Method::CreateWithNat, Method::CloneSandbox, Method::EnableNat,
+                              Method::AdminList, Method::AdminDestroy}) {
         EXPECT_EQ(rule_of(method).need, Rule::Need::Action) << rule_of(method).name;
     }
+    EXPECT_EQ(rule_of(Method::CreateWithNat).action, rule_of(Method::CreateSandbox).action);
+    EXPECT_EQ(rule_of(Method::CreateWithNat).also, rule_of(Method::EnableNat).action);
     for (const auto method : {Method::AdminList, Method::AdminDestroy}) {
         EXPECT_EQ(rule_of(method).action, "dev.banger.administer-sandboxes");
     }
@@ -95,6 +100,40 @@ TEST(RulesTest, R08NoMemberTakesAPath)
         EXPECT_THROW(SandboxId::parse(path), Error) << path;
         EXPECT_THROW(VmName::parse(path), Error) << path;
     }
+}
+
+/// "MEMBER ARGUMENT" of all that goes in as one of these D-Bus types.
+std::set<std::string> arguments_of_type(const std::string& type)
+{
+    const auto text = contract();
+    const std::regex part{"<method name=\"([A-Za-z]+)\">|<arg name=\"([a-z_]+)\" type=\"" + type +
+                          "\" direction=\"in\""};
+    std::set<std::string> found;
+    std::string member;
+    for (std::sregex_iterator each{text.begin(), text.end(), part}, end; each != end; ++each) {
+        if ((*each)[1].matched) {
+            member = (*each)[1];
+        } else {
+            found.insert(member + " " + (*each)[2].str());
+        }
+    }
+    return found;
+}
+
+TEST(RulesTest, R13OnlyAnAdministratorSaysWhoseSandboxItIs)
+{
+    auto numbers = arguments_of_type("[nqiuxd]");
+    std::erase_if(numbers, [](const std::string& each) { return each.ends_with(" flags"); });
+    EXPECT_EQ(numbers, (std::set<std::string>{"AdminDestroy uid"}));
+    EXPECT_EQ(rule_of(Method::AdminDestroy).action, "dev.banger.administer-sandboxes");
+}
+
+TEST(RulesTest, R11NoMemberTakesWhatHasNoShape)
+{
+    for (const auto* type : {"v", "[^\"]*[{v][^\"]*"}) {
+        EXPECT_EQ(arguments_of_type(type), std::set<std::string>{});
+    }
+    EXPECT_EQ(arguments_of_type("t").size(), 2U) << "the check sees what it looks for";
 }
 
 TEST(RulesTest, EachMethodsRuleIsItsOwn)
