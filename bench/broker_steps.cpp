@@ -55,11 +55,12 @@ void run(const std::string& folder, const char* base, uid_t uid, int runs)
     std::filesystem::create_directories(folder + "/run");
     Machine machine{folder + "/state", folder + "/run", BrokerConfig{}};
     machine.journal.load();
+    const auto user = machine.users.name_of(uid).value();
     for (int number = 0; number < runs; ++number) {
         const SandboxKey key{.uid = uid, .id = SandboxId::parse("steps-" + std::to_string(number))};
         const auto start = timed([&] {
             auto disk = std::optional{open_base(base)};
-            machine.sandboxes.create(key, disk->digest, 256 * mib);
+            machine.sandboxes.create(key, user, disk->digest, 256 * mib);
             machine.sandboxes.start(key, disk, Sandboxes::Tap::Yes);
             machine.sandboxes.set_nat(key, Nat::On);
         });

@@ -31,7 +31,7 @@ struct Machine {
           journal{records},
           quota{config, journal},
           assembly{config, journal, kernel()},
-          sandboxes{{config, journal, quota, assembly, users}, kernel()},
+          sandboxes{{config, journal, quota, assembly}, kernel()},
           caretaker{{journal, quota, mapper, loops, files}},
           reconciler{{journal, quota, assembly, users}, kernel()}
     {

@@ -40,7 +40,7 @@ void Sandboxes::put_away(SandboxRecord record, std::vector<std::string>& news)
 {
     if (!record.is_left()) {
         record.left = parts_.now();
-        parts_.journal.save(record);
+        save_or_cut_off(record);
         news.push_back("sandbox " + record.key.str() + " of " + record.user +
                        " is put away, as its uid is another user's now");
     }
@@ -51,6 +51,19 @@ void Sandboxes::put_away(SandboxRecord record, std::vector<std::string>& news)
         tear_down(record);
     } catch (const Error& problem) {
         news.push_back("sandbox " + record.key.str() + " is put away and can't be stopped: " + problem.what());
+    }
+}
+
+/// Where even that has no room, of what runs nothing stays open to the heir, at least; the next call tries again.
+void Sandboxes::save_or_cut_off(const SandboxRecord& record)
+{
+    try {
+        parts_.journal.save(record);
+    } catch (const Error&) {
+        if (record.phase != Phase::Stopped && !cloning_.contains(record.key)) {
+            parts_.assembly.take_apart(record);
+        }
+        throw;
     }
 }
 

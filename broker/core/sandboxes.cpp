@@ -56,18 +56,15 @@ const char* SandboxView::state() const noexcept
     return held ? "held" : "running";
 }
 
-void Sandboxes::create(const SandboxKey& key, const std::string& digest, ByteSize limit, Nat nat)
+void Sandboxes::create(const SandboxKey& key, const std::string& user, const std::string& digest, ByteSize limit,
+                       Nat nat)
 {
     check_limit(digest, limit);
     check_new(key, limit.bytes() != 0 ? Disk::Yes : Disk::No);
-    const auto user = parts_.users.name_of(key.uid);
-    if (!user) {
-        throw Error{ErrorCode::NotAuthorized, "no user of this machine has the uid " + std::to_string(key.uid)};
-    }
     const auto first = std::min(limit, growth::step);
     parts_.quota.check(key.uid, {.sandboxes = 1, .bytes = first});
     parts_.journal.save(
-        {.key = key, .user = *user, .base_digest = digest, .cow_limit = limit, .slot = free_slot(), .nat = nat});
+        {.key = key, .user = user, .base_digest = digest, .cow_limit = limit, .slot = free_slot(), .nat = nat});
     if (limit.bytes() == 0) {
         return;
     }
@@ -244,6 +241,10 @@ void Sandboxes::end_clone(const SandboxKey& from, const SandboxKey& to, Copy cop
     undo.add([&] { kernel_.files.remove(to); });
     if (paused_.erase(from) > 0) {
         kernel_.mapper.resume(from);  // should it fail, Caretaker lets it go on
+    }
+    const auto* source = parts_.journal.find(from);
+    if (source != nullptr && source->is_left() && source->phase != Phase::Stopped) {
+        tear_down(SandboxRecord{*source});  // put away meanwhile, when it could not be stopped
     }
     if (copy == Copy::Whole) {
         in_phase(find(to), Phase::Stopped);

@@ -8,7 +8,6 @@
 
 #include "broker/core/assembly.hpp"
 #include "broker/core/quota_book.hpp"
-#include "broker/ports/users.hpp"
 #include "broker/ports/wall_clock.hpp"
 
 namespace banger::broker {
@@ -44,13 +43,13 @@ public:
         Journal& journal;
         QuotaBook& quota;
         Assembly& assembly;
-        Users& users;
         WallClock now{wall_time};
     };
     Sandboxes(Parts parts, Kernel kernel) : parts_{parts}, kernel_{kernel} {}
 
-    /// `limit` 0 and `digest` empty: no disk. Throws InvalidArgument, AlreadyExists, QuotaExceeded, NoSpace, NotAuthorized (no such user).
-    void create(const SandboxKey& key, const std::string& digest, ByteSize limit, Nat nat = Nat::Off);
+    /// `user`: the name of its uid now. `limit` 0 and `digest` empty: no disk. Throws InvalidArgument, AlreadyExists, QuotaExceeded, NoSpace.
+    void create(const SandboxKey& key, const std::string& user, const std::string& digest, ByteSize limit,
+                Nat nat = Nat::Off);
     /// `base` for one with a disk, and only then. Throws NotFound, WrongState, InvalidArgument, InUse, and what the ports throw.
     StartedSandbox start(const SandboxKey& key, const std::optional<BaseDisk>& base, Tap tap);
     /// One that is stopped is no error. Throws NotFound, InUse.
@@ -92,6 +91,7 @@ private:
     const SandboxRecord& find_of_anybody(const SandboxKey& key) const;
     const SandboxRecord& checked(const SandboxKey& key, const SandboxRecord* record) const;
     void put_away(SandboxRecord record, std::vector<std::string>& news);
+    void save_or_cut_off(const SandboxRecord& record);
     enum class Disk { No, Yes };
     void check_new(const SandboxKey& key, Disk disk) const;
     std::uint32_t free_slot();

@@ -17,6 +17,7 @@ constexpr auto bus_name = "dev.banger.Broker1";
 /// What the bus has taken for us while we gave the name back is here by then: the daemon sends in order.
 constexpr std::chrono::milliseconds drain_time{100};
 constexpr std::chrono::milliseconds trim_delay{1'000};
+constexpr std::chrono::milliseconds users_delay{100};
 constexpr std::chrono::milliseconds a_day{24 * 60 * 60 * 1000};
 
 }  // namespace
@@ -220,15 +221,22 @@ void Broker::kernel_changed()
         });
 }
 
+/// Anybody may have /etc/passwd written (chfn(1)), as often as they like: one look for all of that.
 void Broker::users_changed()
 {
-    on_lane(
-        Turn::Last, [this] { return parts_.object.sandboxes.uids(); },
-        [this](const std::set<uid_t>& uids) {
-            for (const auto uid : uids) {
-                look_at_user(uid);
-            }
-        });
+    if (std::exchange(users_due_, true)) {
+        return;
+    }
+    users_timer_ = loop_->after(users_delay, [this] {
+        users_due_ = false;
+        on_lane(
+            Turn::Last, [this] { return parts_.object.sandboxes.uids(); },
+            [this](const std::set<uid_t>& uids) {
+                for (const auto uid : uids) {
+                    look_at_user(uid);
+                }
+            });
+    });
 }
 
 /// One who is gone leaves nobody who could have anything, and may be between two lines of a file that is being written: that is for the next

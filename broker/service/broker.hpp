@@ -65,7 +65,9 @@ private:
     EventLoop::Source care_timer_;
     EventLoop::Source daily_timer_;
     EventLoop::Source trim_timer_;
+    EventLoop::Source users_timer_;
     bool care_due_{false};
+    bool users_due_{false};
     bool trim_due_{false};
     bool leaving_{false};
     bool told_to_leave_{false};

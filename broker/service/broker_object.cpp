@@ -148,7 +148,8 @@ void BrokerObject::CreateSandbox(sdbus::Result<>&& result, std::string id, Ids b
              .flags = flags,
              .more_flags = flag_nat},
             std::move(result), [this, id, base_digest = std::move(base_digest), cow_bytes, nat](const Caller& caller) {
-                parts_.sandboxes.create(key_of(caller, id), digest_of(base_digest), ByteSize{cow_bytes}, nat);
+                parts_.sandboxes.create(key_of(caller, id), caller.user, digest_of(base_digest), ByteSize{cow_bytes},
+                                        nat);
                 return std::tuple{};
             });
 }

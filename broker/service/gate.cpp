@@ -30,6 +30,12 @@ Error not_authorized(std::string_view of, Authority::Answer answer)
     }
 }
 
+Error user_database_is_away()
+{
+    return Error{ErrorCode::Unavailable,
+                 "the user database does not answer, so nobody knows whose your uid is; try again"};
+}
+
 }  // namespace
 
 struct Gate::Call {
@@ -105,8 +111,7 @@ void Gate::named(CallId id, const std::optional<std::string>& name)
         auto& call = *found->second;
         call.limit.reset();
         if (!name) {
-            throw Error{ErrorCode::Unavailable,
-                        "the user database does not answer, so nobody knows whose your uid is; try again"};
+            throw user_database_is_away();
         }
         if (name->empty()) {
             throw Error{ErrorCode::NotAuthorized, "no user of this machine has the uid " + std::to_string(*call.uid)};
@@ -229,6 +234,9 @@ void Gate::named_again(CallId id, const std::optional<std::string>& name)
     }
     guarded(id, [&] {
         found->second->limit.reset();
+        if (!name) {
+            throw user_database_is_away();
+        }
         if (name != found->second->user) {
             throw Error{ErrorCode::NotAuthorized, "the caller is gone: nobody says any more that your uid is yours"};
         }

@@ -121,6 +121,28 @@ std::optional<Target> target_of(int type, const SandboxKey& key)
     return Target{*info, text};
 }
 
+/// The next table of a node, in which every read and write fails. None: it has no table now, so nothing can be read of it.
+Task failing_table_for(const SandboxKey& key)
+{
+    const auto table = task_for(DM_DEVICE_TABLE, key);
+    dm_task_no_flush(table.get());
+    std::uint64_t start = 0;
+    std::uint64_t length = 0;
+    char* kind = nullptr;
+    char* text = nullptr;
+    if (info_of(table.get(), key)) {
+        dm_get_next_target(table.get(), nullptr, &start, &length, &kind, &text);
+    }
+    if (length == 0) {
+        return nullptr;
+    }
+    auto task = task_for(DM_DEVICE_RELOAD, key);
+    if (dm_task_add_target(task.get(), 0, length, "error", "") == 0) {
+        throw Error{ErrorCode::Internal, "device-mapper refuses a table of ours"};
+    }
+    return task;
+}
+
 /// The kernel's change, then udev's part of it. False: udev does not answer.
 bool run_with_udev(const Task& task, const std::string& sentence)
 {
@@ -237,7 +259,31 @@ Removal LibDevmapper::remove(const SandboxKey& key)
             throw;
         }
     }
+    if (!info_of(key)) {
+        return Removal::Removed;
+    }
+    cut_off(key);
     return info_of(key) ? Removal::Busy : Removal::Removed;
+}
+
+/// Of a node that somebody holds open although its sandbox has ended: who does may be the uid's next user.
+void LibDevmapper::cut_off(const SandboxKey& key)
+{
+    try {
+        const auto task = failing_table_for(key);
+        if (!task) {
+            return;
+        }
+        if (dm_task_run(task.get()) == 0) {
+            refuse(task.get(), "can't cut the disk off");
+        }
+        suspend(key, Flush::No);
+        resume(key);
+    } catch (const Error& failure) {
+        if (failure.code() != ErrorCode::NotFound) {  // closed, and so gone, in between
+            throw;
+        }
+    }
 }
 
 std::optional<SnapshotStatus> LibDevmapper::status(const SandboxKey& key)

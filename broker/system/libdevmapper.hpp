@@ -22,6 +22,9 @@ public:
     /// Throws NotFound.
     void resume(const SandboxKey& key) override;
     std::vector<SandboxKey> list() override;
+
+private:
+    void cut_off(const SandboxKey& key);
 };
 
 }  // namespace banger::broker

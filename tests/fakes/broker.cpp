@@ -46,6 +46,9 @@ Task<void> FakeBroker::create(std::string id, std::optional<Digest> base, ByteSi
     const auto fault =
         enter("create " + id + (nat == Nat::On ? " nat" : "") + (prompt == Prompt::Allowed ? " asking" : ""));
     co_await world_->before_async(fault);
+    if (nat == Nat::On && world_->broker.is_first_version) {
+        throw Error{ErrorCode::InvalidArgument, "flags has bits that are not known"};
+    }
     authorize(prompt);
     if (world_->sandboxes.contains(id)) {
         throw Error{ErrorCode::AlreadyExists, "there is such a sandbox"};

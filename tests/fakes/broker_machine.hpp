@@ -20,7 +20,7 @@ struct BrokerMachine {
           journal{of.records()},
           quota{config, journal},
           assembly{config, journal, of.ports()},
-          sandboxes{{config, journal, quota, assembly, of.users(), [&of] { return of.now; }}, of.ports()},
+          sandboxes{{config, journal, quota, assembly, [&of] { return of.now; }}, of.ports()},
           caretaker{{journal, quota, of.ports().mapper, of.ports().loops, of.ports().files}},
           reconciler{{journal, quota, assembly, of.users(), [&of] { return of.now; }}, of.ports()}
     {

@@ -67,10 +67,11 @@ struct FakeBrokerWays {
     bool routes_names{true};        ///< as a host with systemd-resolved does
     std::string lacks_for_disks{};  ///< what a start with a disk fails with, as HostLacks; empty: it can
     std::string lacks_for_taps{};
-    ByteSize quota{1024 * gib};  ///< the most that one overlay may have
-    int times_gone{0};           ///< so many of the next starts end with the broker gone; what they did is undone, or
-    bool gone_after{false};      ///< is done
-    int times_in_use{0};         ///< so many of the next stops and destroys find the disk open
+    ByteSize quota{1024 * gib};    ///< the most that one overlay may have
+    bool is_first_version{false};  ///< which made no sandbox with NAT
+    int times_gone{0};             ///< so many of the next starts end with the broker gone; what they did is undone, or
+    bool gone_after{false};        ///< is done
+    int times_in_use{0};           ///< so many of the next stops and destroys find the disk open
 };
 
 /// A sandbox of this world's broker.

@@ -203,7 +203,8 @@ private:
         const bool odd = (how & 1U) != 0;
         switch (what) {
             case Create:
-                sandboxes.create(key, how < 64 ? "" : digest_, how < 64 ? ByteSize{} : std::uint64_t{how} * (4 * mib));
+                sandboxes.create(key, kernel_.names_of_users.at(key.uid), how < 64 ? "" : digest_,
+                                 how < 64 ? ByteSize{} : std::uint64_t{how} * (4 * mib));
                 break;
             case Start: {
                 std::optional<BaseDisk> base;

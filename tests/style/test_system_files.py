@@ -17,7 +17,7 @@ EXPOSURE_CEILING = 2.5
 TABLE = {  # any, inactive, active
     "dev.banger.manage-sandboxes": ("auth_admin", "auth_admin", "auth_admin_keep"),
     "dev.banger.enable-network": ("auth_admin", "auth_admin", "auth_admin_keep"),
-    "dev.banger.create-with-network": ("auth_admin", "auth_admin", "auth_admin_keep"),
+    "dev.banger.create-with-network": ("auth_admin", "auth_admin", "auth_admin"),
     "dev.banger.administer-sandboxes": ("auth_admin", "auth_admin", "auth_admin"),
 }
 NEEDS_ANALYZE = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")

@@ -97,14 +97,31 @@ SandboxBase VmSandboxes::base_of(const VmPtr& vm) const
     return {image->folder / artifact_file::root_file_system, spec.image_digest};
 }
 
-/// With the NAT that its user asks for, so that he is asked once. One that is there already is of a bangerd that was killed just after it.
+/// With the NAT that its user asks for, so that he is asked once; a broker that is older than that gives it when it is switched on.
 Task<void> VmSandboxes::create(VmPtr vm, std::optional<Digest> base, Prompt prompt)
+{
+    const auto nat = tap_wish(vm->record.spec) == TapWish::Asked ? vm->record.spec.nat : Nat::Off;
+    bool is_too_old = false;
+    try {
+        co_await create_with(vm, base, nat, prompt);
+    } catch (const Error& error) {
+        is_too_old = nat == Nat::On && error.code() == ErrorCode::InvalidArgument;
+        if (!is_too_old) {
+            throw;
+        }
+    }
+    if (is_too_old) {
+        co_await create_with(vm, base, Nat::Off, prompt);
+    }
+}
+
+/// One that is there already is of a bangerd that was killed just after it.
+Task<void> VmSandboxes::create_with(VmPtr vm, std::optional<Digest> base, Nat nat, Prompt prompt)
 {
     if (ports_.sandbox_owner.empty()) {
         throw Error{ErrorCode::HostLacks, "no sandbox can be made; banger daemon status tells why"};
     }
     const auto overlay = base ? vm->record.spec.overlay : ByteSize{};
-    const auto nat = tap_wish(vm->record.spec) == TapWish::Asked ? vm->record.spec.nat : Nat::Off;
     std::optional<Error> failure;
     try {
         co_await ports_.broker.create(id_of(vm), std::move(base), overlay, nat, prompt);

@@ -63,6 +63,7 @@ private:
     std::string id_of(const VmPtr& vm) const;
     Task<void> write(VmPtr vm);
     Task<void> create(VmPtr vm, std::optional<Digest> base, Prompt prompt);
+    Task<void> create_with(VmPtr vm, std::optional<Digest> base, Nat nat, Prompt prompt);
     Task<void> make_disk(VmPtr vm, Prompt prompt);
     Task<void> make_network(VmPtr vm);
     Task<void> make_ready(VmPtr vm, Prompt prompt);

@@ -2,6 +2,7 @@
 #include "agent/system/image/artifact_draft.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -82,12 +83,20 @@ DraftClaim::~DraftClaim()
 bool DraftClaim::clear() const
 {
     std::optional<UniqueFd> lock;
+    UniqueFd folder;
     const auto file = folder_ / draft_lock;
     std::error_code none;
     // One without it is made by nobody; and to make the file for that would take room, which may be what is to be had again.
     if (fs::exists(file, none)) {
         lock = lock_file(file.string(), std::chrono::seconds{0});
         if (!lock || !is_lock_at(*lock, file)) {
+            return false;
+        }
+    } else if (fs::is_directory(folder_, none)) {
+        // As 0.1.0 locked it; and of two who clear the same one, the slower would else remove what the quicker makes there.
+        folder = UniqueFd{::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        const bool is_ours = folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0 && is_lock_at(folder, folder_);
+        if (!is_ours || fs::exists(file, none)) {
             return false;
         }
     }

@@ -170,15 +170,13 @@ std::vector<std::string> PackageSource::apt_get(std::initializer_list<std::strin
 {
     const auto apt = (folder_ / "apt").string();
     // The sources are the distribution's own with its keys, whatever the host's call trusted and its apt.conf allows.
-    std::vector<std::string> options{"Acquire::Retries=3",
-                                     "Acquire::http::Timeout=30",
-                                     "APT::Get::AllowUnauthenticated=false",
-                                     "Acquire::AllowInsecureRepositories=false",
-                                     "Acquire::AllowWeakRepositories=false",
+    std::vector<std::string> options{"Acquire::Retries=3", "Acquire::http::Timeout=30",
+                                     // May name a release that only the host's own sources have, which are hidden here.
+                                     "APT::Default-Release=", "APT::Get::AllowUnauthenticated=false",
+                                     "Acquire::AllowInsecureRepositories=false", "Acquire::AllowWeakRepositories=false",
                                      "Acquire::AllowDowngradeToInsecureRepositories=false",
                                      "Dir::Etc::sourcelist=" + apt + "/etc/sources.list",
-                                     "Dir::Etc::sourceparts=/dev/null",
-                                     "Dir::Cache=" + apt + "/cache"};
+                                     "Dir::Etc::sourceparts=/dev/null", "Dir::Cache=" + apt + "/cache"};
     if (own_lists_) {
         for (const auto& option :
              {"Dir::State=" + apt + "/state", "Dir::State::lists=" + apt + "/state/lists",

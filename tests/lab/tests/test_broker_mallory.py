@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """banger-broker against a hostile user, on a real bus with real polkit: whatever she sends is refused, logged, and leaves nothing."""
 
+import errno
 import os
 import pathlib
 
@@ -203,6 +204,15 @@ def test_R04_without_polkit_nothing_is_allowed(alice):
         world.sh("systemctl unmask --runtime polkit; systemctl start polkit")
 
 
+def is_cut_off(disk):
+    os.posix_fadvise(disk, 0, 0, os.POSIX_FADV_DONTNEED)
+    try:
+        os.pread(disk, 512, 0)
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
+
+
 def test_R32_a_uid_that_is_used_again_inherits_nothing(alice, base):
     world.sh("useradd --uid 4242 --groups banger temp")
     user = BrokerUser("temp")
@@ -211,8 +221,13 @@ def test_R32_a_uid_that_is_used_again_inherits_nothing(alice, base):
         node, *_ = user.start("left", base)
     finally:
         user.close()
+    holder = os.open(node, os.O_RDONLY)  # as a VMM of the former user's that nobody has ended
     world.sh("pkill -u temp; userdel temp; useradd --uid 4242 --groups banger other", check=False)
     try:
+        try:
+            wait_until(lambda: is_cut_off(holder), 20, "what is held open can still be read")
+        finally:
+            os.close(holder)
         wait_until(lambda: not os.path.exists(node), 20, "the node, which is the heir's by its owner, is there")
         heir = BrokerUser("other")
         assert heir.list() == {}

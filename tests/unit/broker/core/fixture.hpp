@@ -73,7 +73,12 @@ struct BrokerWorld {
     }
     Sandboxes& sandboxes() { return broker->sandboxes; }
 
-    void create(const SandboxKey& key, ByteSize limit = 4 * gib) { sandboxes().create(key, digest, limit); }
+    /// As the gate has found it.
+    std::string user_of(const SandboxKey& key) { return kernel.names_of_users.at(key.uid); }
+    void create(const SandboxKey& key, ByteSize limit = 4 * gib)
+    {
+        sandboxes().create(key, user_of(key), digest, limit);
+    }
     StartedSandbox start(const SandboxKey& key, Tap tap = Tap::Yes) { return sandboxes().start(key, base_disk(), tap); }
     void run(const SandboxKey& key, Nat nat = Nat::Off)
     {
@@ -83,7 +88,7 @@ struct BrokerWorld {
         }
         start(key);
     }
-    void create_network(const SandboxKey& key) { sandboxes().create(key, "", {}); }
+    void create_network(const SandboxKey& key) { sandboxes().create(key, user_of(key), "", {}); }
     void run_network(const SandboxKey& key)
     {
         create_network(key);

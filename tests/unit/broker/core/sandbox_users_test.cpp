@@ -110,9 +110,17 @@ TEST_F(SandboxUsersTest, R32AFormerUsersCloneThatIsUnderWayIsNobodys)
     kernel.ports().files.clone(box, second);
     EXPECT_EQ(error_of([&] { sandboxes().end_clone(box, second, Copy::Whole); }), ErrorCode::NotFound);
     EXPECT_FALSE(kernel.files.contains("banger-1000-second"));
-    give_alices_uid_to("mallory");
     EXPECT_EQ(kernel.node(box), nullptr);
     EXPECT_THAT(kernel.leaks(), IsEmpty());
+}
+
+TEST_F(SandboxUsersTest, R32AJournalWithoutRoomLeavesNothingOpenToTheHeir)
+{
+    run(box, Nat::On);
+    kernel.fail_at(1, ErrorCode::NoSpace);
+    EXPECT_EQ(error_of([&] { give_alices_uid_to("mallory"); }), ErrorCode::NoSpace);
+    EXPECT_EQ(kernel.node(box), nullptr);
+    EXPECT_FALSE(has_link(box));
 }
 
 TEST_F(SandboxUsersTest, R32WhateverFailsTheHeirGetsNothingAndTheNextCallFinishes)

@@ -50,8 +50,8 @@ TEST_F(SandboxesTest, AnIdIsTakenOnceByItsUserAndFreeForOthers)
 
 TEST_F(SandboxesTest, LimitAndDigestGoTogether)
 {
-    EXPECT_EQ(error_of([&] { sandboxes().create(box, digest, {}); }), ErrorCode::InvalidArgument);
-    EXPECT_EQ(error_of([&] { sandboxes().create(box, "", 1 * gib); }), ErrorCode::InvalidArgument);
+    EXPECT_EQ(error_of([&] { sandboxes().create(box, "alice", digest, {}); }), ErrorCode::InvalidArgument);
+    EXPECT_EQ(error_of([&] { sandboxes().create(box, "alice", "", 1 * gib); }), ErrorCode::InvalidArgument);
     EXPECT_EQ(error_of([&] { create(box, ByteSize{(16 * mib).bytes() - 1}); }), ErrorCode::InvalidArgument);
     EXPECT_THAT(kernel.texts, IsEmpty());
 }
@@ -72,14 +72,6 @@ TEST_F(SandboxesTest, TheLargestLimitSurvivesARestart)
     create(box, most);
     restart();
     EXPECT_EQ(record(box).cow_limit, most);
-}
-
-TEST_F(SandboxesTest, AUidWithoutAUserIsRefused)
-{
-    EXPECT_EQ(error_of([&] { create(key_of(4711, "box")); }), ErrorCode::NotAuthorized);
-    kernel.users_unavailable = true;
-    EXPECT_EQ(error_of([&] { create(box); }), ErrorCode::Unavailable);
-    EXPECT_THAT(kernel.texts, IsEmpty());
 }
 
 TEST_F(SandboxesTest, AStartedOneHasEverythingAndItsOwnerLearnsWhere)
@@ -293,7 +285,7 @@ TEST_F(SandboxesTest, ForwardingIsOnWhileOneWithNatRunsAndThenAsItWas)
 
 TEST_F(SandboxesTest, OneIsCreatedWithItsNatWhereThatIsWanted)
 {
-    sandboxes().create(box, digest, 4 * gib, Nat::On);
+    sandboxes().create(box, "alice", digest, 4 * gib, Nat::On);
     restart();
     EXPECT_EQ(record(box).nat, Nat::On);
     start(box);

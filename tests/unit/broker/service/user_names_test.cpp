@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <systemd/sd-event.h>
 
+#include <atomic>
+#include <cstdint>
+#include <future>
 #include <map>
 #include <thread>
 
@@ -48,6 +51,40 @@ TEST(UserNamesTest, GiveANameOrNoneOrNothingAndNeverHoldTheLoopUp)
         EXPECT_EQ(*told, name);
         EXPECT_NE(users.asked_on, std::this_thread::get_id());
     }
+}
+
+TEST(UserNamesTest, AskOnceForAllWhoWaitForTheSameUid)
+{
+    class CountingUsers final : public Users {
+    public:
+        std::optional<std::string> name_of(uid_t) override
+        {
+            ++asked;
+            return "alice";
+        }
+        std::atomic<int> asked{0};
+    };
+    EventLoop loop;
+    CountingUsers users;
+    Lane lane;
+    const auto name_of = user_names(loop, lane, users);
+    std::promise<void> gate;
+    ASSERT_TRUE(lane.submit([wait = gate.get_future().share()] { wait.wait(); }));
+    int told = 0;
+    for (int i = 0; i < 100; ++i) {
+        name_of(1000, [&told](const std::optional<std::string>& name) { told += name == "alice" ? 1 : 0; });
+    }
+    name_of(1001, [&told](const auto&) { ++told; });
+    gate.set_value();
+    while (told < 101) {
+        sd_event_run(loop.get(), UINT64_MAX);
+    }
+    EXPECT_EQ(users.asked, 2);
+    name_of(1000, [&told](const auto&) { ++told; });
+    while (told < 102) {
+        sd_event_run(loop.get(), UINT64_MAX);
+    }
+    EXPECT_EQ(users.asked, 3) << "who comes later wants to know it anew";
 }
 
 }  // namespace

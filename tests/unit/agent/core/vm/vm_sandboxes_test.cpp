@@ -300,6 +300,14 @@ TEST_F(VmSandboxesTest, WithNatAVmHasTheBrokersTap)
     expect_well();
 }
 
+TEST_F(VmSandboxesTest, AnOlderBrokerGivesNatWhenItIsSwitchedOn)
+{
+    world.broker.is_first_version = true;
+    ASSERT_TRUE(bangerd->create(nat()).ok());
+    EXPECT_EQ(bangerd->sandbox("otter")->nat, Nat::On);
+    expect_well();
+}
+
 TEST_F(VmSandboxesTest, TheHostFindsARunningVmByItsName)
 {
     ASSERT_TRUE(bangerd->create(nat()).ok());
