@@ -65,8 +65,8 @@ NameOf user_names(EventLoop& loop, Lane& lane, Users& users)
         const bool taken = lane.submit([&loop, &users, waiting, uid] {
             auto all = waiting->take(uid);  // before the look: what is asked from here on may have another answer
             loop.post([all = std::move(all), name = name_or_nothing(users, uid)] {
-                for (const auto& told : all) {
-                    told(name);
+                for (const auto& call : all) {
+                    call(name);
                 }
             });
         });

@@ -124,14 +124,14 @@ std::optional<Target> target_of(int type, const SandboxKey& key)
 /// The next table of a node, in which every read and write fails. None: it has no table now, so nothing can be read of it.
 Task failing_table_for(const SandboxKey& key)
 {
-    const auto table = task_for(DM_DEVICE_TABLE, key);
-    dm_task_no_flush(table.get());
+    const auto current = task_for(DM_DEVICE_TABLE, key);
+    dm_task_no_flush(current.get());
     std::uint64_t start = 0;
     std::uint64_t length = 0;
     char* kind = nullptr;
     char* text = nullptr;
-    if (info_of(table.get(), key)) {
-        dm_get_next_target(table.get(), nullptr, &start, &length, &kind, &text);
+    if (info_of(current.get(), key)) {
+        dm_get_next_target(current.get(), nullptr, &start, &length, &kind, &text);
     }
     if (length == 0) {
         return nullptr;
