@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Long because a call has many ends, and each has its test here.
 #include "tests/unit/broker/service/gate_fixture.hpp"
 
 namespace banger::broker::test {
