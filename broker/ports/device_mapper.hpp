@@ -57,7 +57,7 @@ public:
                                                           BlockDevice cow) = 0;
     /// How often the node is open; nullopt when it isn't there.
     virtual std::optional<unsigned> open_count(const SandboxKey& key) = 0;
-    /// Busy: it is open, and goes by itself when it is closed for the last time; I/O that is held goes on, or fails, before.
+    /// Busy: it is open, and goes by itself when it is closed for the last time. I/O that is held goes on, or fails; all that comes later fails.
     virtual Removal remove(const SandboxKey& key) = 0;
     /// nullopt: there is none, or it is on its way out.
     virtual std::optional<SnapshotStatus> status(const SandboxKey& key) = 0;

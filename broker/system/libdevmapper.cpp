@@ -121,7 +121,8 @@ std::optional<Target> target_of(int type, const SandboxKey& key)
     return Target{*info, text};
 }
 
-/// The next table of a node, in which every read and write fails. None: it has no table now, so nothing can be read of it.
+/// The next table of a node, in which every read and write fails. Of one sector: what the page cache has beyond a disk's end nobody can read.
+/// None: it has no table now, so nothing can be read of it.
 Task failing_table_for(const SandboxKey& key)
 {
     const auto current = task_for(DM_DEVICE_TABLE, key);
@@ -137,7 +138,7 @@ Task failing_table_for(const SandboxKey& key)
         return nullptr;
     }
     auto task = task_for(DM_DEVICE_RELOAD, key);
-    if (dm_task_add_target(task.get(), 0, length, "error", "") == 0) {
+    if (dm_task_add_target(task.get(), 0, 1, "error", "") == 0) {
         throw Error{ErrorCode::Internal, "device-mapper refuses a table of ours"};
     }
     return task;

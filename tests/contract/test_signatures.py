@@ -39,7 +39,7 @@ def careless(home):
     release = root / "repository" / "dists" / suite
     text = f"{FIELDS}Filename: pool/kernel.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n\n"
     write(release / "main" / "binary-amd64" / "Packages", text)
-    write(release / "Release", f"Origin: Debian\nCodename: {suite}\nArchitectures: amd64\nComponents: main\nDate: Sat, 01 Aug 2026 00:00:00 UTC\nSHA256:\n "
+    write(release / "Release", f"Origin: Debian\nCodename: {suite}\nArchitectures: amd64\nComponents: main\nDate: Wed, 01 Jan 2020 00:00:00 UTC\nSHA256:\n "
                                f"{hashlib.sha256(text.encode()).hexdigest()} {len(text)} main/binary-amd64/Packages\n")
     write(root / "sources.list", f"deb [trusted=yes] file:{root}/repository {suite} main\n")
     for folder in ("lists/partial", "cache/archives/partial", "taken"):

@@ -110,11 +110,11 @@ def test_a_tree_for_which_there_is_no_room_is_refused_before_anything_goes(works
     with open(tree.folder / "large", "wb") as file:
         file.truncate(64 << 20)
     tree.commit()
-    guest("fallocate -l $(($(df --output=avail -B1 /root | tail -n 1) - (32 << 20))) /root/rest")
     try:
+        guest("fallocate -l $(($(df --output=avail -B1 /root | tail -n 1) - (32 << 20))) /root/rest")
         refused = workspace("prepare", shared_vm, ".", check=False)
     finally:
-        guest("rm /root/rest")
+        guest("rm -f /root/rest")
     assert refused.returncode == 1 and "free" in refused.stderr and f"banger vm set {shared_vm} --disk-size" in refused.stderr, refused.stderr
     assert guest("ls /root/repo", check=False).returncode != 0
     workspace("prepare", shared_vm, ".")

@@ -53,12 +53,14 @@ public:
         pid_ = ::fork();
         if (pid_ == 0) {
             let_go_.reset();
-            const ArtifactDraft work{draft};
-            std::ofstream{work.file("half")} << "x";
-            then(hold);
-            [[maybe_unused]] const auto told = ::write(ready_write.get(), "y", 1);
-            wait_on(hold);
-            ::_exit(0);
+            [&]() noexcept {  // what is thrown ends it here, and not in a second gtest
+                const ArtifactDraft work{draft};
+                std::ofstream{work.file("half")} << "x";
+                then(hold);
+                [[maybe_unused]] const auto told = ::write(ready_write.get(), "y", 1);
+                wait_on(hold);
+                ::_exit(0);
+            }();
         }
         ready_write.reset();
         char word = 0;
