@@ -90,7 +90,10 @@ def test_the_next_owner_of_a_uid_gets_nothing_of_the_vms_that_run_on():
         world.sh("loginctl disable-linger gone; userdel --force --remove gone; useradd --create-home --uid 4343 heir")
         wait.until(lambda: not world.sh("pgrep -u 4343 firecracker", check=False), 120, "bangerd ends the VMs of a uid that is another's now")
         world.sh("systemctl start banger-broker-reconcile.service; systemctl restart banger-broker.service", check=False)
-        wait.until(lambda: not world.sh("ls /var/lib/banger-broker/*/4343-* 2>/dev/null; dmsetup ls | grep banger-4343", check=False), 60, "its sandboxes are gone")
+        wait.until(lambda: not world.sh("dmsetup ls | grep banger-4343", check=False), 60, "its disk is nobody's")
         assert "banger-4343" not in world.sh("ip -o link")
+        world.sh("systemctl stop banger-broker.service; sed -i 's/^left = .*/left = 1/' /var/lib/banger-broker/sandboxes/4343-*.toml")
+        world.sh("systemctl start banger-broker-reconcile.service")
+        assert not world.sh("ls /var/lib/banger-broker/*/4343-* 2>/dev/null", check=False), "a day later its disk is gone"
     finally:
         world.sh("loginctl terminate-user 4343; userdel --force --remove gone; userdel --force --remove heir; true", check=False)
