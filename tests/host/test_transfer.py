@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import BOOT_SECONDS, world_of
+from harness.long import only_with_all
 
 pytestmark = pytest.mark.limit(600)
 
@@ -35,6 +36,7 @@ def test_a_vm_moves_with_all_that_is_in_it(cache, make_vm):
     assert vm.exec("cat /kept") == "kept", "an export takes nothing away"
 
 
+@only_with_all("half a minute, and the other import is as long")
 def test_a_copy_may_be_another_machine(make_vm):
     vm = make_vm("--no-start")
     home = vm.home

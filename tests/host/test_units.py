@@ -7,6 +7,7 @@ import pytest
 
 from harness import processes, wait
 from harness.home import Home
+from harness.long import only_with_all
 from harness.user_manager import UserManager
 
 ROUNDS = 3 if os.environ.get("BANGER_TEST_ALL") else 1
@@ -69,6 +70,7 @@ def test_a_stopped_unit_shuts_the_guest_down_in_order(session, bangerd):
     assert home.banger("vm", "exec", "unit", "--", "cat", "/root/kept", "/kept", check=True).stdout == "kept\nkept\n"
 
 
+@only_with_all("a minute")
 def test_restarts_and_reboots_wait_for_the_unit_that_is_still_ending(session):
     """systemd runs ExecStop for a VMM that ended by itself, too, and the unit's name is taken until that is over."""
     home = session.home

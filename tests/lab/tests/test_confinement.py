@@ -79,6 +79,7 @@ def test_vms_are_in_a_slice_with_limits_and_their_memory_is_counted(alice, make_
     assert 0.85 * total < limit < 0.95 * total
 
 
+@only_with_all("a minute and a half, and R32 of the broker is among its tests")
 def test_the_next_owner_of_a_uid_gets_nothing_of_the_vms_that_run_on():
     """userdel --force, as an administrator who is in a hurry does it, and the number goes to somebody else."""
     world.sh("useradd --create-home --uid 4343 --groups kvm,banger gone && loginctl enable-linger gone")

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import broker_world as world
-from long import ALL
+from long import ALL, only_with_all
 
 pytestmark = pytest.mark.limit(600)
 BOOT_SECONDS = 180
@@ -41,6 +41,7 @@ def test_a_vm_of_alice_s_becomes_one_of_bob_s(kvm_for_all, alice, bob, make_vm):
     assert bob.exec("arrived", "cmp /etc/machine-id /root/machine-id || ! test -s /root/machine-id; echo $?") == "0", "it is the same machine"
 
 
+@only_with_all("a minute, and the test above has a disk of the broker's, too")
 def test_a_disk_of_the_broker_s_leaves_as_a_whole_one(alice, make_vm):
     vm = make_vm(alice, "--storage", "dm-snapshot")
     alice.exec(vm, "echo kept >/kept; dd if=/dev/urandom of=/large bs=1M count=20 2>/dev/null; sha256sum /large >/sum")
