@@ -63,7 +63,7 @@ fs::path below_home(const std::string& text, const HostFacts& host)
 fs::path place_in_guest(const std::string& text)
 {
     refuse_control_characters(text);
-    const fs::path path = (fs::path{"/root"} / (text.starts_with("~/") ? text.substr(2) : text)).lexically_normal();
+    fs::path path = (fs::path{"/root"} / (text.starts_with("~/") ? text.substr(2) : text)).lexically_normal();
     if (climbs(text) || !path.has_filename() || path == "/root") {
         throw Error{
             ErrorCode::InvalidArgument,

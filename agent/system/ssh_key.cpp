@@ -74,7 +74,7 @@ std::filesystem::path SshKey::private_key()
 std::filesystem::path SshKey::made()
 {
     const std::lock_guard lock{making_};
-    const auto key = folder_ / "id_ed25519";
+    auto key = folder_ / "id_ed25519";
     const auto public_half = folder_ / "id_ed25519.pub";
     std::error_code none;
     if (std::filesystem::exists(key, none) && std::filesystem::exists(public_half, none)) {

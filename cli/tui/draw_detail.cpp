@@ -76,7 +76,7 @@ DetailLines vm_lines(const Model& model, const VmRow& vm, std::size_t width, Cha
     add_words(lines, usage_line(vm), width, charset, Ink::Dim);
     if (model.detail_is_whole && model.detail.id == vm.id) {
         for (const auto& [key, value] : model.detail.facts) {
-            add_words(lines, key + ": " + value, width, charset, Ink::Dim);
+            add_words(lines, std::string{key}.append(": ").append(value), width, charset, Ink::Dim);
         }
     }
     return lines;

@@ -22,34 +22,34 @@ namespace {
 /// ncurses waits so long for what may follow an ESC before it takes it for the key.
 constexpr int escape_delay_ms = 25;
 
-enum Pair : short { plain_pair = 0, good_pair = 1, busy_pair, bad_pair, accent_pair };
+enum Pair : short { PlainPair = 0, GoodPair = 1, BusyPair, BadPair, AccentPair };
 
 struct Attributes {
     attr_t attributes{A_NORMAL};
-    short pair{plain_pair};
+    short pair{PlainPair};
 };
 
 /// Colours of the terminal's own palette on its own background, so that light and dark ones both do.
 Attributes attributes_of(Ink ink, bool has_colours)
 {
     const auto in_colour = [has_colours](short pair, attr_t instead) {
-        return has_colours ? Attributes{A_NORMAL, pair} : Attributes{instead, plain_pair};
+        return has_colours ? Attributes{A_NORMAL, pair} : Attributes{instead, PlainPair};
     };
     switch (ink) {
         case Ink::Dim:
-            return {A_DIM, plain_pair};
+            return {A_DIM, PlainPair};
         case Ink::Bold:
-            return {A_BOLD, plain_pair};
+            return {A_BOLD, PlainPair};
         case Ink::Good:
-            return in_colour(good_pair, A_NORMAL);
+            return in_colour(GoodPair, A_NORMAL);
         case Ink::Busy:
-            return in_colour(busy_pair, A_NORMAL);
+            return in_colour(BusyPair, A_NORMAL);
         case Ink::Bad:
-            return has_colours ? Attributes{A_BOLD, bad_pair} : Attributes{A_BOLD, plain_pair};
+            return has_colours ? Attributes{A_BOLD, BadPair} : Attributes{A_BOLD, PlainPair};
         case Ink::Accent:
-            return in_colour(accent_pair, A_NORMAL);
+            return in_colour(AccentPair, A_NORMAL);
         case Ink::Chosen:
-            return {A_REVERSE, plain_pair};
+            return {A_REVERSE, PlainPair};
         case Ink::Plain:
             break;
     }
@@ -138,10 +138,10 @@ void use_colours()
         return;
     }
     constexpr short as_it_is = -1;
-    ::init_pair(good_pair, COLOR_GREEN, as_it_is);
-    ::init_pair(busy_pair, COLOR_MAGENTA, as_it_is);  // yellow can't be read on white
-    ::init_pair(bad_pair, COLOR_RED, as_it_is);
-    ::init_pair(accent_pair, COLOR_CYAN, as_it_is);
+    ::init_pair(GoodPair, COLOR_GREEN, as_it_is);
+    ::init_pair(BusyPair, COLOR_MAGENTA, as_it_is);  // yellow can't be read on white
+    ::init_pair(BadPair, COLOR_RED, as_it_is);
+    ::init_pair(AccentPair, COLOR_CYAN, as_it_is);
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ std::string version_without_modules(const KernelSays& kernel, const std::string&
 
 fs::path make_empty_modules(const fs::path& folder, const std::string& version)
 {
-    const auto modules = folder / version;
+    auto modules = folder / version;
     fs::create_directories(modules);
     for (const auto* file : {"modules.dep", "modules.alias", "modules.symbols", "modules.order", "modules.builtin"}) {
         std::ofstream stream{modules / file};

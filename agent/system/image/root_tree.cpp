@@ -196,11 +196,12 @@ private:
 
 std::vector<ListedPackage> default_packages() { return parse_package_list(packages_apt, "packages.apt"); }
 
-/// docker.io of Debian 13 leaves the command to a package of its own; iptables is only recommended there.
+/// docker.io of Debian 13 leaves the command to a package of its own. iptables is only recommended there, and so is apparmor anywhere, without which
+/// dockerd starts no container where the guest's kernel has AppArmor on.
 std::vector<ListedPackage> docker_packages(const std::string& suite)
 {
     std::vector<ListedPackage> packages;
-    for (const auto* name : {"docker.io", "iptables", "ca-certificates", "kmod"}) {
+    for (const auto* name : {"docker.io", "apparmor", "iptables", "ca-certificates", "kmod"}) {
         packages.push_back({name, "--docker"});
     }
     if (suite == "trixie") {
