@@ -100,7 +100,7 @@ Words QemuDriver::command(const VmmConfig& config) const
 
 std::string QemuDriver::kernel_arguments() const
 {
-    const std::string devices =
+    std::string devices =
         " banger.root=serial=root banger.work=serial=work banger.modules=serial=modules banger.channel=virtio-serial";
     if (accelerator_ == QemuAccelerator::Kvm) {
         return devices;

@@ -126,7 +126,7 @@ std::string DebianArtifacts::begin_tree(const ImageRecipe& recipe, TreeRecipe& t
     tree.base_name = recipe.base_name;
     check_clean_disk(recipe.base);
     unpack_base(tree, progress);
-    const auto found = suite_of_tree(tree.tree);
+    auto found = suite_of_tree(tree.tree);
     if (!recipe.suite.empty() && recipe.suite != found) {
         throw Error{ErrorCode::InvalidArgument,
                     "the base " + recipe.base_name + " is " + shown(found) + ", not " + recipe.suite};
@@ -170,7 +170,7 @@ void DebianArtifacts::build_image(const ImageRecipe& recipe, const fs::path& dra
     work.drop_scratch();
     more["packages"] = tree.packages;
     more["inputs"] = std::move(inputs);
-    finish_image(work, recipe.name, origin_of(recipe, tree.suite), progress, std::move(more));
+    finish_image(work, recipe.name, origin_of(recipe, tree.suite), progress, more);
 }
 
 /// Asked for, or the base's, or the usual one.

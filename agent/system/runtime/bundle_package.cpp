@@ -55,7 +55,7 @@ Digest write_archive(const fs::path& output, const std::vector<PackedPart>& part
     }
     Rollback remove;
     remove.add([&draft] { ::unlink(draft.c_str()); });
-    const auto digest = write_bundle_archive(file.get(), parts, description, modified, progress);
+    auto digest = write_bundle_archive(file.get(), parts, description, modified, progress);
     if (::fchmod(file.get(), 0644) < 0 || ::fsync(file.get()) < 0 || ::rename(draft.c_str(), output.c_str()) < 0) {
         throw errno_error("can't write " + output.string(), errno);
     }
