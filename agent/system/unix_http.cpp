@@ -106,7 +106,7 @@ public:
         curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(limit.count()));
         curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(handle, CURLOPT_PROXY, "");  // whatever the environment says
-        const auto promise = transfer->promise;
+        auto promise = transfer->promise;
         curl_multi_add_handle(multi_.get(), handle);
         transfers_.emplace(handle, std::move(transfer));
         return promise;
