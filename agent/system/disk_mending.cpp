@@ -97,8 +97,8 @@ void mend_disk(const std::filesystem::path& disk, const std::filesystem::path& s
                const std::filesystem::path& log, const std::stop_token& stop)
 {
     const auto checked = run_e2fsck({disk, confine, log, stop}, "-p", {});
-    // e2fsck(8): 0 is clean, 1 mended; more is for people.
-    if (checked.exit_code != 0 && checked.exit_code != 1) {
+    constexpr int mended = 1;  // e2fsck(8): more is for people
+    if (!checked.ok() && checked.exit_code != mended) {
         tell_damage(shown, checked.tail);
     }
 }

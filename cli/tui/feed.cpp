@@ -258,7 +258,7 @@ void Feed::ask_operations()
                                    auto names = problem ? std::vector<std::string>{} : children_of(xml);
                                    names.resize(std::min(names.size(), most_operations));
                                    for (const auto& name : names) {
-                                       ask_operation(folder + "/" + name);
+                                       ask_operation(std::string{folder}.append("/").append(name));
                                    }
                                });
 }
