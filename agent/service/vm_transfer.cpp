@@ -201,7 +201,7 @@ Task<void> Agent::unpack_vm(std::shared_ptr<OpenedVmArchive> archive, VmUnpackin
 {
     operation->set_stage("unpacking");
     auto unpack = [archive, where, wish] {
-        const auto sha256 = archive->unpack(where);
+        auto sha256 = archive->unpack(where);
         if (wish.sha256 && *wish.sha256 != sha256) {
             throw Error{ErrorCode::CorruptData,
                         "the archive has the sha256 " + sha256.str() + " and not " + wish.sha256->str()};

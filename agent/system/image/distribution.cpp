@@ -92,8 +92,9 @@ std::vector<std::string> public_source_lines(const std::string& suite)
     const auto& distribution = distribution_of(suite);
     std::vector<std::string> lines;
     for (const auto& [uri, release] : repositories_of(suite)) {
-        lines.push_back("deb [signed-by=" + std::string{distribution.keyring} + "] " + uri + " " + release + " " +
-                        all_components(distribution));
+        auto& line = lines.emplace_back("deb [signed-by=");
+        line.append(distribution.keyring).append("] ").append(uri).append(" ").append(release).append(" ");
+        line.append(all_components(distribution));
     }
     return lines;
 }
