@@ -150,8 +150,8 @@ VariantMap CreateOptions::to_map() const
     if (dry_run) {
         map.emplace("dry_run", sdbus::Variant{true});
     }
-    if (auto variables = settings_environment(); !variables.empty()) {
-        map.emplace("environment", sdbus::Variant{std::move(variables)});
+    if (const auto variables = settings_environment(); !variables.empty()) {
+        map.emplace("environment", sdbus::Variant{variables});
     }
     return map;
 }

@@ -37,7 +37,7 @@ public:
     /// As the image's name is at its beginning: another may have it by the time of the commit.
     std::string target_name()
     {
-        const auto name = name_of(command_->image);
+        auto name = name_of(command_->image);
         if (!command_->name.empty() && command_->name != name) {
             check_is_free(ArtifactName::parse(command_->name).str());
             return command_->name;
