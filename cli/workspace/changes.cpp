@@ -147,7 +147,7 @@ void Changes::put_filtered_back()
         const auto id = row.substr(space + 1, row.find(' ', space + 1) - space - 1);
         if (id == known->second) {
             const auto before = git_.run({"rev-parse", "--verify", base_.commit + ":" + path}).value();
-            rows += row.substr(0, space) + " " + before + "\t" + path + '\0';
+            rows.append(row, 0, space).append(" ").append(before).append("\t").append(path).push_back('\0');
         } else {
             unfiltered_.push_back(path);
         }

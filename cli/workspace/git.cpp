@@ -149,7 +149,7 @@ std::vector<std::string> Git::environment() const
         }
     }
     for (const auto& [name, value] : variables_) {
-        all.push_back(name + "=" + value);
+        all.push_back(std::string{name}.append("=").append(value));
     }
     return all;
 }
@@ -163,7 +163,7 @@ std::vector<std::string> Git::line_of(const std::vector<std::string>& words) con
     }
     for (const auto& [key, value] : settings_) {
         line.emplace_back("-c");
-        line.push_back(key + "=" + value);
+        line.push_back(std::string{key}.append("=").append(value));
     }
     line.insert(line.end(), words.begin(), words.end());
     return line;

@@ -17,7 +17,7 @@ def test_docker_runs_an_image_that_was_made_in_the_guest(alice):
     alice.exec(vm, "systemctl start docker", timeout=BOOT_SECONDS)
     assert alice.exec(vm, "docker info --format '{{.Driver}}'", timeout=120).strip() == "overlay2"
     # A tree of the guest's own: no registry is asked.
-    alice.exec(vm, "tar -c -C / bin lib lib64 usr/bin usr/lib/x86_64-linux-gnu etc/passwd | docker import - local:1", timeout=BOOT_SECONDS)
+    alice.exec(vm, "tar -c -C / bin lib lib64 usr/bin usr/lib64 usr/lib/x86_64-linux-gnu etc/passwd | docker import - local:1", timeout=BOOT_SECONDS)
     said = alice.exec(vm, "docker run --rm --network none local:1 /bin/sh -c 'echo inside; head -1 /etc/passwd'", timeout=BOOT_SECONDS)
     assert said.split("\n")[0] == "inside" and "root:" in said
     assert alice.exec(vm, "docker run --rm local:1 /bin/cat /proc/net/dev", timeout=BOOT_SECONDS).count("eth0") == 1, "and the bridge network is there"
