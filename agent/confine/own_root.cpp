@@ -21,6 +21,7 @@
 
 #include "agent/confine/grants.hpp"
 #include "common/error.hpp"
+#include "common/pipe.hpp"
 #include "common/user_namespace.hpp"
 
 namespace banger::confine {
@@ -152,20 +153,6 @@ void make_own_root(const Arguments& arguments)
     ::_exit(EXIT_SUCCESS);
 }
 
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-Pipe make_pipe()
-{
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) < 0) {
-        throw errno_error("no pipe", errno);
-    }
-    return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
-}
-
 std::string read_word(int fd)
 {
     std::array<char, 512> text{};
@@ -180,8 +167,8 @@ std::string read_word(int fd)
 OwnRoot::OwnRoot(const Arguments& arguments)
     : folder_{arguments.folder}, namespaces_{CLONE_NEWUSER | namespaces_of(arguments.network)}
 {
-    auto words = make_pipe();
-    auto stay = make_pipe();
+    auto words = make_pipe("the program's own root");
+    auto stay = make_pipe("the program's own root");
     child_ = ::fork();
     if (child_ < 0) {
         throw errno_error("can't fork", errno);

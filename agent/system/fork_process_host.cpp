@@ -21,6 +21,7 @@
 
 #include "agent/core/vm/log_tail.hpp"
 #include "common/denial.hpp"
+#include "common/pipe.hpp"
 
 namespace banger::agent {
 namespace {
@@ -191,18 +192,15 @@ ProcessId start_now(ProcessSpec& spec)
     const UniqueFd directory = open_or_throw(spec.directory, O_DIRECTORY | O_RDONLY);
     const UniqueFd log = open_or_throw(spec.log, O_WRONLY | O_CREAT | O_APPEND);
     const UniqueFd null = open_or_throw("/dev/null", O_RDWR);
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) < 0) {
-        throw errno_error("no pipe", errno);
-    }
-    const UniqueFd report_end{ends[0]};
+    auto report_pipe = make_pipe(spec.role);
+    const auto report_end = std::move(report_pipe.read);
     const std::string pid_file = spec.role + ".pid";
     Prepared prepared{{},
                       directory.get(),
                       spec.standard_input ? spec.standard_input.get() : null.get(),
                       spec.standard_output ? spec.standard_output.get() : log.get(),
                       log.get(),
-                      ends[1],
+                      report_pipe.write.release(),
                       pid_file.c_str()};
     for (auto& word : spec.argv) {
         prepared.argv.push_back(word.data());

@@ -18,6 +18,7 @@
 #include "agent/core/vm/vm_files.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
+#include "common/pipe.hpp"
 
 namespace banger::agent {
 namespace {
@@ -103,12 +104,7 @@ PrivateBus::PrivateBus(const std::filesystem::path& folder, const std::string& i
     const auto configuration = "--config-file=" + write_configuration(socket).string();
     std::error_code none;
     std::filesystem::remove(socket, none);
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) < 0) {
-        throw errno_error("no pipe", errno);
-    }
-    const UniqueFd read_end{ends[0]};
-    UniqueFd write_end{ends[1]};
+    auto address = make_pipe("dbus-daemon");
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) {
@@ -118,7 +114,7 @@ PrivateBus::PrivateBus(const std::filesystem::path& folder, const std::string& i
         sigemptyset(&no_signals);
         ::sigprocmask(SIG_SETMASK, &no_signals, nullptr);
         constexpr int address_fd = 3;
-        if (::getppid() != parent || (::dup2(write_end.get(), address_fd) < 0)) {
+        if (::getppid() != parent || (::dup2(address.write.get(), address_fd) < 0)) {
             ::_exit(127);
         }
         ::fcntl(address_fd, F_SETFD, 0);
@@ -126,11 +122,11 @@ PrivateBus::PrivateBus(const std::filesystem::path& folder, const std::string& i
                 "--print-address=3", nullptr);
         ::_exit(127);
     }
-    write_end.reset();
-    pollfd readable{read_end.get(), POLLIN, 0};
+    address.write.reset();
+    pollfd readable{address.read.get(), POLLIN, 0};
     std::array<char, 512> text{};
     const bool answered = pid_ > 0 && ::poll(&readable, 1, static_cast<int>(start_limit.count())) == 1;
-    const auto got = answered ? ::read(read_end.get(), text.data(), text.size()) : 0;
+    const auto got = answered ? ::read(address.read.get(), text.data(), text.size()) : 0;
     if (got <= 0) {
         end(SIGKILL);
         throw Error{ErrorCode::Failed, "dbus-daemon does not start; its words are on standard error"};

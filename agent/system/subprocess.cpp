@@ -20,6 +20,7 @@
 #include <cstdlib>
 
 #include "common/error.hpp"
+#include "common/pipe.hpp"
 #include "common/unique_fd.hpp"
 
 namespace banger::agent {
@@ -134,20 +135,6 @@ UniqueFd open_fd(const std::filesystem::path& path, int flags)
         throw errno_error("can't open " + path.string(), errno);
     }
     return fd;
-}
-
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-Pipe make_pipe()
-{
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) < 0) {
-        throw errno_error("no pipe", errno);
-    }
-    return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
 }
 
 /// Takes the output apart into lines, the log and the tail.
@@ -292,8 +279,8 @@ ProgramResult run_program(const Program& program)
     const UniqueFd input = open_fd(program.input.empty() ? "/dev/null" : program.input, O_RDONLY);
     const UniqueFd file =
         program.output.empty() ? UniqueFd{} : open_fd(program.output, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
-    Pipe output = make_pipe();
-    Pipe report = make_pipe();
+    auto output = make_pipe(program.argv.front());
+    auto report = make_pipe(program.argv.front());
     OutputReader reader{program, output.read.get()};
     auto argv = program.argv;
     auto environment = merged_environment(program.environment);

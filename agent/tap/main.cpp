@@ -20,6 +20,7 @@
 #include "agent/tap/frame_relay.hpp"
 #include "agent/tap/own_namespace.hpp"
 #include "common/error.hpp"
+#include "common/pipe.hpp"
 
 namespace {
 
@@ -141,12 +142,9 @@ int run(const Arguments& arguments)
         make_bridged_tap();
         return EXIT_SUCCESS;
     }
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) < 0) {
-        throw errno_error("no pipe", errno);
-    }
-    const UniqueFd said{ends[0]};
-    UniqueFd ready{ends[1]};
+    auto pipe = make_pipe("its child");
+    const auto said = std::move(pipe.read);
+    auto ready = std::move(pipe.write);
     const pid_t child = ::fork();
     if (child < 0) {
         throw errno_error("can't fork", errno);

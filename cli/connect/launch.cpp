@@ -2,6 +2,7 @@
 #include "cli/connect/launch.hpp"
 
 #include "common/error.hpp"
+#include "common/pipe.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -129,12 +130,12 @@ void start_bangerd(const Paths& paths)
     const auto words = paths.runtime / "bangerd.stderr";
     const auto errors = open_private(words, O_WRONLY | O_TRUNC | O_APPEND);
     const UniqueFd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
-    int ends[2];
-    if (!null || ::pipe2(ends, O_CLOEXEC) < 0) {
+    if (!null) {
         throw errno_error("can't start bangerd", errno);
     }
-    const UniqueFd read_end{ends[0]};
-    UniqueFd write_end{ends[1]};
+    auto pipe = make_pipe("bangerd");
+    const auto read_end = std::move(pipe.read);
+    auto write_end = std::move(pipe.write);
     const pid_t child = ::fork();
     if (child < 0) {
         throw errno_error("can't start bangerd", errno);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cli/view/output.hpp"
+#include "common/pipe.hpp"
 
 namespace banger::cli {
 namespace {
@@ -102,12 +103,9 @@ std::optional<int> wait_for_end(const UniqueFd& pipe, SignalInbox& signals)
 std::optional<int> pack_under_watch(int stream, const std::vector<FileList>& lists, const Passed& passed,
                                     SignalInbox& signals)
 {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) < 0) {
-        throw errno_error("no pipe", errno);
-    }
-    const UniqueFd ended{ends[0]};
-    auto packing = std::async(std::launch::async, [&lists, &passed, stream, alive = UniqueFd{ends[1]}]() mutable {
+    auto pipe = make_pipe("what is copied");
+    const auto ended = std::move(pipe.read);
+    auto packing = std::async(std::launch::async, [&lists, &passed, stream, alive = std::move(pipe.write)]() mutable {
         const auto held = std::move(alive);  // closed as this returns
         pack_lists(stream, lists, passed);
     });

@@ -4,6 +4,7 @@
 #include "cli/signals.hpp"
 #include "cli/spawn.hpp"
 #include "common/error.hpp"
+#include "common/pipe.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -47,13 +48,13 @@ Child::Child(std::vector<std::string> words, Streams streams)
     UniqueFd null;
     UniqueFd output;
     if (streams == Streams::Pipe) {
-        int ends[2];
         null = UniqueFd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
-        if (!null || ::pipe2(ends, O_CLOEXEC) < 0) {
+        if (!null) {
             throw errno_error("can't start banger " + words[1], errno);
         }
-        pipe_ = UniqueFd{ends[0]};
-        output = UniqueFd{ends[1]};
+        auto pipe = make_pipe("banger " + words[1]);
+        pipe_ = std::move(pipe.read);
+        output = std::move(pipe.write);
     }
     const bool piped = streams == Streams::Pipe;
     const SpawnAttributes attributes;

@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "common/error.hpp"
-#include "guest/core/pipe.hpp"
+#include "common/pipe.hpp"
 #include "guest/core/tar_copy.hpp"
 
 namespace banger::guest {

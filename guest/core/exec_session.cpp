@@ -14,7 +14,7 @@
 #include <cstring>
 
 #include "common/error.hpp"
-#include "guest/core/pipe.hpp"
+#include "common/pipe.hpp"
 
 namespace banger::guest {
 namespace {

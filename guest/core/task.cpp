@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/error.hpp"
+#include "common/pipe.hpp"
 #include "guest/core/fd_pump.hpp"
 #include "guest/wire/mux.hpp"
 
@@ -55,12 +56,9 @@ void run_child(std::vector<int> keep, int result_fd, const Task::Work& work)
 
 Task::Task(Loop& loop, std::vector<int> keep, Work work, Done done) : loop_{loop}, done_{std::move(done)}
 {
-    int fds[2];
-    if (::pipe2(fds, O_CLOEXEC) != 0) {
-        throw errno_error("No pipe for a task", errno);
-    }
-    result_fd_.reset(fds[0]);
-    const UniqueFd child_end{fds[1]};
+    auto pipe = make_pipe("a task");
+    result_fd_ = std::move(pipe.read);
+    const auto child_end = std::move(pipe.write);
     pid_ = ::fork();
     if (pid_ == 0) {
         try {

@@ -17,6 +17,7 @@
 #include "agent/system/bus_call.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/ids.hpp"
+#include "common/pipe.hpp"
 #include "common/text.hpp"
 #include "common/unique_fd.hpp"
 
@@ -83,12 +84,12 @@ struct DetachedChild {
 void start_detached(std::vector<std::string> argv, const std::filesystem::path& home)
 {
     UniqueFd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
-    int ends[2];
-    if (!null || ::pipe2(ends, O_CLOEXEC) < 0) {
+    if (!null) {
         throw errno_error("can't start " + argv.front(), errno);
     }
-    const UniqueFd report{ends[0]};
-    UniqueFd report_in{ends[1]};
+    auto pipe = make_pipe(argv.front());
+    const auto report = std::move(pipe.read);
+    auto report_in = std::move(pipe.write);
     std::vector<char*> pointers;
     for (auto& word : argv) {
         pointers.push_back(word.data());

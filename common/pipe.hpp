@@ -10,7 +10,7 @@
 #include "common/error.hpp"
 #include "common/unique_fd.hpp"
 
-namespace banger::guest {
+namespace banger {
 
 struct Pipe {
     UniqueFd read, write;
@@ -21,9 +21,9 @@ inline Pipe make_pipe(const std::string& purpose)
 {
     int fds[2];
     if (::pipe2(fds, O_CLOEXEC) != 0) {
-        throw errno_error("No pipe for " + purpose, errno);
+        throw errno_error("no pipe for " + purpose, errno);
     }
     return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
 }
 
-}  // namespace banger::guest
+}  // namespace banger
