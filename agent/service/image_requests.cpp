@@ -103,10 +103,13 @@ sdbus::ObjectPath ManagerObject::BuildImage(const VariantMap& map)
     return answer("BuildImage", [&] {
         const Options options{map,
                               {"name", "suite", "size_bytes", "packages", "packages_file", "more_packages_files",
-                               "docker", "base", "customize", "force"}};
-        const auto config = agent_->settings().for_request({});
-        const auto plain = map.size() == static_cast<std::size_t>(options.has("name")) +
-                                             static_cast<std::size_t>(options.has("force"));
+                               "docker", "base", "customize", "force", "environment"}};
+        const auto config = agent_->settings().for_request(options.get<Variables>("environment", {}));
+        std::size_t no_recipe = 0;
+        for (const auto* key : {"name", "force", "environment"}) {
+            no_recipe += static_cast<std::size_t>(options.has(key));
+        }
+        const bool plain = map.size() == no_recipe;
         const auto name = name_in(options, config.default_image);
         const auto operation = plain && name == config.default_image && !config.default_rootfs.empty()
                                    ? agent_->register_image({.name = name, .origin = {}, .disk = config.default_rootfs},
@@ -147,7 +150,8 @@ sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
 {
     note_call();
     return answer("ImportKernel", [&] {
-        const Options options{map, {"name", "vmlinuz", "modules", "initrd", "suite", "flavour", "package", "force"}};
+        const Options options{
+            map, {"name", "vmlinuz", "modules", "initrd", "suite", "flavour", "package", "force", "environment"}};
         const bool is_file = options.has("vmlinuz");
         const bool is_package = options.has("suite") || options.has("flavour") || options.has("package");
         if ((is_file && is_package) || (!is_file && (options.has("modules") || options.has("initrd")))) {
@@ -156,7 +160,7 @@ sdbus::ObjectPath ManagerObject::ImportKernel(const VariantMap& map)
         if (options.has("flavour") && options.has("package")) {
             refuse("flavour stands for a package; give one of both");
         }
-        const auto config = agent_->settings().for_request({});
+        const auto config = agent_->settings().for_request(options.get<Variables>("environment", {}));
         KernelRecipe recipe{.name = name_in(options, config.default_kernel),
                             .suite = checked_suite(options.get<std::string>("suite", "")),
                             .flavour = options.get<std::string>("flavour", ""),

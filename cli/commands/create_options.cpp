@@ -150,9 +150,7 @@ VariantMap CreateOptions::to_map() const
     if (dry_run) {
         map.emplace("dry_run", sdbus::Variant{true});
     }
-    if (const auto variables = settings_environment(); !variables.empty()) {
-        map.emplace("environment", sdbus::Variant{variables});
-    }
+    put_settings(map);
     return map;
 }
 

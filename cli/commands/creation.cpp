@@ -3,11 +3,15 @@
 
 #include "cli/connect/environment.hpp"
 #include "cli/view/output.hpp"
+#include "common/error.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <tuple>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace banger::cli {
 namespace {
@@ -30,6 +34,15 @@ bool is_there(Find&& find)
 }
 
 }  // namespace
+
+Lease make_lease()
+{
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        throw errno_error("no socket pair", errno);
+    }
+    return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
+}
 
 std::string text_of(const VariantMap& result, const std::string& key)
 {
@@ -83,6 +96,7 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
         kernel_recipe.emplace("vmlinuz", sdbus::Variant{std::exchange(usual_kernel, kernel_of_a_file)});
     }
     kernel_recipe.emplace("name", sdbus::Variant{usual_kernel});
+    put_settings(kernel_recipe);
     const auto usual_image = configured_value(manager, "default_image").value_or("debian");
     const bool lacks_kernel = !has_kernel(options.kernel.value_or(usual_kernel));
     const bool lacks_image = !has_image(options.image.value_or(usual_image));
@@ -101,9 +115,9 @@ void Creation::make_defaults(const CreateOptions& options, const Error& missing)
         watch("kernel " + usual_kernel, translated([&] { return manager.ImportKernel(kernel_recipe); }));
     }
     if (lacks_image) {
-        watch("image " + usual_image, translated([&] {
-                  return manager.BuildImage({{"name", sdbus::Variant{usual_image}}});
-              }));
+        VariantMap image_recipe{{"name", sdbus::Variant{usual_image}}};
+        put_settings(image_recipe);
+        watch("image " + usual_image, translated([&] { return manager.BuildImage(image_recipe); }));
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "cli/commands/create_options.hpp"
 #include "cli/connect/operation.hpp"
+#include "common/unique_fd.hpp"
 
 #include <optional>
 #include <string>
@@ -46,6 +47,13 @@ private:
     Progress* progress_;
     std::optional<std::string> path_;
 };
+
+/// A VM that goes when this program does, however it ends: the kernel closes our end of the lease.
+struct Lease {
+    UniqueFd ours;
+    UniqueFd theirs;
+};
+Lease make_lease();
 
 /// A setting as bangerd has it for this caller, without quotes. nullopt: it knows no such key.
 std::optional<std::string> configured_value(ManagerProxy& manager, const std::string& key);

@@ -8,11 +8,8 @@
 #include "cli/view/question.hpp"
 #include "common/ids.hpp"
 
-#include <cerrno>
 #include <memory>
 #include <optional>
-
-#include <sys/socket.h>
 
 namespace banger::cli {
 namespace {
@@ -53,12 +50,9 @@ public:
     void make()
     {
         auto map = command_->options.to_map();
-        int ends[2];
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-            throw errno_error("no socket pair", errno);
-        }
-        lease_ = UniqueFd{ends[0]};
-        map.emplace("lease", sdbus::Variant{bus::give_fd(UniqueFd{ends[1]})});
+        auto lease = make_lease();
+        lease_ = std::move(lease.ours);
+        map.emplace("lease", sdbus::Variant{bus::give_fd(std::move(lease.theirs))});
         map.emplace("remove_on_stop", sdbus::Variant{true});
         map.emplace("work_disk", sdbus::Variant{false});  // what is put into /root is to be in the image
         created_ = Creation{*agent_, *signals_, *progress_}.run(command_->options, map);

@@ -3,6 +3,7 @@
 
 #include "cli/commands/creation.hpp"
 #include "cli/commands/making.hpp"
+#include "cli/connect/environment.hpp"
 #include "cli/view/output.hpp"
 #include "common/size.hpp"
 
@@ -105,6 +106,7 @@ VariantMap options_of(const BuildCommand& command)
             map.emplace(key, sdbus::Variant{true});
         }
     }
+    put_settings(map);
     return map;
 }
 

@@ -3,6 +3,7 @@
 
 #include "cli/commands/creation.hpp"
 #include "cli/commands/making.hpp"
+#include "cli/connect/environment.hpp"
 
 #include <memory>
 
@@ -45,6 +46,7 @@ int bring(const ImportCommand& command)
     if (command.force) {
         map.emplace("force", sdbus::Variant{true});
     }
+    put_settings(map);
     return make_one(
         command.report, "kernel " + command.name, [&](ManagerProxy& manager) { return manager.ImportKernel(map); },
         describe_kernel);

@@ -13,8 +13,8 @@ void MakeReport::add_to(Command command)
     command.flag("-q,--quiet", quiet, "no progress").excludes(json_flag);
 }
 
-int make_one(const MakeReport& form, const std::string& target, const std::function<std::string(ManagerProxy&)>& begin,
-             const std::function<std::string(const VariantMap&)>& describe)
+Made watch_one(const MakeReport& form, const std::string& target,
+               const std::function<std::string(ManagerProxy&)>& begin)
 {
     SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     const auto agent = Agent::connect(WhenAbsent::Start);
@@ -23,21 +23,36 @@ int make_one(const MakeReport& form, const std::string& target, const std::funct
                                                      : ProgressForm::Automatic);
     OperationWatch watch{*agent, signals, *progress};
     watch.add(target, translated([&] { return begin(agent->manager()); }));
-    const auto outcome = std::move(watch.wait().front());
+    auto outcome = std::move(watch.wait().front());
     if (watch.interrupted()) {
-        return exit_code_of_signal(*watch.interrupted());
+        return {{}, watch.interrupted()};
     }
     if (outcome.error) {
         throw Error{*outcome.error};
     }
+    return {std::move(outcome.result), std::nullopt};
+}
+
+JsonValue object_of(const VariantMap& result)
+{
+    JsonValue object = JsonValue::object();
+    for (const auto& [key, value] : result) {
+        object[key] = to_json(value);
+    }
+    return object;
+}
+
+int make_one(const MakeReport& form, const std::string& target, const std::function<std::string(ManagerProxy&)>& begin,
+             const std::function<std::string(const VariantMap&)>& describe)
+{
+    const auto made = watch_one(form, target, begin);
+    if (made.signal) {
+        return exit_code_of_signal(*made.signal);
+    }
     if (form.json) {
-        JsonValue object;
-        for (const auto& [key, value] : outcome.result) {
-            object[key] = to_json(value);
-        }
-        print_json(object);
+        print_json(object_of(made.result));
     } else {
-        print(describe(outcome.result) + "\n");
+        print(describe(made.result) + "\n");
     }
     return 0;
 }

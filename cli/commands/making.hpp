@@ -5,6 +5,7 @@
 #include "cli/view/listing.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,21 @@ struct MakeReport {
     void add_to(Command command);
 };
 
-/// Begins one operation, watches it and prints its result: as JSON, or as the sentence that `describe` makes of it.
+/// What came of a command's one operation: its result, or the signal that ended it.
+struct Made {
+    VariantMap result;
+    std::optional<int> signal;
+};
+
+/// Begins one operation and watches it to its end. Throws its error.
+Made watch_one(const MakeReport& form, const std::string& target,
+               const std::function<std::string(ManagerProxy&)>& begin);
+
+/// As watch_one(), and prints its result: as JSON, or as the sentence that `describe` makes of it. The exit code.
 int make_one(const MakeReport& form, const std::string& target, const std::function<std::string(ManagerProxy&)>& begin,
              const std::function<std::string(const VariantMap&)>& describe);
 
+JsonValue object_of(const VariantMap& result);
 /// bangerd has a working directory of its own.
 std::string absolute_path_of(const std::string& path);
 /// Leaves out what is empty.

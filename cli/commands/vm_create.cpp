@@ -7,10 +7,7 @@
 #include "cli/view/output.hpp"
 #include "common/size.hpp"
 
-#include <cerrno>
 #include <memory>
-
-#include <sys/socket.h>
 
 namespace banger::cli {
 namespace {
@@ -66,21 +63,6 @@ int create(const CreateCommand& command)
         return exit_code_of_signal(interrupted.signal);
     }
     return 0;
-}
-
-/// A VM that goes when this program does, however it ends: the kernel closes our end of the lease.
-struct Lease {
-    UniqueFd ours;
-    UniqueFd theirs;
-};
-
-Lease make_lease()
-{
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-        throw errno_error("no socket pair", errno);
-    }
-    return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
 }
 
 /// `vm run` at work.

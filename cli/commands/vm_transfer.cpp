@@ -61,42 +61,10 @@ sdbus::UnixFd lend(int fd)
     return bus::give_fd(std::move(copy));
 }
 
-JsonValue object_of(const VariantMap& result)
-{
-    JsonValue object = JsonValue::object();
-    for (const auto& [key, value] : result) {
-        object[key] = to_json(value);
-    }
-    return object;
-}
-
 bool is_set_in(const VariantMap& result, const std::string& key)
 {
     const auto at = result.find(key);
     return at != result.end() && at->second.containsValueOfType<bool>() && at->second.get<bool>();
-}
-
-/// Begins the one operation of a command and waits for its end. nullopt: a signal ended it, and `interrupted` is that.
-template <typename Begin>
-std::optional<VariantMap> run_transfer(const MakeReport& form, const std::string& target, int& interrupted,
-                                       Begin&& begin)
-{
-    SignalInbox signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    const auto agent = Agent::connect(WhenAbsent::Start);
-    const auto progress = make_progress(form.json    ? ProgressForm::Json
-                                        : form.quiet ? ProgressForm::Silent
-                                                     : ProgressForm::Automatic);
-    OperationWatch watch{*agent, signals, *progress};
-    watch.add(target, translated([&] { return begin(agent->manager()); }));
-    const auto outcome = std::move(watch.wait().front());
-    if (watch.interrupted()) {
-        interrupted = exit_code_of_signal(*watch.interrupted());
-        return std::nullopt;
-    }
-    if (outcome.error) {
-        throw Error{*outcome.error};
-    }
-    return outcome.result;
 }
 
 void remark_hard_end(const ArchiveExport& command, const VariantMap& result)
@@ -144,18 +112,17 @@ int export_vm(const ArchiveExport& command)
     const VariantMap options{{"stop", sdbus::Variant{command.stop}},
                              {"with_image", sdbus::Variant{command.with_image}},
                              {"plain", sdbus::Variant{command.plain}}};
-    int interrupted = 0;
-    const auto result = run_transfer(command.report, command.name, interrupted, [&](ManagerProxy& manager) {
+    const auto made = watch_one(command.report, command.name, [&](ManagerProxy& manager) {
         return manager.ExportVm(command.name, options, lend(file ? file->fd() : STDOUT_FILENO));
     });
-    if (!result) {
-        return interrupted;
+    if (made.signal) {
+        return exit_code_of_signal(*made.signal);
     }
-    remark_hard_end(command, *result);
+    remark_hard_end(command, made.result);
     if (file) {
         file->commit();
     }
-    report_export(command, *result);
+    report_export(command, made.result);
     return 0;
 }
 
@@ -211,8 +178,8 @@ VariantMap import_options_of(const ArchiveImport& command)
 {
     VariantMap options{{"with_image", sdbus::Variant{command.with_image}},
                        {"new_identity", sdbus::Variant{command.new_identity}},
-                       {"allow_host_loopback", sdbus::Variant{command.allow_host_loopback}},
-                       {"environment", sdbus::Variant{settings_environment()}}};
+                       {"allow_host_loopback", sdbus::Variant{command.allow_host_loopback}}};
+    put_settings(options);
     put_text(options, "name", command.name);
     put_text(options, "kernel", command.kernel);
     put_text(options, "sha256", command.sha256);
@@ -222,24 +189,23 @@ VariantMap import_options_of(const ArchiveImport& command)
 int import_vm(const ArchiveImport& command)
 {
     const auto input = open_input(command);
-    int interrupted = 0;
-    const auto result = run_transfer(command.report, command.file, interrupted, [&](ManagerProxy& manager) {
+    const auto [result, signal] = watch_one(command.report, command.file, [&](ManagerProxy& manager) {
         return manager.ImportVm(import_options_of(command), lend(input.get()));
     });
-    if (!result) {
-        return interrupted;
+    if (signal) {
+        return exit_code_of_signal(*signal);
     }
     if (command.report.json) {
-        print_json(object_of(*result));
+        print_json(object_of(result));
         return 0;
     }
-    if (is_set_in(*result, "other_kernel")) {
-        remark("the kernel that it had is not here; it boots with " + text_of(*result, "kernel"));
+    if (is_set_in(result, "other_kernel")) {
+        remark("the kernel that it had is not here; it boots with " + text_of(result, "kernel"));
     }
-    if (const auto image = text_of(*result, "image"); !image.empty()) {
+    if (const auto image = text_of(result, "image"); !image.empty()) {
         remark("its image is here now: " + image);
     }
-    print(text_of(*result, "name") + "\n");
+    print(text_of(result, "name") + "\n");
     return 0;
 }
 

@@ -42,4 +42,11 @@ std::map<std::string, std::string> settings_environment()
     return variables;
 }
 
+void put_settings(VariantMap& options)
+{
+    if (const auto variables = settings_environment(); !variables.empty()) {
+        options.emplace("environment", sdbus::Variant{variables});
+    }
+}
+
 }  // namespace banger::cli

@@ -309,6 +309,8 @@ def test_default_rootfs_is_the_default_image(home, disk):
     home.banger("image", "build", check=True)
     assert home.json("image", "list", "--json")[0]["name"] == "house"
     assert "was there already" in home.banger("image", "build", check=True).stdout
+    home.banger("image", "build", env={"BANGER_DEFAULT_IMAGE": "yard"}, check=True)
+    assert sorted(image["name"] for image in home.json("image", "list", "--json")) == ["house", "yard"]
     home.banger("daemon", "stop")
 
 
@@ -320,13 +322,12 @@ def test_a_default_kernel_that_is_a_file_is_what_the_default_kernel_is_made_of(h
     shown = {row["key"]: row["value"] for row in home.json("config", "show", "--json")}
     assert shown["default_kernel"] == f'"{file}"'
     for words in (("kernel", "import"), ("vm", "create", "--no-start")):
-        done = home.banger(*words)
-        assert done.returncode == 3 and str(file) in done.stderr, done.stderr
+        for wanted, env in ((file, {}), (tmp_path / "other", {"BANGER_DEFAULT_KERNEL": str(tmp_path / "other")})):
+            done = home.banger(*words, env=env)
+            assert done.returncode == 3 and str(wanted) in done.stderr, done.stderr
     assert "banger kernel import" in home.banger("vm", "create", "--no-start", "--no-build").stderr
     file.write_bytes(b"text")
     assert "no boot header" in home.banger("vm", "create", "--no-start").stderr
-    other = home.banger("vm", "create", "--no-start", env={"BANGER_DEFAULT_KERNEL": str(tmp_path / "other")})
-    assert other.returncode == 3 and str(tmp_path / "other") in other.stderr, other.stderr
     assert home.vms() == {}
     home.banger("daemon", "stop")
 
