@@ -262,8 +262,11 @@ def act(user, base, dice, name, having):
 
 
 def private_kib_at_rest():
-    """It gives back what it can a second after a call, and after the look at the firewall that may follow."""
+    """It gives back what it can a second after a call, and after the look at the firewall that may follow, which takes megabytes for a moment."""
     time.sleep(3)
+    end = time.monotonic() + 20
+    while private_kib() > MOST_MEMORY and time.monotonic() < end:
+        time.sleep(1)
     return private_kib()
 
 
