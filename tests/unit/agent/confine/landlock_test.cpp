@@ -453,6 +453,7 @@ TEST_F(ConfinementTest, FirecrackerStopsItsCpusByASignalThatNamesNoProcess)
 
 TEST_F(ConfinementTest, ADiskThatIsALinkToAFileIsRefused)
 {
+    const bool has_roots = OwnRoot{arguments}.problem().empty();  // not where TSan's thread is
     std::filesystem::remove(vm() / "root.img");
     std::filesystem::create_symlink(key(), vm() / "root.img");
     try {
@@ -462,7 +463,9 @@ TEST_F(ConfinementTest, ADiskThatIsALinkToAFileIsRefused)
         EXPECT_EQ(error.code(), ErrorCode::CorruptData);
         EXPECT_THAT(error.what(), HasSubstr("root.img is not"));
     }
-    EXPECT_THAT(OwnRoot{arguments}.problem(), HasSubstr("root.img is not"));
+    if (has_roots) {
+        EXPECT_THAT(OwnRoot{arguments}.problem(), HasSubstr("root.img is not"));
+    }
 }
 
 TEST_F(ConfinementTest, ALogThatIsALinkIsRefused)
