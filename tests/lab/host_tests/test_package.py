@@ -92,3 +92,23 @@ def test_a_purge_with_a_running_vm_leaves_only_the_users_own_files(clean, place)
     assert clean.text("ls /home/alice/.local/state/banger/vms"), "VMs are the user's, not the package's"
     clean.run("loginctl terminate-user alice", seconds=90)
     compare(before, state(clean))
+
+
+def test_a_removal_closes_the_networks_that_nobody_watches_and_the_next_broker_opens_them(clean, place):
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    uplink = clean.text("ip -o route show default | sed -n '1 s/.* dev \\([^ ]*\\).*/\\1/p'")
+
+    def is_open():
+        """Whether the uplink forwards, whether the TAP is up, and whether the uplink is guarded."""
+        return (clean.text(f"cat /proc/sys/net/ipv4/conf/{uplink}/forwarding") == "1", "bgr" in clean.text("ip -o link show up"),
+                uplink in clean.text("nft list set inet banger uplinks"))
+    clean.run(CREATE.format("web") + " --nat", user="alice", seconds=240)
+    assert is_open() == (True, True, True)
+    apt(clean, "remove banger-broker")
+    assert is_open() == (False, False, True)
+    assert clean.text("banger vm exec web -- echo hi", user="alice") == "hi", "it lives on"
+    clean.run("nft flush ruleset")
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run("busctl --system call dev.banger.Broker1 /dev/banger/Broker1 dev.banger.Broker1 List", user="alice")
+    assert is_open() == (True, True, True)
+    clean.run("banger vm delete -f web", user="alice", seconds=90)
