@@ -492,13 +492,21 @@ echo '8: bgr8: <BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state UP mode DEF
 """
 
 
+RESUME = "dmsetup --noudevrules --noudevsync resume banger-1000-web"
+NODES = """#!/bin/sh
+echo "dmsetup $*" >>{log}
+[ "$*" = "ls --target snapshot" ] || exit 0
+printf 'banger-1000-web\\t(253:0)\\nsomebody-s\\t(253:1)\\n'
+"""
+
+
 @pytest.fixture
 def postrm(tmp_path):
     """postrm(WORD): what the broker's script left, with sandboxes that run, and what it did to their objects."""
     namespaces.require()
     log = tmp_path / "log"
-    silent = ("dmsetup", "deb-systemd-helper", "udevadm", "systemctl")
-    for name, text in (("nft", RULES.format(log=log)), ("ip", LINKS.format(log=log)), *((name, "#!/bin/sh\n") for name in silent)):
+    stubs = {"nft": RULES, "ip": LINKS, "dmsetup": NODES, **dict.fromkeys(("deb-systemd-helper", "udevadm", "systemctl"), "#!/bin/sh\n")}
+    for name, text in ((name, text.format(log=log)) for name, text in stubs.items()):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     # lo is the interface that the broker forwards here; it has the number 1 in each network namespace.
@@ -510,19 +518,19 @@ def postrm(tmp_path):
         done = subprocess.run(["unshare", "--map-root-user", "--mount", "--net", "sh", "-c", ran, ROOT / "package/banger-broker/postrm", word],
                               env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout.splitlines(), [line for line in log.read_text().splitlines() if re.search(r"\b(delete|set)\b", line)]
+        return done.stdout.splitlines(), [line for line in log.read_text().splitlines() if re.search(r"\b(delete|set|remove|resume)\b", line)]
     return run_it
 
 
 def test_a_purge_leaves_no_rule_in_other_firewalls_and_makes_no_router(postrm):
     """The broker's own table has guarded what it forwarded until then."""
-    assert postrm("purge") == (["forwarding 0"], ["ip link delete bgr7", "delete rule ip filter FORWARD handle 21", "delete table inet banger",
+    assert postrm("purge") == (["forwarding 0"], [RESUME, "dmsetup remove --deferred banger-1000-web", "ip link delete bgr7", "delete rule ip filter FORWARD handle 21", "delete table inet banger",
                                                   "delete table netdev banger"])
 
 
 def test_a_removal_makes_no_router_and_keeps_what_the_next_broker_takes_up_again(postrm):
     """Of the rules, too, which nobody puts back any more."""
-    assert postrm("remove") == (["forwarding 0", "/var/lib/banger-broker", "/var/lib/banger-broker/disks"], ["ip link set bgr7 down"])
+    assert postrm("remove") == (["forwarding 0", "/var/lib/banger-broker", "/var/lib/banger-broker/disks"], [RESUME, "ip link set bgr7 down"])
 
 
 def test_what_a_desktop_reads_names_what_is_in_the_package(unpacked):

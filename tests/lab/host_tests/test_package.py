@@ -112,3 +112,15 @@ def test_a_removal_closes_the_networks_that_nobody_watches_and_the_next_broker_o
     clean.run("busctl --system call dev.banger.Broker1 /dev/banger/Broker1 dev.banger.Broker1 List", user="alice")
     assert is_open() == (True, True, True)
     clean.run("banger vm delete -f web", user="alice", seconds=90)
+
+
+def test_after_a_purge_a_held_disk_s_vmm_can_be_killed_and_its_blocks_are_free(clean, place):
+    """The broker suspends a disk that has no more room; who waits in it hears no SIGKILL."""
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run(CREATE.format("full") + " --system-overlay-size 256M", user="alice", seconds=240)
+    vmm = clean.text("banger vm show full --json | sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p'", user="alice")
+    clean.run("setsid banger vm exec full -- dd if=/dev/zero of=/big bs=1M count=400 conv=fsync </dev/null >/dev/null 2>&1 &", user="alice")
+    clean.run("until dmsetup info | grep -q 'State: *SUSPENDED'; do sleep 0.2; done", seconds=120)
+    apt(clean, f"purge {ALL}")
+    clean.run(f"kill -9 {vmm}; while kill -0 {vmm} 2>/dev/null; do sleep 0.1; done", seconds=20)
+    clean.run("while { dmsetup ls; losetup --list --noheadings; } | grep -q banger; do sleep 0.1; done", seconds=20)
