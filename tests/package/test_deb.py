@@ -505,7 +505,8 @@ def postrm(tmp_path):
     """postrm(WORD): what the broker's script left, with sandboxes that run, and what it did to their objects."""
     namespaces.require()
     log = tmp_path / "log"
-    stubs = {"nft": RULES, "ip": LINKS, "dmsetup": NODES, **dict.fromkeys(("deb-systemd-helper", "udevadm", "systemctl"), "#!/bin/sh\n")}
+    stubs = {"nft": RULES, "ip": LINKS, "dmsetup": NODES, "systemctl": '#!/bin/sh\necho "systemctl $*" >>{log}\n',
+             **dict.fromkeys(("deb-systemd-helper", "udevadm"), "#!/bin/sh\n")}
     for name, text in ((name, text.format(log=log)) for name, text in stubs.items()):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -518,7 +519,7 @@ def postrm(tmp_path):
         done = subprocess.run(["unshare", "--map-root-user", "--mount", "--net", "sh", "-c", ran, ROOT / "package/banger-broker/postrm", word],
                               env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout.splitlines(), [line for line in log.read_text().splitlines() if re.search(r"\b(delete|set|remove|resume)\b", line)]
+        return done.stdout.splitlines(), [line for line in log.read_text().splitlines() if re.search(r"\b(delete|set|remove|resume|stop)\b", line)]
     return run_it
 
 
@@ -529,8 +530,8 @@ def test_a_purge_leaves_no_rule_in_other_firewalls_and_makes_no_router(postrm):
 
 
 def test_a_removal_makes_no_router_and_keeps_what_the_next_broker_takes_up_again(postrm):
-    """Of the rules, too, which nobody puts back any more."""
-    assert postrm("remove") == (["forwarding 0", "/var/lib/banger-broker", "/var/lib/banger-broker/disks"], [RESUME, "ip link set bgr7 down"])
+    """Of the rules, too, which nobody puts back any more; and of a broker that somebody's call has started since prerm."""
+    assert postrm("remove") == (["forwarding 0", "/var/lib/banger-broker", "/var/lib/banger-broker/disks"], ["systemctl --quiet stop banger-broker.service", RESUME, "ip link set bgr7 down"])
 
 
 def test_what_a_desktop_reads_names_what_is_in_the_package(unpacked):

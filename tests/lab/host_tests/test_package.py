@@ -124,3 +124,18 @@ def test_after_a_purge_a_held_disk_s_vmm_can_be_killed_and_its_blocks_are_free(c
     apt(clean, f"purge {ALL}")
     clean.run(f"kill -9 {vmm}; while kill -0 {vmm} 2>/dev/null; do sleep 0.1; done", seconds=20)
     clean.run("while { dmsetup ls; losetup --list --noheadings; } | grep -q banger; do sleep 0.1; done", seconds=20)
+
+
+def test_a_purge_holds_against_calls_that_would_start_the_broker_again(clean, place):
+    """bangerd makes one each half minute; here they don't end."""
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    uplink = clean.text("ip -o route show default | sed -n '1 s/.* dev \\([^ ]*\\).*/\\1/p'")
+    clean.run(CREATE.format("web") + " --nat", user="alice", seconds=240)
+    call = "busctl --system call dev.banger.Broker1 /dev/banger/Broker1 dev.banger.Broker1 List"
+    clean.run(f"touch calls; setsid sh -c 'while test -e calls; do {call}; done' </dev/null >/dev/null 2>&1 &", user="alice")
+    apt(clean, "purge banger-broker")
+    clean.run("rm calls", user="alice")
+    assert "banger-broker" not in clean.text("ps -e -o comm=")
+    assert "banger" not in clean.text("nft list tables")
+    assert clean.text(f"cat /proc/sys/net/ipv4/conf/{uplink}/forwarding") == "0"
+    assert not clean.text("ip -o link").count("bgr")
