@@ -25,6 +25,7 @@
 #include "agent/system/guest_session.hpp"
 #include "agent/system/home_files.hpp"
 #include "agent/system/host_examination.hpp"
+#include "agent/system/host_route.hpp"
 #include "agent/system/image/debian_artifacts.hpp"
 #include "agent/system/ladder.hpp"
 #include "agent/system/logind_power.hpp"
@@ -370,7 +371,10 @@ AgentPorts ports_of(Ground& ground, Sources& sources, Machines& machines, Belong
                 return open_tcp_port(loop, at, number, std::move(accepted));
             },
         .usage_of = process_usage,
-        .resolvers = [] { return host_resolvers(); }};
+        .resolvers = [] { return host_resolvers(); },
+        .wait_for_route = [&loop = ground.loop](
+                              EventLoop::Milliseconds limit,
+                              Promise<Unit> over) { return wait_for_route(loop, limit, std::move(over)); }};
 }
 
 /// Whose uid this is, asked by a worker; the name at the start is ours.

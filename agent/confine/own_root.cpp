@@ -52,10 +52,12 @@ void make_folders(const fs::path& path)
     }
 }
 
+bool is_link(const Grant& grant) { return grant.is_folder && !grant.link.empty(); }
+
 /// What is bound there, or a link as the host has it (/bin). By its descriptor, as its path leads to the new root by now.
 void place(const Grant& grant)
 {
-    if (grant.is_folder && !grant.link.empty()) {
+    if (is_link(grant)) {
         if (::symlink(grant.link.c_str(), grant.at.c_str()) < 0) {
             fail_at("make", grant.at);
         }
@@ -74,14 +76,37 @@ void place(const Grant& grant)
     }
 }
 
+bool is_to_read(const Grant& grant) { return grant.access == Access::Run || grant.access == Access::Read; }
+
+/// A mount of its own, which is to be read, and holds nothing that is to be written: a home may be below /usr.
+bool is_read_only(const Grant& grant, const std::vector<Grant>& grants)
+{
+    return is_to_read(grant) && !is_link(grant) &&
+           std::none_of(grants.begin(), grants.end(), [&grant](const Grant& each) {
+               return !is_to_read(each) && each.access != Access::Enter && is_within(each.at, grant.at);
+           });
+}
+
+/// Else what its user, or root, may write there the VMM could: /proc/PID/oom_score_adj, a control group's kill. Linux 5.12; a kernel without has
+/// no Landlock either.
+void make_read_only(const fs::path& at)
+{
+    mount_attr read_only{};
+    read_only.attr_set = MOUNT_ATTR_RDONLY;
+    ::mount_setattr(AT_FDCWD, at.c_str(), AT_RECURSIVE, &read_only, sizeof read_only);
+}
+
 /// Folders first: what is within one of them is there with it, and making anything there would make it on the host.
 void place_all(const std::vector<Grant>& grants)
 {
     std::vector<fs::path> placed;
-    const auto place_unless_there = [&placed](const Grant& grant) {
+    const auto place_unless_there = [&placed, &grants](const Grant& grant) {
         const auto is_there = [&grant](const fs::path& folder) { return is_within(grant.at, folder); };
         if (std::none_of(placed.begin(), placed.end(), is_there)) {
             place(grant);
+            if (is_read_only(grant, grants)) {
+                make_read_only(grant.at);
+            }
             placed.push_back(grant.at);
         }
     };

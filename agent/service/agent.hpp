@@ -61,6 +61,8 @@ struct AgentPorts {
     OpenTcpPort open_tcp_port;
     VmStatistics::UsageOf usage_of;                       ///< as process_usage()
     std::function<std::vector<std::string>()> resolvers;  ///< as in VmPorts
+    /// Ends when the host has a way out, when `over` is set, and after `limit`.
+    std::function<Task<void>(EventLoop::Milliseconds limit, Promise<Unit> over)> wait_for_route;
 };
 
 /// How the database was found at the start.
@@ -264,6 +266,7 @@ private:
     std::string adopt_image(const VmUnpacking::Image& image);
     struct MarkedVms;
     Task<void> start_all_marked(std::shared_ptr<MarkedVms> marked, OperationPtr operation);
+    Task<void> wait_for_network(OperationPtr operation);
     Task<void> start_some_marked(std::shared_ptr<MarkedVms> marked, OperationPtr operation);
     Task<void> clear_drafts();
     Task<std::vector<std::string>> authorized_keys();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of Agent that starts the VMs which are marked, when the machine or the user's session comes up, and of ManagerObject that is asked to.
+#include <algorithm>
 #include <deque>
 
 #include "agent/service/agent.hpp"
@@ -16,6 +17,12 @@ struct Agent::MarkedVms {
     std::optional<Error> first_failure{};
 
     static void add_name(std::string& names, const std::string& name) { names += (names.empty() ? "" : " ") + name; }
+    bool want_user_network() const
+    {
+        return std::any_of(queue.begin(), queue.end(), [](const VmPtr& vm) {
+            return vm->record.spec.network == NetworkChoice::Auto || vm->record.spec.network == NetworkChoice::User;
+        });
+    }
 };
 
 OperationPtr Agent::start_marked()
@@ -35,6 +42,9 @@ OperationPtr Agent::start_marked()
 Task<void> Agent::start_all_marked(std::shared_ptr<MarkedVms> marked, OperationPtr operation)
 {
     constexpr std::size_t at_once = 3;
+    if (marked->want_user_network()) {
+        co_await wait_for_network(operation);
+    }
     std::vector<Promise<Unit>> turns;
     for (std::size_t i = 0; i < at_once; ++i) {
         const Promise<Unit> over;
@@ -49,6 +59,17 @@ Task<void> Agent::start_all_marked(std::shared_ptr<MarkedVms> marked, OperationP
     if (marked->first_failure) {
         throw Error{marked->first_failure->code(), marked->failed + " did not start: " + marked->first_failure->what()};
     }
+}
+
+/// Who lingers is started with the machine, which may get its address seconds later; a VM that starts without a network stays without.
+Task<void> Agent::wait_for_network(OperationPtr operation)
+{
+    constexpr std::chrono::minutes limit{1};  // a host without a network has VMs, too
+    const Promise<Unit> over;
+    operation->set_stage("looking for the host's network");
+    operation->on_cancel([over] { over.set(Unit{}); });
+    co_await ports_.wait_for_route(limit, over);
+    operation->on_cancel({});
 }
 
 /// Each start is an operation of its own, which may be watched and cancelled.

@@ -85,7 +85,8 @@ public:
         }
         const auto file = open_beneath(folder_, inside);
         struct stat status {};
-        if (!file || ::fstat(file.get(), &status) < 0) {
+        const bool is_socket = !file && errno == ENXIO;  // open(2)
+        if (!is_socket && (!file || ::fstat(file.get(), &status) < 0)) {
             throw errno_error(told(from) + " can't be opened", errno, ErrorCode::NotAuthorized);
         }
         if (S_ISDIR(status.st_mode)) {

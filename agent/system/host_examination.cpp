@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <sstream>
 
 #include "agent/system/file_system.hpp"
 #include "agent/system/host_guards.hpp"
@@ -83,12 +85,38 @@ bool has_name_module(const std::filesystem::path& root)
     });
 }
 
+/// As nscd.conf(5) has it, the last line of several; else it does not. One that runs has a socket.
+bool nscd_caches_hosts(const std::filesystem::path& root)
+{
+    bool is_on = false;
+    std::ifstream lines{root / "etc/nscd.conf"};
+    for (std::string line; std::getline(lines, line);) {
+        line.resize(std::min(line.find('#'), line.size()));
+        std::istringstream words{line};
+        std::string key;
+        std::string service;
+        std::string value;
+        if (words >> key >> service >> value && key == "enable-cache" && service == "hosts") {
+            is_on = value == "yes";
+        }
+    }
+    std::error_code none;
+    return is_on && std::filesystem::exists(root / "run/nscd/socket", none);
+}
+
 }  // namespace
 
 Finding finding_of_names(const std::filesystem::path& root)
 {
     const std::string check = "names of VMs";
-    if (looks_up_hosts_by("banger", root / "etc/nsswitch.conf")) {
+    const bool is_asked = looks_up_hosts_by("banger", root / "etc/nsswitch.conf");
+    if (is_asked && nscd_caches_hosts(root)) {
+        return {check, "warn",
+                "nscd caches hosts (/etc/nscd.conf) and looks as its own user, so NAME.vm may not be found, or be a VM "
+                "of root's",
+                "sed -Ei 's/^(\\s*enable-cache\\s+hosts\\s+)yes/\\1no/' /etc/nscd.conf && systemctl restart nscd"};
+    }
+    if (is_asked) {
         return {check, "ok", "your programs find a VM with a TAP as NAME.vm", ""};
     }
     return {check, "warn",

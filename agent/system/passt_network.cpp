@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/passt_network.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +12,7 @@
 
 #include "agent/core/vm/log_tail.hpp"
 #include "agent/core/vm/vm_folder.hpp"
+#include "agent/system/host_route.hpp"
 #include "agent/system/subprocess.hpp"
 #include "agent/system/unix_socket.hpp"
 
@@ -30,27 +28,6 @@ constexpr auto tap_log_file = "tap.log";
 // passt answers ARP for every address, so the guest's gateway needs none that exists. Link-local, so it can't shadow a host of the user's.
 constexpr auto gateway = "169.254.77.1";
 constexpr auto resolver = "169.254.77.2";
-
-/// The address that the host itself would use towards the outside; connecting a UDP socket sends nothing (udp(7)).
-std::string host_address()
-{
-    const UniqueFd probe{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-    sockaddr_in there{};
-    there.sin_family = AF_INET;
-    there.sin_port = htons(53);
-    ::inet_pton(AF_INET, "192.88.99.1", &there.sin_addr);  // any address outside: only the route is asked for
-    sockaddr_in here{};
-    socklen_t size = sizeof here;
-    if (!probe || ::connect(probe.get(), reinterpret_cast<sockaddr*>(&there), sizeof there) < 0 ||
-        ::getsockname(probe.get(), reinterpret_cast<sockaddr*>(&here), &size) < 0) {
-        throw Error{ErrorCode::HostLacks,
-                    "this host has no IPv4 route to the outside, so there is nothing to connect the guest to; "
-                    "use --network none"};
-    }
-    std::array<char, INET_ADDRSTRLEN> text{};
-    ::inet_ntop(AF_INET, &here.sin_addr, text.data(), text.size());
-    return text.data();
-}
 
 /// Locally administered, made from the VM's id, so that it stays the same over restarts.
 std::string mac_of(const VmId& vm)
@@ -112,7 +89,13 @@ Task<GuestNetwork> PasstNetwork::start(NetworkRequest request)
     if (programs_.guard.empty()) {
         throw Error{ErrorCode::HostLacks, "banger-netguard is not beside bangerd; install banger again"};
     }
-    auto network = describe(request.vm, host_address());
+    const auto address = address_towards_outside();
+    if (!address) {
+        throw Error{ErrorCode::HostLacks,
+                    "this host has no IPv4 route to the outside, so there is nothing to connect the guest to; "
+                    "use --network none"};
+    }
+    auto network = describe(request.vm, *address);
     const auto folder = request.folder;
     co_await start_passt(request, network.address);
     try {

@@ -2,6 +2,7 @@
 #include "agent/tap/bridge.hpp"
 
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <string>
 
+#include "agent/tap/frame_relay.hpp"
 #include "common/error.hpp"
 
 namespace banger::tap {
@@ -20,6 +22,9 @@ namespace {
 
 constexpr auto relay_device = "relay0";
 constexpr auto bridge_device = "br0";
+// What a frame may hold: passt makes one of a datagram, however long, and a bridge drops what is longer than the next device's MTU. The guest's
+// own MTU is 1500 all the same, and what its TCP agrees on goes by that.
+constexpr int most_payload = FrameRelay::frame_limit - ETH_HLEN;
 
 ifreq request_for(const char* device)
 {
@@ -57,6 +62,11 @@ void set_up(int control, const char* device)
 
 void join(int control, const char* device)
 {
+    auto size = request_for(device);
+    size.ifr_mtu = most_payload;
+    if (::ioctl(control, SIOCSIFMTU, &size) < 0) {
+        throw errno_error(std::string{"can't set the MTU of "} + device, errno);
+    }
     auto request = request_for(bridge_device);
     request.ifr_ifindex = static_cast<int>(::if_nametoindex(device));
     if (::ioctl(control, SIOCBRADDIF, &request) < 0) {

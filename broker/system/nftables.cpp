@@ -180,6 +180,9 @@ void Nftables::set_uplinks(const std::vector<std::string>& interfaces)
         }
         return;
     }
+    if (interfaces == uplinks_ && generation_ == nft_.generation()) {
+        return;
+    }
     change(nft_set_uplinks(interfaces));
     uplinks_ = interfaces;
 }

@@ -23,7 +23,8 @@ public:
     void restore(const std::vector<SandboxNetwork>& networks) override;
     /// False before the first call, too. Costs one message to the kernel while nobody changes any rule, else a listing.
     bool is_whole() override;
-    /// Interfaces whose forwarding the broker switches on: called with them before that, and without them after it is off again.
+    /// Interfaces whose forwarding the broker switches on: called with them before that, and without them after it is off again. Costs one message
+    /// where the rules are known to say so.
     void set_uplinks(const std::vector<std::string>& interfaces);
 
 private:

@@ -62,7 +62,8 @@ std::vector<std::string> ProcForwarding::switched_on() const
     return names;
 }
 
-/// First the file and the guard, then the switch; when it goes off, the other way round.
+/// First the file and the guard, then the switch; when it goes off, the other way round. What an earlier broker switched on, or somebody has taken the
+/// rules of since, is guarded as if it were new.
 void ProcForwarding::change(std::vector<Interface> wanted)
 {
     const auto before = ours_;
@@ -74,6 +75,8 @@ void ProcForwarding::change(std::vector<Interface> wanted)
                  [&](const Interface& interface) { return !is_in(before, interface); });
     if (ours_ != before) {
         save();
+    }
+    if (!wanted.empty()) {
         guard_(switched_on());
     }
     for (const auto& interface : wanted) {

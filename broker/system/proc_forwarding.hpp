@@ -14,7 +14,7 @@ namespace banger::broker {
 /// net.ipv4.conf.INTERFACE.forwarding. Which interfaces were switched on is written to a file first, so that a later broker puts them back.
 class ProcForwarding final : public Forwarding {
 public:
-    /// Told of all interfaces that are switched on: before the first of them is, and after one is off again.
+    /// Told of all interfaces that are switched on: before any of them is, or stays so, and after one is off again.
     using Guard = std::function<void(const std::vector<std::string>& interfaces)>;
 
     /// `file`: in a folder of root's own. Shape: a line an interface, INDEX NAME

@@ -3,13 +3,14 @@
 has the real ones, and a reboot."""
 
 import os
+import signal
 import subprocess
 
 import dbus
 import dbus.bus
 import pytest
 
-from harness import bus, logind, wait
+from harness import archives, bus, logind, namespaces, wait
 
 SYSTEMD = "org.freedesktop.systemd1"
 SYSTEMD_PATH = "/org/freedesktop/systemd1"
@@ -168,3 +169,25 @@ def test_status_says_when_marked_vms_start(home):
     link.symlink_to("/usr/lib/systemd/user/" + UNIT)
     assert home.json("daemon", "status", "--json")["marked_vms_start"] in ("at login", "at boot")
     home.banger("daemon", "stop")
+
+
+def test_marked_vms_wait_for_a_network_that_comes_after_the_session():
+    """With the machine it comes seconds later; who is started without one stays without. That they have no kernel here shows that they were started."""
+    home = namespaces.InsideHome("late-network")
+    try:
+        archives.put_vm(home, "web", autostart=True, network="auto")
+        home.lab.ip("route del default")
+        starting = home.start("vm", "start", "--marked", stderr=subprocess.STDOUT)
+        assert any("looking for the host's network" in line for line in starting.stdout)
+        home.lab.ip("route add default via 192.0.2.1")
+        said, _ = starting.communicate(timeout=30)  # a wait for nothing takes a minute
+        assert starting.returncode != 0 and "web did not start: " in said, said
+        home.lab.ip("route del default")
+        starting = home.start("vm", "start", "--marked", stderr=subprocess.STDOUT)
+        assert any("looking for the host's network" in line for line in starting.stdout)
+        assert starting.poll() is None, "it waits"
+        starting.send_signal(signal.SIGINT)
+        starting.communicate(timeout=30)
+        home.banger("daemon", "stop", check=True)
+    finally:
+        home.close()

@@ -5,10 +5,11 @@ tests/host/test_confinement.py."""
 import os
 import socket
 import subprocess
+import sys
 
 import pytest
 
-from harness import spy
+from harness import namespaces, spy
 from harness.home import PREFIX
 
 CONFINE = PREFIX / "libexec" / "banger" / "banger-confine"
@@ -65,6 +66,61 @@ def test_a_program_in_a_vmm_s_place_sees_its_own_vm_alone(place, options):
     reach = spy.got(spy.report(done.stderr))
     # Only a root folder of its own hides sockets from who may call some.
     assert reach - ({"the bus"} if options and "no root folder" in said else set()) == spy.ITS_OWN
+
+
+# To be run as banger-confine's starter: from here on the kernel has no Landlock.
+WITHOUT_LANDLOCK = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+LOAD_WORD, JUMP_IF_EQUAL, RETURN, ALLOW, ENOSYS, LANDLOCK_CREATE_RULESET = 0x20, 0x15, 6, 0x7fff0000, 0x50000 | 38, 444
+words = ((LOAD_WORD, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, LANDLOCK_CREATE_RULESET), (RETURN, 0, 0, ENOSYS), (RETURN, 0, 0, ALLOW))
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *word) for word in words))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(words), ctypes.addressof(code)))
+if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0) != 0:
+    sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+WRITES = """
+import errno, os, sys
+for path in sys.argv[1:]:
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+        print(path, "open")
+    except OSError as error:
+        print(path, errno.errorcode[error.errno])
+"""
+OF_ITS_USER = "/proc/self/oom_score_adj"  # which who owns the process may write
+
+
+def without_landlock(*words):
+    return [sys.executable, "-c", WITHOUT_LANDLOCK, CONFINE, *words]
+
+
+def skip_without_own_root():
+    said = subprocess.run(without_landlock("--check"), capture_output=True, text=True, timeout=30).stdout
+    assert said.startswith("no Landlock; "), said
+    if "no root folder" in said:
+        pytest.skip(f"this host: {said}")
+
+
+def test_without_landlock_what_it_is_to_read_is_read_only_all_the_same(place):
+    skip_without_own_root()
+    paths = [OF_ITS_USER, "kernel", "root.img", "/dev/null"]
+    probe = ["/usr/bin/python3", "-I", "-c", WRITES, *paths]
+    unbound = subprocess.run(probe, cwd=place.vm, capture_output=True, text=True, timeout=30)
+    assert unbound.stdout.split("\n")[:-1] == [f"{path} open" for path in paths], "its user may"
+    done = subprocess.run(without_landlock(*FILES, "--", *probe), cwd=place.vm, capture_output=True, text=True, timeout=30)
+    assert done.stdout.splitlines() == [f"{OF_ITS_USER} EROFS", "kernel EROFS", "root.img open", "/dev/null open"], done.stderr
+
+
+def test_a_vm_whose_home_is_below_usr_can_write_its_disk(place):
+    skip_without_own_root()
+    below = "/usr/share/keyrings"
+    script = f"cd {below} && : >kernel && : >root.img && exec \"$@\""
+    words = without_landlock(*FILES, "--", "/usr/bin/python3", "-I", "-c", WRITES, "root.img", OF_ITS_USER)
+    done = subprocess.run(namespaces.with_small_folder(below, "64k", ["sh", "-c", script, "sh", *words]), capture_output=True, text=True, timeout=30)
+    assert done.stdout.splitlines() == ["root.img open", f"{OF_ITS_USER} EROFS"], done.stderr
 
 
 def test_what_it_says_of_itself(place):

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from .home import Home
+
 UNSHARE = ["unshare", "--user", "--map-current-user", "--keep-caps"]
 
 # Run inside, as the same uid with the namespace's capabilities; they end with the exec, as the uid is not 0.
@@ -87,6 +89,22 @@ class NetworkLab:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+class InsideHome(Home):
+    """A home whose `banger`, and so bangerd and its VMs, run in the inside of a network lab."""
+
+    def __init__(self, name, cache=None):
+        require()
+        super().__init__(name, cache)
+        self.lab = NetworkLab(self.env)
+
+    def command(self, *args):
+        return self.lab.command(super().command(*args))
+
+    def close(self):
+        super().close()
+        self.lab.close()
 
 
 def clean_path_without(folder, names):

@@ -13,19 +13,9 @@ from harness.network_lab import GREETINGS, NAME, PORT
 pytestmark = pytest.mark.limit(300)
 
 
-class InsideHome(Home):
-    """A home whose `banger`, and so bangerd and its VMs, run in the inside of a network lab."""
-
-    lab = None
-
-    def command(self, *args):
-        return self.lab.command(super().command(*args))
-
-
 @pytest.fixture(scope="module")
 def networked(cache):
-    home = InsideHome("net", cache=cache)
-    home.lab = namespaces.NetworkLab(home.env)
+    home = namespaces.InsideHome("net", cache=cache)
     try:
         home.banger("vm", "create", "--name", "net", "--network", "user", "--memory", "256", "--disk-size", "1G", check=True, timeout=240)
         yield home
@@ -33,7 +23,6 @@ def networked(cache):
         home.banger("daemon", "stop")
     finally:
         home.close()
-        home.lab.close()
 
 
 def greeting(home, address, vm="net", seconds=5):

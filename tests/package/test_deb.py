@@ -484,22 +484,54 @@ echo '  iifname "eth0" counter packets 0 bytes 0 accept comment "somebody" # han
 """
 
 
-def test_a_purge_leaves_no_rule_in_other_firewalls_and_makes_no_router(tmp_path):
-    """With sandboxes that run; the broker's own table has guarded what it forwarded until then."""
+LINKS = """#!/bin/sh
+echo "ip $*" >>{log}
+[ "$*" = "-o link show" ] || exit 0
+echo '7: bgr7: <BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state UP mode DEFAULT\\    link/ether 02:00:00:00:00:07 brd ff:ff:ff:ff:ff:ff\\    altname banger-1000-web'
+echo '8: bgr8: <BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state UP mode DEFAULT\\    link/ether 02:00:00:00:00:08 brd ff:ff:ff:ff:ff:ff'
+"""
+
+
+RESUME = "dmsetup --noudevrules --noudevsync resume banger-1000-web"
+NODES = """#!/bin/sh
+echo "dmsetup $*" >>{log}
+[ "$*" = "ls --target snapshot" ] || exit 0
+printf 'banger-1000-web\\t(253:0)\\nsomebody-s\\t(253:1)\\n'
+"""
+
+
+@pytest.fixture
+def postrm(tmp_path):
+    """postrm(WORD): what the broker's script left, with sandboxes that run, and what it did to their objects."""
     namespaces.require()
     log = tmp_path / "log"
-    for name, text in (("nft", RULES.format(log=log)), *((name, "#!/bin/sh\n") for name in ("ip", "dmsetup", "deb-systemd-helper"))):
+    stubs = {"nft": RULES, "ip": LINKS, "dmsetup": NODES, "systemctl": '#!/bin/sh\necho "systemctl $*" >>{log}\n',
+             **dict.fromkeys(("deb-systemd-helper", "udevadm"), "#!/bin/sh\n")}
+    for name, text in ((name, text.format(log=log)) for name, text in stubs.items()):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     # lo is the interface that the broker forwards here; it has the number 1 in each network namespace.
-    ran = ("set -e; for folder in /etc /run /var/lib; do mount -t tmpfs tmpfs $folder; done; conf=/proc/sys/net/ipv4/conf; "
-           "echo 0 >$conf/all/forwarding; echo 1 >$conf/lo/forwarding; mkdir /var/lib/banger-broker; echo '1 lo' >/var/lib/banger-broker/forwarding; "
-           'sh "$0" purge; cat $conf/lo/forwarding; ls -A /var/lib')
-    done = subprocess.run(["unshare", "--map-root-user", "--mount", "--net", "sh", "-c", ran, ROOT / "package/banger-broker/postrm"],
-                          env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
-    assert [line for line in log.read_text().splitlines() if "delete" in line] == \
-        ["delete rule ip filter FORWARD handle 21", "delete table inet banger", "delete table netdev banger"]
+    ran = ("set -e; for folder in /etc /run /var/lib; do mount -t tmpfs tmpfs $folder; done; conf=/proc/sys/net/ipv4/conf; mkdir -p /run/systemd/system; "
+           "echo 0 >$conf/all/forwarding; echo 1 >$conf/lo/forwarding; mkdir -p /var/lib/banger-broker/disks; echo '1 lo' >/var/lib/banger-broker/forwarding; "
+           'sh "$0" "$1"; echo forwarding $(cat $conf/lo/forwarding); find /var/lib -mindepth 1')
+
+    def run_it(word):
+        done = subprocess.run(["unshare", "--map-root-user", "--mount", "--net", "sh", "-c", ran, ROOT / "package/banger-broker/postrm", word],
+                              env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines(), [line for line in log.read_text().splitlines() if re.search(r"\b(delete|set|remove|resume|stop)\b", line)]
+    return run_it
+
+
+def test_a_purge_leaves_no_rule_in_other_firewalls_and_makes_no_router(postrm):
+    """The broker's own table has guarded what it forwarded until then."""
+    assert postrm("purge") == (["forwarding 0"], [RESUME, "dmsetup remove --deferred banger-1000-web", "ip link delete bgr7", "delete rule ip filter FORWARD handle 21", "delete table inet banger",
+                                                  "delete table netdev banger"])
+
+
+def test_a_removal_makes_no_router_and_keeps_what_the_next_broker_takes_up_again(postrm):
+    """Of the rules, too, which nobody puts back any more; and of a broker that somebody's call has started since prerm."""
+    assert postrm("remove") == (["forwarding 0", "/var/lib/banger-broker", "/var/lib/banger-broker/disks"], ["systemctl --quiet stop banger-broker.service", RESUME, "ip link set bgr7 down"])
 
 
 def test_what_a_desktop_reads_names_what_is_in_the_package(unpacked):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A workstation comes up, and nobody logs in: marked VMs run all the same."""
 
+import json
 import os
 
 import pytest
@@ -43,6 +44,9 @@ def test_marked_vms_come_up_with_the_machine(workstation):
     rows = alice("banger vm list --format plain").splitlines()
     assert {row.split("\t")[0]: row.split("\t")[1] for row in rows} == {"marked": "running", "unmarked": "stopped"}
     assert alice("banger vm exec marked -- echo up") == "up"
+    shown = json.loads(alice("banger vm show marked --json"))
+    shown = shown[0] if isinstance(shown, list) else shown
+    assert shown["network"] == "user", shown
 
     alice("banger daemon disable")
     assert workstation.text("test -e /var/lib/systemd/linger/alice; echo $?") == "1"

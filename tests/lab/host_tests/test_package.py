@@ -92,3 +92,50 @@ def test_a_purge_with_a_running_vm_leaves_only_the_users_own_files(clean, place)
     assert clean.text("ls /home/alice/.local/state/banger/vms"), "VMs are the user's, not the package's"
     clean.run("loginctl terminate-user alice", seconds=90)
     compare(before, state(clean))
+
+
+def test_a_removal_closes_the_networks_that_nobody_watches_and_the_next_broker_opens_them(clean, place):
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    uplink = clean.text("ip -o route show default | sed -n '1 s/.* dev \\([^ ]*\\).*/\\1/p'")
+
+    def is_open():
+        """Whether the uplink forwards, whether the TAP is up, and whether the uplink is guarded."""
+        return (clean.text(f"cat /proc/sys/net/ipv4/conf/{uplink}/forwarding") == "1", "bgr" in clean.text("ip -o link show up"),
+                uplink in clean.text("nft list set inet banger uplinks"))
+    clean.run(CREATE.format("web") + " --nat", user="alice", seconds=240)
+    assert is_open() == (True, True, True)
+    apt(clean, "remove banger-broker")
+    assert is_open() == (False, False, True)
+    assert clean.text("banger vm exec web -- echo hi", user="alice") == "hi", "it lives on"
+    clean.run("nft flush ruleset")
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run("busctl --system call dev.banger.Broker1 /dev/banger/Broker1 dev.banger.Broker1 List", user="alice")
+    assert is_open() == (True, True, True)
+    clean.run("banger vm delete -f web", user="alice", seconds=90)
+
+
+def test_after_a_purge_a_held_disk_s_vmm_can_be_killed_and_its_blocks_are_free(clean, place):
+    """The broker suspends a disk that has no more room; who waits in it hears no SIGKILL."""
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    clean.run(CREATE.format("full") + " --system-overlay-size 256M", user="alice", seconds=240)
+    vmm = clean.text("banger vm show full --json | sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p'", user="alice")
+    clean.run("setsid banger vm exec full -- dd if=/dev/zero of=/big bs=1M count=400 conv=fsync </dev/null >/dev/null 2>&1 &", user="alice")
+    clean.run("until dmsetup info | grep -q 'State: *SUSPENDED'; do sleep 0.2; done", seconds=120)
+    apt(clean, f"purge {ALL}")
+    clean.run(f"kill -9 {vmm}; while kill -0 {vmm} 2>/dev/null; do sleep 0.1; done", seconds=20)
+    clean.run("while { dmsetup ls; losetup --list --noheadings; } | grep -q banger; do sleep 0.1; done", seconds=20)
+
+
+def test_a_purge_holds_against_calls_that_would_start_the_broker_again(clean, place):
+    """bangerd makes one each half minute; here they don't end."""
+    clean.run(f"{package.INSTALL} {place}", seconds=300)
+    uplink = clean.text("ip -o route show default | sed -n '1 s/.* dev \\([^ ]*\\).*/\\1/p'")
+    clean.run(CREATE.format("web") + " --nat", user="alice", seconds=240)
+    call = "busctl --system call dev.banger.Broker1 /dev/banger/Broker1 dev.banger.Broker1 List"
+    clean.run(f"touch calls; setsid sh -c 'while test -e calls; do {call}; done' </dev/null >/dev/null 2>&1 &", user="alice")
+    apt(clean, "purge banger-broker")
+    clean.run("rm calls", user="alice")
+    assert "banger-broker" not in clean.text("ps -e -o comm=")
+    assert "banger" not in clean.text("nft list tables")
+    assert clean.text(f"cat /proc/sys/net/ipv4/conf/{uplink}/forwarding") == "0"
+    assert not clean.text("ip -o link").count("bgr")

@@ -212,6 +212,25 @@ TEST_F(FirewallPort, AnUplinkIsForwardedToTapsAlone)
     must("ip netns del beyond");
 }
 
+TEST_F(FirewallPort, UplinksAreGuardedAlsoWhereNoTapIs)
+{
+    const auto is_guarded = [] { return shell("nft list set inet banger uplinks | grep -q up0").code == 0; };
+    NftLibrary nft;
+    for (const auto* why : {"the tables are not there", "a restore took them away"}) {
+        firewall.restore({});
+        firewall.set_uplinks({"up0"});
+        EXPECT_TRUE(is_guarded()) << why;
+    }
+    const auto before = nft.generation();
+    firewall.set_uplinks({"up0"});
+    EXPECT_EQ(nft.generation(), before) << "nobody has changed anything";
+    must("nft flush ruleset");
+    firewall.set_uplinks({"up0"});
+    EXPECT_TRUE(is_guarded());
+    firewall.set_uplinks({});
+    EXPECT_NE(shell("nft list table inet banger").code, 0);
+}
+
 TEST_F(FirewallPort, R33BeforeADroppingForwardTwoPlainRulesAreEnough)
 {
     must("iptables -P FORWARD DROP");

@@ -79,6 +79,18 @@ TEST_F(ForwardingPort, ALaterBrokerPutsBackWhatAKilledOneSwitchedOn)
     EXPECT_FALSE(is_on("test0"));
 }
 
+TEST_F(ForwardingPort, ALaterBrokerGuardsWhatAKilledOneSwitchedOn)
+{
+    make().follow();
+    auto later = make();
+    for (const auto* why : {"its rules are new", "somebody may have taken them away"}) {
+        guarded.clear();
+        later.follow();
+        EXPECT_TRUE(guards("test0")) << why;
+    }
+    later.release();
+}
+
 TEST_F(ForwardingPort, WhatWasOnBeforeStaysOn)
 {
     must("echo 1 >/proc/sys/net/ipv4/conf/test0/forwarding");

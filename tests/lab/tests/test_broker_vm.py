@@ -2,6 +2,7 @@
 """alice's VMs on what banger-broker gives them: disk, TAP, NAT and name. There is no sudo in this workstation."""
 
 import contextlib
+import pathlib
 import shlex
 import subprocess
 import sys
@@ -42,7 +43,42 @@ def another_default_route():
 
 
 def uplinks():
-    return world.sh("nft list table inet banger")
+    return world.sh("nft list table inet banger", check=False)
+
+
+RECEIVER = """import socket
+server = socket.socket(type=socket.SOCK_DGRAM)
+server.bind(("", 9))
+print("bound", flush=True)
+server.recv(1)
+"""
+SENDER_OF_DATAGRAMS = """import socket, sys, time
+client = socket.socket(type=socket.SOCK_DGRAM)
+for _ in range(15):
+    client.sendto(b"?", (sys.argv[1], 9))
+    time.sleep(0.2)
+"""
+
+
+@pytest.fixture
+def crosses(outside):
+    """Whether what stands outside gets a datagram through this host to another of its networks."""
+    beyond, gateway = "203.0.113.2", "203.0.113.1"  # RFC 5737
+    world.sh(f"ip netns add beyond && ip link add far0 type veth peer name far1 netns beyond && ip address add {gateway}/24 dev far0 && "
+             f"ip link set far0 up && ip -n beyond address add {beyond}/24 dev far1 && ip -n beyond link set far1 up && "
+             f"ip -n beyond route add default via {gateway} && ip -n outside route add {beyond} via {INSIDE}")
+
+    def comes_through():
+        with subprocess.Popen(["ip", "netns", "exec", "beyond", sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True) as receiver:
+            assert receiver.stdout.readline() == "bound\n"
+            subprocess.run(["ip", "netns", "exec", "outside", sys.executable, "-c", SENDER_OF_DATAGRAMS, beyond], check=True)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                receiver.wait(2)
+            receiver.kill()
+            return receiver.wait() == 0
+    yield comes_through
+    world.sh("ip netns delete beyond")
 
 
 def test_nobody_has_sudo_here():
@@ -131,6 +167,24 @@ def test_R29_a_transfer_outlives_what_happens_to_rules_and_routes(alice, docker_
     assert "200 OK" in fetch(alice, "busy", OUTSIDE).stdout, "it has a TAP again"
     alice.banger("vm", "delete", "-f", "busy")
     world.sh("iptables -S")
+
+
+def test_R29_a_host_with_nat_is_no_router_for_its_neighbours_whatever_ends(alice, crosses):
+    """Its uplink's forwarding is on. The rule against that outlives the broker that made it, and the last TAP."""
+    switch = pathlib.Path("/proc/sys/net/ipv4/conf/inner/forwarding")
+    switch.write_text("1")
+    assert crosses(), "a neighbour's datagram is seen"
+    switch.write_text("0")
+    alice.banger("vm", "create", "--name", "web", "--nat", "--image", "bare", "--memory", "256", "--disk-size", "1G", timeout=180)
+    assert switch.read_text() == "1\n" and not crosses()
+    world.sh("systemctl restart banger-broker")
+    assert "inner" in uplinks() and switch.read_text() == "1\n"
+    assert not crosses()
+    world.sh(f"ip link delete {the_tap()} && nft add table inet somebody && nft delete table inet somebody")
+    assert not crosses()
+    assert "inner" in uplinks() and switch.read_text() == "1\n", "its disk runs on, and it has NAT still"
+    alice.banger("vm", "delete", "-f", "web")
+    wait.until(lambda: switch.read_text() == "0\n", 20, "all is as it was")
 
 
 def the_tap():

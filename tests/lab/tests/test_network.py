@@ -66,3 +66,30 @@ def test_a_guest_on_firecracker_reaches_the_outside_and_not_the_host(alice, make
     assert len(helpers) == 3, helpers
     alice.banger("vm", "stop", vm)
     wait.until(lambda: not any(process.alive() for process in helpers), 20, "what carried its network is gone")
+
+
+# Answers each datagram with 4,000 bytes: more than a frame of the usual MTU holds.
+ANSWERER = """import socket, sys
+server = socket.socket(type=socket.SOCK_DGRAM)
+server.bind((sys.argv[1], 8082))
+print("bound", flush=True)
+while True:
+    server.sendto(bytes(4000), server.recvfrom(64)[1])
+"""
+# perl-base is in every Debian. Asks again, as a datagram may be lost.
+ASKER = ("use Socket; socket(my $s, PF_INET, SOCK_DGRAM, 17) or die; connect($s, pack_sockaddr_in(8082, inet_aton($ARGV[0]))) or die; "
+         "for (1 .. 20) { syswrite($s, '?'); my $r = ''; vec($r, fileno($s), 1) = 1; "
+         "if (select($r, undef, undef, 1)) { print sysread($s, my $b, 65536); exit } }")
+
+
+@pytest.mark.parametrize("vmm", ["firecracker", "qemu-kvm"])
+def test_a_datagram_that_is_longer_than_a_frame_of_the_usual_mtu_comes(alice, make_vm, servers, vmm):
+    vm = make_vm(alice, "--vmm", vmm)
+    command = ["ip", "netns", "exec", "outside", sys.executable, "-c", ANSWERER, OUTSIDE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as answerer:
+        try:
+            assert answerer.stdout.readline() == "bound\n"
+            done = alice.banger("vm", "exec", vm, "--", "perl", "-e", ASKER, OUTSIDE, timeout=60)
+            assert done.stdout == "4000"
+        finally:
+            answerer.kill()

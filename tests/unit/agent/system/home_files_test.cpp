@@ -78,6 +78,7 @@ TEST_F(HomeFilesTest, OfAFolderAllFilesGo)
     write("app/b", "2");
     write("app/deep/er/a", "1", 0755);
     ::mkfifo((home / "app/pipe").c_str(), 0600);
+    const auto socket = listen_in(home / "app", "socket");  // as ssh's ControlMaster has one in ~/.ssh
     EXPECT_THAT(read({{"app", "/opt/app"}}), ElementsAre("/opt/app/b 644 2", "/opt/app/deep/er/a 755 1"));
 }
 
@@ -135,7 +136,10 @@ TEST_F(HomeFilesTest, TooMuchIsRefusedWithTheFileThatWasTooMuch)
 TEST_F(HomeFilesTest, WhatIsNoFileIsRefusedAndNotWaitedFor)
 {
     ::mkfifo((home / "pipe").c_str(), 0600);
-    EXPECT_THAT(refusal_of("pipe"), HasSubstr("neither a file nor a folder"));
+    const auto listener = listen_in(home, "socket");
+    for (const auto* from : {"pipe", "socket"}) {
+        EXPECT_THAT(refusal_of(from), HasSubstr("neither a file nor a folder")) << from;
+    }
 }
 
 /// What `tar -tv` would say is checked by tests/host; here the bytes' way and the guest's last word.

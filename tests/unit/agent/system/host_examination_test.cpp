@@ -72,5 +72,24 @@ TEST(NamesFinding, LooksForBangerInTheLineOfHosts)
     EXPECT_THAT(finding_of_names(root.path).mend, HasSubstr("/etc/nsswitch.conf"));
 }
 
+TEST(NamesFinding, WarnsWhereNscdAnswersForAllUsers)
+{
+    const test::TemporaryFolder root;
+    std::filesystem::create_directories(root.path / "etc");
+    std::filesystem::create_directories(root.path / "run/nscd");
+    std::ofstream{root.path / "etc/nsswitch.conf"} << "hosts: files banger dns\n";
+    const auto verdict = [&](const std::string& lines) {
+        std::ofstream{root.path / "etc/nscd.conf"} << "\tenable-cache\t\tpasswd\t\tyes\n" << lines;
+        return finding_of_names(root.path).verdict;
+    };
+    EXPECT_EQ(verdict("\tenable-cache\t\thosts\t\tyes\n"), "ok") << "it does not run";
+    std::ofstream{root.path / "run/nscd/socket"} << "";
+    EXPECT_EQ(finding_of_names(root.path).verdict, "warn");
+    EXPECT_THAT(finding_of_names(root.path).mend, HasSubstr("systemctl restart nscd"));
+    EXPECT_EQ(verdict("\tenable-cache\t\thosts\t\tno\n"), "ok");
+    EXPECT_EQ(verdict("#\tenable-cache\t\thosts\t\tyes\n"), "ok");
+    EXPECT_EQ(verdict(""), "ok") << "as its manual has it";
+}
+
 }  // namespace
 }  // namespace banger::agent
