@@ -19,6 +19,8 @@ struct GuestLimits {
     /// From a guest's first bytes to its answer to our Sync. One that was just restarted (its banger-guest) may have lost the Sync with
     /// what its kernel had not yet handed out, and would wait as we do.
     std::chrono::milliseconds handshake{10'000};
+    /// To answer while its connection is up and somebody knocks; else that connection leads nowhere.
+    std::chrono::milliseconds knock{3'000};
     /// Connections of join() at once, those that wait for the guest among them. A forwarded port is open to every user of the host, and
     /// each connection takes descriptors of ours and a stream, which commands need, too.
     std::size_t joined{256};
@@ -55,6 +57,9 @@ private:
     void lose_connection(std::string_view why);
     void listen_for_knocks();
     void on_knock();
+    void begin_anew();
+    void probe();
+    Task<void> probe_now();
     void on_channel(std::uint32_t events);
     void read_channel();
     void watch_channel();
@@ -102,6 +107,7 @@ private:
     GuestDoor door_;
     EventLoop::Source knock_source_;
     EventLoop::Source knock_rest_;
+    bool probing_{false};
     GuestSettings settings_;
     GuestLinkEvents events_;
     GuestLimits limits_;
