@@ -115,7 +115,7 @@ void GuestSession::lose_connection(std::string_view why)
     primary_of_.clear();
     mux_.reset();
     for (const auto& [id, bridge] : bridges) {
-        bridge->on_lost();
+        bridge->on_lost(limits_.unread);
     }
     const auto failure = std::make_exception_ptr(unavailable(std::string{why}));
     // By the loop, as those who wait may do anything, also end this; and a bridge may be the caller.

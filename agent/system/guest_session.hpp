@@ -21,9 +21,11 @@ struct GuestLimits {
     std::chrono::milliseconds handshake{10'000};
     /// To answer while its connection is up and somebody knocks; else that connection leads nowhere.
     std::chrono::milliseconds knock{3'000};
-    /// Connections of join() at once, those that wait for the guest among them. A forwarded port is open to every user of the host, and
-    /// each connection takes descriptors of ours and a stream, which commands need, too.
+    /// Connections of join() at once, with those that wait for the guest and those whose client has yet to read what came. A forwarded port
+    /// is open to every user of the host, and each connection takes descriptors of ours and a stream, which commands need, too.
     std::size_t joined{256};
+    /// For the client of such a connection to read what the guest sent before it refused it or was lost.
+    std::chrono::milliseconds unread{30'000};
 };
 
 /// GuestLink over the wire format of guest/README.md: one connection, many streams. After a loss it connects again: at the guest's knock
@@ -135,6 +137,8 @@ private:
     std::unordered_map<wire::StreamId, Opening> opening_;
     std::unordered_map<wire::StreamId, std::shared_ptr<StreamBridge>> bridges_;
     std::unordered_map<wire::StreamId, wire::StreamId> primary_of_;  ///< of secondary streams
+    /// Each bridge of a plain connection has one more of these, also when it is in no map of ours any more.
+    std::shared_ptr<bool> count_{std::make_shared<bool>(true)};
     std::chrono::steady_clock::time_point last_use_{std::chrono::steady_clock::now()};
     bool was_ready_{false};
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};

@@ -544,6 +544,64 @@ TEST_F(GuestStreamsTest, WhoWaitsForTheGuestIsCountedUntilItIsLate)
     }
 }
 
+/// Joins whose guest sends all it may, and then refuses, to clients that read nothing.
+class RefusedJoinTest : public GuestStreamsTest {
+protected:
+    void SetUp() override
+    {
+        limits.joined = 2;
+        open_synced_session();
+        guest->accepting = false;
+    }
+    std::optional<ErrorCode> join()
+    {
+        auto pair = make_socket_pair(SOCK_STREAM);
+        const int small = 4096;
+        ::setsockopt(pair.ours.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        clients.push_back(std::move(pair.theirs));
+        const auto streams = guest->streams.size();
+        const auto answer = begin(with_value(session->join("localhost", 80, std::move(pair.ours))));
+        EXPECT_TRUE(drive([&] { return answer->ended || guest->streams.size() > streams; }));
+        if (!answer->ended) {
+            const auto id = last().first;
+            send_all(id, std::string(wire::stream_window, 'x'));
+            guest->mux.refuse(id, wire::encode(wire::Refused{wire::RefusedCode::Unreachable, "no"}));
+            guest->flush();
+            EXPECT_TRUE(drive([&] { return answer->ended; }));
+        }
+        return answer->error ? std::optional{answer->error->code()} : std::nullopt;
+    }
+    std::vector<UniqueFd> clients;
+};
+
+TEST_F(RefusedJoinTest, OneThatIsNotReadTakesItsPlaceUntilItsClientLeaves)
+{
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    EXPECT_EQ(join(), ErrorCode::Unavailable);
+    clients.erase(clients.begin());
+    EXPECT_TRUE(falls_asleep());
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    guest->die();
+    await([&] { return connections == 2; });
+    guest->accepting = false;
+    EXPECT_EQ(join(), ErrorCode::Unavailable) << "a new connection to the guest makes no room";
+    clients.clear();
+}
+
+TEST_F(RefusedJoinTest, OneThatIsNotReadIsDroppedInTheEnd)
+{
+    limits.unread = std::chrono::milliseconds{100};
+    open_synced_session();
+    guest->accepting = false;
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    let_pass(std::chrono::milliseconds{200});
+    EXPECT_LT(read_all(clients.front()).size(), wire::stream_window);
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    clients.clear();
+}
+
 TEST_F(GuestStreamsTest, AFrozenGuestIsSaidAsSuchAfterTheLimit)
 {
     limits.request = std::chrono::milliseconds{60};
