@@ -53,6 +53,7 @@ TEST(MessagesTest, AnswersComeBackAsTheyWere)
     expect_round_trip(Opened{4711}, decode_opened);
     expect_round_trip(Refused{RefusedCode::BadUser, "no such user"}, decode_refused);
     EXPECT_EQ(decode_refused(encode(Refused{RefusedCode::NotRunnable, ""})).code, RefusedCode::NotRunnable);
+    EXPECT_EQ(decode_refused(encode(Refused{RefusedCode::Failed, "no\nbanger: too old"})).text, "no?banger: too old");
 }
 
 TEST(MessagesTest, StreamMessagesComeBackAsTheyWere)
