@@ -65,6 +65,14 @@ TEST(MessagesTest, StreamMessagesComeBackAsTheyWere)
     expect_round_trip(StreamMessage{CopyDone{3, 1ULL << 40U, "failed: " + any_bytes}}, decode_message);
 }
 
+TEST(MessagesTest, TheErrorOfACopyIsASentenceHoweverLongAGuestMakesIt)
+{
+    const auto error = byte_string(std::string(100'000, 'x'));
+    const auto message =
+        decode_message(to_bytes({{"kind", "copy-done"}, {"entries", 0}, {"bytes", 0}, {"error", error}}));
+    EXPECT_EQ(std::get<CopyDone>(message).error.size(), max_sentence);
+}
+
 TEST(MessagesTest, ControlComesBackAsItWas)
 {
     const Network network{"52:54:00:12:34:56", "10.0.0.2/30", "10.0.0.1", {"10.0.0.1"}, {"vm"}};
