@@ -49,7 +49,8 @@ void Control::read()
 {
     std::array<char, 65536> packet{};
     const auto got = ::recv(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    // ECONNRESET: bangerd closed with packets of ours unread. That is told once, before its last one (net/unix/af_unix.c, unix_release_sock).
+    if (got < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) {
         return;
     }
     if (got > 0) {

@@ -116,6 +116,14 @@ TEST_F(RelayTest, EndsAsTheSignalThatKilledTheCommand)
     EXPECT_EQ(run().exit_code, 137);
 }
 
+TEST_F(RelayTest, TakesTheExitCodeOfACommandThatLeftASignalUnread)
+{
+    ASSERT_GT(::send(command.control.get(), R"({"signal":15})", 13, 0), 0);
+    guest.end({{"exit", 7}});
+    guest = {};
+    EXPECT_EQ(run().exit_code, 7);
+}
+
 TEST_F(RelayTest, WaitsForOutputThatComesAfterTheExitCode)
 {
     const auto text = json{{"exit", 0}}.dump();
