@@ -26,6 +26,17 @@ std::vector<std::string> texts_of(const std::vector<Bytes>& list)
     return texts;
 }
 
+void check_count(const GuestCommand& command)
+{
+    const auto count = command.argv.size() + command.env.size();
+    if (count > wire::Exec::most_words) {
+        throw Error{ErrorCode::InvalidArgument,
+                    "the command has " + std::to_string(count) + " words and variables, and at most " +
+                        std::to_string(wire::Exec::most_words) +
+                        " go to a guest at once; xargs -n 1000 makes several commands of one"};
+    }
+}
+
 Error error_of(const wire::Refused& refused, bool is_command)
 {
     using enum wire::RefusedCode;
@@ -83,6 +94,7 @@ Task<void> GuestSession::open_stream(wire::OpenRequest request, wire::StreamId s
 
 Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)
 {
+    check_count(command);
     co_await synced(limits_.call);
     wire::Exec request{.argv = texts_of(command.argv),
                        .environment = texts_of(command.env),

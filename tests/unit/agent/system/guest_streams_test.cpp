@@ -490,6 +490,24 @@ TEST_F(GuestStreamsTest, RequestsTooLargeCostNoStreams)
     EXPECT_EQ(streams_left(), wire::max_streams);
 }
 
+TEST_F(GuestStreamsTest, ACommandOfTooManyWordsIsRefusedWithTheirNumber)
+{
+    auto many = command();
+    many.argv.resize(wire::Exec::most_words - 1, bytes("word"));
+    many.env.push_back(bytes("A=1"));
+    many.cwd = bytes("/srv");
+    many.terminal = true;
+    exec(many);
+    EXPECT_EQ(std::get<wire::Exec>(last().second.request).argv.size(), many.argv.size());
+    many.argv.resize(5000, bytes("word"));
+    const auto streams = guest->streams.size();
+    const auto refused = run(session->exec(many));
+    ASSERT_TRUE(refused->error);
+    EXPECT_EQ(refused->error->code(), ErrorCode::InvalidArgument);
+    EXPECT_THAT(refused->error->what(), HasSubstr("5001 words"));
+    EXPECT_EQ(guest->streams.size(), streams);
+}
+
 TEST_F(GuestStreamsTest, TooManyStreamsAreUnavailableAndEndedOnesMakeRoom)
 {
     EXPECT_EQ(streams_left(), wire::max_streams);
