@@ -225,6 +225,9 @@ Task<std::vector<std::pair<std::string, std::string>>> Agent::ssh_options(VmPtr 
         {"User", "root"},
         {"ProxyCommand", proxy_word(banger_program()) + " internal connect " + vm->name() + " 22"},
         {"ProxyUseFdpass", "yes"},
+        // ssh asks a master before it looks at any of the above, and a `Host *` of the user's may give a real host of this name the same socket.
+        {"ControlPath", "none"},
+        {"ForwardAgent", "no"},
         {"LogLevel", "ERROR"},
     };
 }

@@ -115,7 +115,7 @@ void GuestSession::lose_connection(std::string_view why)
     primary_of_.clear();
     mux_.reset();
     for (const auto& [id, bridge] : bridges) {
-        bridge->on_lost();
+        bridge->on_lost(limits_.unread);
     }
     const auto failure = std::make_exception_ptr(unavailable(std::string{why}));
     // By the loop, as those who wait may do anything, also end this; and a bridge may be the caller.
@@ -141,7 +141,8 @@ void GuestSession::listen_for_knocks()
     }
 }
 
-/// The guest has come to its end anew, so a connection of before, also one that waits for its answer, leads nowhere.
+/// The guest has come to its end anew, or whoever in it may make a vsock socket says so. A connection that waits for its answer leads
+/// nowhere then; one that is up has mostly ended by itself, and is asked.
 void GuestSession::on_knock()
 {
     while (UniqueFd{::accept4(door_.knocks.get(), nullptr, nullptr, SOCK_CLOEXEC)}) {
@@ -149,9 +150,40 @@ void GuestSession::on_knock()
     // A guest that knocks without end costs us no more than one that breaks the protocol.
     knock_source_.reset();
     knock_rest_ = loop_->after(first_pause, [this] { listen_for_knocks(); });
+    if (mux_ && mux_->synced()) {
+        probe();
+    } else {
+        begin_anew();
+    }
+}
+
+void GuestSession::begin_anew()
+{
     lose_connection("it began anew");
     reconnect_.reset();
     connect_now();
+}
+
+void GuestSession::probe()
+{
+    if (std::exchange(probing_, true)) {
+        return;
+    }
+    spawn(probe_now(), [this, alive = std::weak_ptr{alive_}](std::exception_ptr failure) {
+        if (!alive.lock()) {
+            return;
+        }
+        probing_ = false;
+        if (failure && to_error(failure).code() == ErrorCode::TimedOut) {
+            begin_anew();
+        }
+    });
+}
+
+Task<void> GuestSession::probe_now()
+{
+    wire::RequestBody message{wire::Ping{}};
+    co_await request(std::move(message), limits_.knock);
 }
 
 void GuestSession::on_channel(std::uint32_t events)

@@ -19,9 +19,13 @@ struct GuestLimits {
     /// From a guest's first bytes to its answer to our Sync. One that was just restarted (its banger-guest) may have lost the Sync with
     /// what its kernel had not yet handed out, and would wait as we do.
     std::chrono::milliseconds handshake{10'000};
-    /// Connections of join() at once, those that wait for the guest among them. A forwarded port is open to every user of the host, and
-    /// each connection takes descriptors of ours and a stream, which commands need, too.
+    /// To answer while its connection is up and somebody knocks; else that connection leads nowhere.
+    std::chrono::milliseconds knock{3'000};
+    /// Connections of join() at once, with those that wait for the guest and those whose client has yet to read what came. A forwarded port
+    /// is open to every user of the host, and each connection takes descriptors of ours and a stream, which commands need, too.
     std::size_t joined{256};
+    /// For the client of such a connection to read what the guest sent before it refused it or was lost.
+    std::chrono::milliseconds unread{30'000};
 };
 
 /// GuestLink over the wire format of guest/README.md: one connection, many streams. After a loss it connects again: at the guest's knock
@@ -55,6 +59,9 @@ private:
     void lose_connection(std::string_view why);
     void listen_for_knocks();
     void on_knock();
+    void begin_anew();
+    void probe();
+    Task<void> probe_now();
     void on_channel(std::uint32_t events);
     void read_channel();
     void watch_channel();
@@ -102,6 +109,7 @@ private:
     GuestDoor door_;
     EventLoop::Source knock_source_;
     EventLoop::Source knock_rest_;
+    bool probing_{false};
     GuestSettings settings_;
     GuestLinkEvents events_;
     GuestLimits limits_;
@@ -129,6 +137,8 @@ private:
     std::unordered_map<wire::StreamId, Opening> opening_;
     std::unordered_map<wire::StreamId, std::shared_ptr<StreamBridge>> bridges_;
     std::unordered_map<wire::StreamId, wire::StreamId> primary_of_;  ///< of secondary streams
+    /// Each bridge of a plain connection has one more of these, also when it is in no map of ours any more.
+    std::shared_ptr<bool> count_{std::make_shared<bool>(true)};
     std::chrono::steady_clock::time_point last_use_{std::chrono::steady_clock::now()};
     bool was_ready_{false};
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};

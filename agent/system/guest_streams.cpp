@@ -26,6 +26,17 @@ std::vector<std::string> texts_of(const std::vector<Bytes>& list)
     return texts;
 }
 
+void check_count(const GuestCommand& command)
+{
+    const auto count = command.argv.size() + command.env.size();
+    if (count > wire::Exec::most_words) {
+        throw Error{ErrorCode::InvalidArgument,
+                    "the command has " + std::to_string(count) + " words and variables, and at most " +
+                        std::to_string(wire::Exec::most_words) +
+                        " go to a guest at once; xargs -n 1000 makes several commands of one"};
+    }
+}
+
 Error error_of(const wire::Refused& refused, bool is_command)
 {
     using enum wire::RefusedCode;
@@ -72,7 +83,7 @@ Task<void> GuestSession::open_stream(wire::OpenRequest request, wire::StreamId s
             opening_.erase(stream);
             mux_->reset(stream);
             forget(stream);
-            unused_bridge->on_lost();
+            unused_bridge->on_lost(limits_.unread);
         }
     });
     const Error late{ErrorCode::TimedOut,
@@ -83,6 +94,7 @@ Task<void> GuestSession::open_stream(wire::OpenRequest request, wire::StreamId s
 
 Task<GuestCommandEnds> GuestSession::exec(GuestCommand command)
 {
+    check_count(command);
     co_await synced(limits_.call);
     wire::Exec request{.argv = texts_of(command.argv),
                        .environment = texts_of(command.env),
@@ -131,8 +143,7 @@ void GuestSession::require_room_to_join() const
 {
     const auto waiting = std::count_if(waiting_for_sync_.begin(), waiting_for_sync_.end(),
                                        [](const auto& one) { return one.is_awaited(); });
-    const auto joined =
-        std::count_if(bridges_.begin(), bridges_.end(), [](const auto& entry) { return !entry.second->has_control(); });
+    const auto joined = count_.use_count() - 1;
     if (static_cast<std::size_t>(waiting + joined) >= limits_.joined) {
         throw Error{ErrorCode::Unavailable, std::to_string(limits_.joined) + " connections lead into the VM already"};
     }
@@ -147,6 +158,7 @@ Task<void> GuestSession::lead(std::string host, std::uint16_t port, UniqueFd cli
         throw errno_error("too many connections", errno);
     }
     ends.input = std::move(client);
+    ends.count = count_;
     co_await open_stream(std::move(request), 0, std::move(ends), StreamBridge::OnHangUp::Reset);
 }
 
@@ -236,7 +248,7 @@ void GuestSession::on_refused(wire::StreamId stream, wire::ByteView payload)
     const auto bridge = at->second.bridge;
     opening_.erase(at);
     bridges_.erase(stream);
-    bridge->on_lost();  // now: it may outlive this session, which it calls
+    bridge->on_lost(limits_.unread);  // now: it may outlive this session, which it calls
 }
 
 void GuestSession::on_data(wire::StreamId stream, wire::ByteView data)

@@ -132,6 +132,7 @@ StreamBridge::StreamBridge(EventLoop& loop, StreamOwner& owner, wire::StreamId s
       secondary_{secondary},
       input_{std::move(ends.input)},
       control_{std::move(ends.control)},
+      count_{std::move(ends.count)},
       on_hang_up_{on_hang_up},
       has_control_{static_cast<bool>(control_)}
 {
@@ -329,7 +330,7 @@ void StreamBridge::on_closed(wire::CloseReason reason)
     end_outputs();
 }
 
-void StreamBridge::on_lost()
+void StreamBridge::on_lost(std::chrono::milliseconds unread)
 {
     if (done_) {
         return;
@@ -341,6 +342,8 @@ void StreamBridge::on_lost()
         conclude(nlohmann::json{{"error", error_info(ErrorCode::Unavailable).dbus_name},
                                 {"message", "the connection to the guest was lost"}}
                      .dump());
+    } else {
+        unread_ = loop_->after(unread, [this] { finish(); });
     }
     input_source_.reset();
     input_ended_ = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -60,18 +61,17 @@ class StreamBridge : public std::enable_shared_from_this<StreamBridge> {
 public:
     /// Our ends; any may be none.
     struct Ends {
-        UniqueFd input;    ///< read from the client
-        UniqueFd output;   ///< written to the client
-        UniqueFd error;    ///< written to the client, from the secondary stream
-        UniqueFd control;  ///< SOCK_SEQPACKET, JSON: as in Vm.Exec
+        UniqueFd input;                 ///< read from the client
+        UniqueFd output;                ///< written to the client
+        UniqueFd error;                 ///< written to the client, from the secondary stream
+        UniqueFd control;               ///< SOCK_SEQPACKET, JSON: as in Vm.Exec; without it this is a plain connection
+        std::shared_ptr<bool> count{};  ///< the bridge has a copy for as long as it lives
     };
     enum class OnHangUp { Reset, Leave };  ///< what the control socket's end means for the stream
 
     StreamBridge(EventLoop& loop, StreamOwner& owner, wire::StreamId stream, wire::StreamId secondary, Ends ends,
                  OnHangUp on_hang_up);
 
-    /// Else it is a plain connection.
-    bool has_control() const noexcept { return has_control_; }
     /// Begins to move bytes; once Opened came.
     void start();
     void on_data(wire::StreamId stream, wire::ByteView data);
@@ -79,8 +79,8 @@ public:
     void on_writable();
     void on_message(const wire::StreamMessage& message);
     void on_closed(wire::CloseReason reason);
-    /// The guest is gone.
-    void on_lost();
+    /// The guest is gone. The client of a plain connection, who may be anybody, has `unread` to read what it sent before.
+    void on_lost(std::chrono::milliseconds unread);
 
 private:
     void watch_input();
@@ -104,6 +104,8 @@ private:
     std::unique_ptr<FdSink> error_;
     UniqueFd control_;
     EventLoop::Source control_source_;
+    std::shared_ptr<bool> count_;
+    EventLoop::Source unread_;
     OnHangUp on_hang_up_;
     std::string last_packet_;
     bool has_control_;

@@ -113,6 +113,16 @@ std::string explain_refusal(Command root, const std::vector<std::string>& words,
     return refusal.text + see;
 }
 
+/// For the parser `[slug]` is a list of words, but as a path of `vm cp` it is a file's name.
+void keep_brackets(Command root, std::vector<std::string>& words)
+{
+    if (root.reach(words).command.path() == "banger vm cp") {
+        for (auto& word : words) {
+            word.insert(0, word.starts_with('[') && word.ends_with(']') ? "./" : "");
+        }
+    }
+}
+
 }  // namespace
 
 Parser make_command_line(Context& context)
@@ -162,6 +172,7 @@ int run_command_line(Context& context, std::span<char*> words)
         context.host = parse_ssh_host(*split.host);
     }
     auto parser = make_command_line(context);
+    keep_brackets(parser.root(), line);
     const auto verdict = parser.parse(line);
     if (verdict.kind == Verdict::Kind::Answered) {
         print(verdict.text);

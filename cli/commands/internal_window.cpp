@@ -46,7 +46,8 @@ int run_in_window(const std::vector<std::string>& words)
     }
     const bool is_early = std::chrono::steady_clock::now() - began < until_in_use;
     if (code != 0 && (is_early || code == exit_own_failure) && !was_ended_by_keys && can_ask()) {
-        remark("\nThat ended with " + std::to_string(code) + ". Any key closes this window.");
+        remark("");
+        remark("That ended with " + std::to_string(code) + ". Any key closes this window.");
         wait_for_key();
     }
     return code;

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "cli/copy/archive.hpp"
+#include "cli/view/escape.hpp"
 #include "cli/view/output.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
@@ -31,12 +32,12 @@ constexpr mode_t special_bits = S_ISUID | S_ISGID | S_ISVTX;
 [[noreturn]] void fail_to_read(archive* tar)
 {
     throw Error{ErrorCode::CorruptData,
-                "the copy from the guest can't be read: " + or_empty(archive_error_string(tar))};
+                "the copy from the guest can't be read: " + escaped(or_empty(archive_error_string(tar)))};
 }
 
 [[noreturn]] void fail_to_write(const std::string& path, archive* disk)
 {
-    const auto sentence = path + ": " + or_empty(archive_error_string(disk));
+    const auto sentence = escaped(path + ": " + or_empty(archive_error_string(disk)));
     if (const int problem = archive_errno(disk); problem > 0) {  // its own codes are negative
         throw errno_error(sentence, problem);
     }
@@ -116,7 +117,8 @@ private:
     {
         const auto path = place_member(or_empty(member), *renaming_);
         if (!path) {
-            throw Error{ErrorCode::CorruptData, "the guest sent a file named \"" + or_empty(member).substr(0, 256) +
+            throw Error{ErrorCode::CorruptData, "the guest sent a file named \"" +
+                                                    escaped(or_empty(member).substr(0, 256)) +
                                                     "\", which does not belong to what was asked for"};
         }
         return *path;

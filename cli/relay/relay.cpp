@@ -4,9 +4,11 @@
 #include "cli/view/escape.hpp"
 #include "common/error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds impatience{2};
 constexpr int patience = 3;  // SIGINTs in a row
+/// From a SIGTERM or SIGHUP to the end of a command on a terminal.
+constexpr std::chrono::seconds farewell{10};
 
 /// The SOCK_SEQPACKET socket of a command.
 class Control {
@@ -49,7 +53,8 @@ void Control::read()
 {
     std::array<char, 65536> packet{};
     const auto got = ::recv(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    // ECONNRESET: bangerd closed with packets of ours unread. That is told once, before its last one (net/unix/af_unix.c, unix_release_sock).
+    if (got < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) {
         return;
     }
     if (got > 0) {
@@ -116,6 +121,8 @@ private:
     void check_outputs();
     void take_signals();
     void on_interrupt();
+    void on_farewell(int signal);
+    int patience_ms() const;
     void send_size() const
     {
         const auto size = window_size();
@@ -131,6 +138,8 @@ private:
     std::optional<CommandEnd> hung_up_;
     int interrupts_{0};
     Clock::time_point last_interrupt_;
+    std::optional<Clock::time_point> leaves_at_;
+    int leaves_by_{0};
 };
 
 void Relay::step()
@@ -142,7 +151,7 @@ void Relay::step()
         polls.push_back({control_.fd(), POLLIN, 0});
         input_.add_to(polls);
     }
-    if (::poll(polls.data(), polls.size(), -1) < 0) {
+    if (::poll(polls.data(), polls.size(), patience_ms()) < 0) {
         if (errno == EINTR) {
             return;
         }
@@ -185,6 +194,26 @@ void Relay::on_interrupt()
     }
 }
 
+/// There Ctrl-C is a key for the guest, so these are all that can leave one that hangs.
+void Relay::on_farewell(int signal)
+{
+    if (leaves_at_) {
+        hung_up_ = CommandEnd{exit_code_of_signal(signal), std::nullopt};
+    } else {
+        leaves_at_ = Clock::now() + farewell;
+        leaves_by_ = signal;
+    }
+}
+
+int Relay::patience_ms() const
+{
+    if (!leaves_at_) {
+        return -1;
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*leaves_at_ - Clock::now()).count();
+    return static_cast<int>(std::max<std::int64_t>(0, left));
+}
+
 void Relay::take_signals()
 {
     while (const auto signal = signals_->take()) {
@@ -197,8 +226,13 @@ void Relay::take_signals()
             control_.send({{"signal", *signal}});
             if (*signal == SIGINT) {
                 on_interrupt();
+            } else if (raw_ && (*signal == SIGTERM || *signal == SIGHUP)) {
+                on_farewell(*signal);
             }
         }
+    }
+    if (leaves_at_ && Clock::now() >= *leaves_at_) {
+        hung_up_ = CommandEnd{exit_code_of_signal(leaves_by_), std::nullopt};
     }
 }
 

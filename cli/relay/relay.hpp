@@ -33,7 +33,8 @@ struct CommandEnd {
 };
 
 /// Joins a command to the user's streams until it has ended and all its output is written. Signals go to the command; three SIGINTs in a row,
-/// each within two seconds of the one before, hang it up.
+/// each within two seconds of the one before, hang it up. On a terminal, where Ctrl-C is a key for the guest, a second SIGTERM or SIGHUP does,
+/// and a first one that has brought no end within 10 s.
 /// Throws the command's error, Unavailable when bangerd or the guest goes away, NoSpace or Failed when output can't be written.
 CommandEnd relay(CommandStreams command, const UserStreams& user, TerminalMode mode, SignalInbox& signals);
 

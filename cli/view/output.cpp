@@ -35,6 +35,8 @@ int write_all(int fd, std::string_view text) noexcept
     return 0;
 }
 
+void say(const std::string& text, KeepLines keep) { write_all(STDERR_FILENO, escaped(text, keep) + "\n"); }
+
 }  // namespace
 
 void hold_standard_streams() noexcept
@@ -60,13 +62,13 @@ void print(std::string_view text)
 
 void print_json(const JsonValue& value)
 {
-    print(value.dump(2, ' ', false, JsonValue::error_handler_t::replace) + "\n");
+    print(value.dump(2, ' ', is_shown(), JsonValue::error_handler_t::replace) + "\n");
 }
 
 void remark(std::string_view text) noexcept
 {
     try {
-        write_all(STDERR_FILENO, escaped(text, KeepLines::Yes) + "\n");
+        say(std::string{text}, KeepLines::No);
     } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): then there is nothing left to say it with
     }
 }
@@ -74,7 +76,7 @@ void remark(std::string_view text) noexcept
 void complain(std::string_view text) noexcept
 {
     try {
-        remark("banger: " + std::string{text});
+        say("banger: " + std::string{text}, KeepLines::Yes);
     } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): as above
     }
 }

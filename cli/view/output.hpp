@@ -16,10 +16,11 @@ void hold_standard_streams() noexcept;
 
 /// Writes all of it to standard output. A reader that is gone ends the program as SIGPIPE does; throws Failed or NoSpace otherwise.
 void print(std::string_view text);
+/// Where it is shown, what isn't ASCII is `\u009b` and the like: the same to a parser, and nothing to a terminal.
 void print_json(const JsonValue& value);
-/// A line on standard error: "banger: <text>", escaped for a terminal. Never throws.
+/// On standard error: "banger: <text>", escaped for a terminal; of several lines, where the text is. Never throws.
 void complain(std::string_view text) noexcept;
-/// A line on standard error as it is, escaped.
+/// One line on standard error, escaped: a name in it that holds a newline makes no second one.
 void remark(std::string_view text) noexcept;
 
 bool is_terminal(int fd) noexcept;

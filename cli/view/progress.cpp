@@ -132,7 +132,7 @@ private:
     void tell(JsonValue line) const
     {
         line["seconds"] = std::chrono::duration<double>(Clock::now() - begin_).count();
-        write_raw(line.dump(-1, ' ', false, JsonValue::error_handler_t::replace) + "\n");
+        write_raw(line.dump(-1, ' ', true, JsonValue::error_handler_t::replace) + "\n");
     }
 
     Clock::time_point begin_{Clock::now()};

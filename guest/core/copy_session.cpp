@@ -24,18 +24,21 @@ Pipe make_wide_pipe()
     return pipe;
 }
 
-/// A reason to refuse before any data flows; empty when there is none.
-std::optional<wire::Refused> check(const std::string& path, bool directory)
+/// What a look at the path gives where nothing is in the way of a copy; else it gives a Refused.
+const wire::Bytes all_well{0};
+
+/// In a child: the path may lead to a disk that answers no more.
+wire::Bytes verdict_on(const std::string& path, bool directory)
 {
     struct stat status {};
     if ((directory ? ::stat(path.c_str(), &status) : ::lstat(path.c_str(), &status)) != 0) {
         const auto code = errno == ENOENT ? wire::RefusedCode::NotFound : wire::RefusedCode::Failed;
-        return wire::Refused{code, errno_error(path, errno).what()};
+        return wire::encode(wire::Refused{code, errno_error(path, errno).what()});
     }
     if (directory && !S_ISDIR(status.st_mode)) {
-        return wire::Refused{wire::RefusedCode::BadDirectory, path + " is not a directory"};
+        return wire::encode(wire::Refused{wire::RefusedCode::BadDirectory, path + " is not a directory"});
     }
-    return std::nullopt;
+    return all_well;
 }
 
 }  // namespace
@@ -48,11 +51,43 @@ CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream)
 CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyIn& copy)
     : CopySession{loop, mux, stream}
 {
-    if (const auto refused = check(copy.directory, true)) {
-        link_.refuse(*refused);
-        finished_ = true;
-        return;
+    look_at(copy.directory, true, [this, copy] { begin(copy); });
+}
+
+CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyOut& copy)
+    : CopySession{loop, mux, stream}
+{
+    look_at(copy.path, copy.contents, [this, copy] { begin(copy); });
+}
+
+void CopySession::look_at(const std::string& path, bool directory, std::function<void()> begin)
+{
+    task_ = std::make_unique<Task>(
+        loop_, std::vector<int>{}, [=] { return verdict_on(path, directory); },
+        [this, begin = std::move(begin)](const wire::Bytes& verdict) { answer(verdict, begin); });
+}
+
+void CopySession::answer(const wire::Bytes& verdict, const std::function<void()>& begin)
+{
+    wire::Refused refused{wire::RefusedCode::Failed, "The look at the path ended in the guest without a result"};
+    try {
+        if (verdict == all_well) {
+            begin();
+            link_.accept({});  // last: until then it can still be refused
+            return;
+        }
+        if (!verdict.empty()) {
+            refused = wire::decode_refused(verdict);
+        }
+    } catch (const Error& error) {
+        refused.text = error.what();
     }
+    finished_ = true;
+    link_.refuse(refused);
+}
+
+void CopySession::begin(const wire::CopyIn& copy)
+{
     auto pipe = make_wide_pipe();
     const int end = pipe.read.get();
     task_ = std::make_unique<Task>(
@@ -60,18 +95,11 @@ CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, cons
         [this](const wire::Bytes& result) { task_done(result); });
     fd_ = std::move(pipe.write);
     set_nonblocking(fd_.get());
-    link_.accept({});
     sink_.start(fd_.get(), [this] { fd_.reset(); });
 }
 
-CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyOut& copy)
-    : CopySession{loop, mux, stream}
+void CopySession::begin(const wire::CopyOut& copy)
 {
-    if (const auto refused = check(copy.path, copy.contents)) {
-        link_.refuse(*refused);
-        finished_ = true;
-        return;
-    }
     auto pipe = make_wide_pipe();
     const int end = pipe.write.get();
     task_ = std::make_unique<Task>(
@@ -79,7 +107,6 @@ CopySession::CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, cons
         [this](const wire::Bytes& result) { task_done(result); });
     fd_ = std::move(pipe.read);
     set_nonblocking(fd_.get());
-    link_.accept({});
     source_.start(fd_.get(), [this] {
         link_.end();
         finish_if_done();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "guest/core/fd_pump.hpp"
 #include "guest/core/session.hpp"
@@ -10,7 +12,7 @@
 
 namespace banger::guest {
 
-/// A copy in one direction: a task works on the tar stream, this moves its bytes.
+/// A copy in one direction: a task looks whether it can be, then one works on the tar stream; this moves its bytes.
 class CopySession : public Session {
 public:
     CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::CopyIn& copy);
@@ -25,6 +27,10 @@ public:
 
 private:
     CopySession(Loop& loop, wire::Mux& mux, wire::StreamId stream);
+    void look_at(const std::string& path, bool directory, std::function<void()> begin);
+    void answer(const wire::Bytes& verdict, const std::function<void()>& begin);
+    void begin(const wire::CopyIn& copy);
+    void begin(const wire::CopyOut& copy);
     void task_done(const wire::Bytes& result);
     void finish_if_done();
 

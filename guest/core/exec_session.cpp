@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -97,16 +98,30 @@ ExecSession::ExecSession(Loop& loop, wire::Mux& mux, wire::StreamId stream, cons
     try {
         start(exec);
     } catch (const Error& error) {
-        finished_ = true;
-        signal_group(SIGKILL);
-        refuse({RefusedCode::Failed, error.what()});
+        give_up(error);
     }
 }
 
 void ExecSession::refuse(const wire::Refused& refused)
 {
+    finished_ = true;
     error_link_.drop();
     link_.refuse(refused);
+}
+
+void ExecSession::give_up(const Error& error)
+{
+    kill_unheard();
+    refuse({RefusedCode::Failed, error.what()});
+}
+
+/// A command of which nobody has heard that it runs. It may have no group yet.
+void ExecSession::kill_unheard() noexcept
+{
+    signal_group(SIGKILL);
+    if (pid_ > 0 && !status_) {
+        ::kill(pid_, SIGKILL);
+    }
 }
 
 ExecSession::~ExecSession()
@@ -171,7 +186,6 @@ void ExecSession::start(const wire::Exec& exec)
     try {
         plan.account = find_account(exec.user);
     } catch (const Error& error) {
-        finished_ = true;
         refuse({RefusedCode::BadUser, error.what()});
         return;
     }
@@ -184,19 +198,34 @@ void ExecSession::start(const wire::Exec& exec)
     plan.directory = exec.directory.value_or(plan.account.home);
     const auto child = terminal_ ? make_terminal(*exec.terminal, plan.account) : make_pipes(error_link_.up());
     plan.fds = {child.input.get(), child.output.get(), child.error.get()};
-    const auto result = spawn(plan);
+    spawning_ = begin_spawn(plan);
+    pid_ = spawning_.pid;
+    loop_.on_child(pid_, [this](int status) { ended(status); });
+    outcome_watch_ = loop_.watch(spawning_.outcome.get(), EPOLLIN, [this, plan](std::uint32_t) { come_to_run(plan); });
+}
+
+void ExecSession::come_to_run(const SpawnPlan& plan)
+{
+    const auto result = finish_spawn(spawning_);
+    outcome_watch_.reset();
+    spawning_.outcome.reset();
     if (result.pid < 0) {
-        finished_ = true;
         refuse(refusal(result, plan));
         return;
     }
-    started(result.pid);
+    try {
+        started();
+    } catch (const Error& error) {
+        give_up(error);
+        return;
+    }
+    if (status_) {
+        ended(*status_);
+    }
 }
 
-void ExecSession::started(pid_t pid)
+void ExecSession::started()
 {
-    pid_ = pid;
-    loop_.on_child(pid, [this](int status) { ended(status); });
     if (input_) {
         sink_.start(input_.get(), [this] {
             if (terminal_) {
@@ -219,7 +248,7 @@ void ExecSession::started(pid_t pid)
             announce_if_done();
         });
     }
-    link_.accept({pid});  // last: until then it can still be refused
+    link_.accept({pid_});  // last: until then it can still be refused
 }
 
 void ExecSession::on_data(wire::StreamId stream, wire::ByteView data)
@@ -265,6 +294,9 @@ void ExecSession::signal_group(int number) noexcept
 void ExecSession::ended(int status)
 {
     status_ = status;
+    if (spawning_.outcome) {
+        return;  // come_to_run() is still to come
+    }
     if (!link_.up()) {
         discard_output();
     }
@@ -308,7 +340,10 @@ void ExecSession::on_gone(wire::StreamId stream, Gone how)
     }
     link_.cut();
     error_link_.close();
-    if (detached_ || status_) {
+    if (spawning_.outcome) {
+        finished_ = true;
+        kill_unheard();
+    } else if (detached_ || status_) {
         discard_output();
         announce_if_done();
     } else if (how == Gone::Closed) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "common/error.hpp"
 #include "guest/core/fd_pump.hpp"
 #include "guest/core/session.hpp"
 #include "guest/core/spawn.hpp"
@@ -18,7 +19,7 @@ public:
     /// From the loss of the host to SIGHUP.
     static constexpr std::chrono::milliseconds grace{10'000};
 
-    /// Starts the command and answers the open. On failure the session is finished() at once.
+    /// Starts the command; the open is answered once it runs, or can't.
     ExecSession(Loop& loop, wire::Mux& mux, wire::StreamId stream, const wire::Exec& exec);
     ~ExecSession() override;
 
@@ -38,7 +39,10 @@ private:
     ChildEnds make_pipes(bool separate_error);
     void start(const wire::Exec& exec);
     void refuse(const wire::Refused& refused);
-    void started(pid_t pid);
+    void give_up(const Error& error);
+    void kill_unheard() noexcept;
+    void come_to_run(const SpawnPlan& plan);
+    void started();
     void ended(int status);
     void announce_if_done();
     void signal_group(int number) noexcept;
@@ -52,6 +56,8 @@ private:
     int stop_signal_;  ///< 0: the usual one
     bool terminal_{false};
     pid_t pid_{-1};
+    Spawning spawning_;  ///< with an outcome until that is known
+    Loop::Watch outcome_watch_;
     std::optional<int> status_;
     bool finished_{false};
     UniqueFd input_;  ///< our ends; for a terminal input_ is the master and output_ a duplicate of it

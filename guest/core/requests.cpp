@@ -106,8 +106,8 @@ void set_clock(std::int64_t unix_ns)
 
 bool is_quick(const wire::RequestBody& request)
 {
-    return std::holds_alternative<wire::Ping>(request) || std::holds_alternative<wire::Stat>(request) ||
-           std::holds_alternative<wire::Stats>(request) || std::holds_alternative<wire::Clock>(request);
+    return std::holds_alternative<wire::Ping>(request) || std::holds_alternative<wire::Stats>(request) ||
+           std::holds_alternative<wire::Clock>(request);
 }
 
 wire::ResponseBody answer_to(const wire::RequestBody& request)

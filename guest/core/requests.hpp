@@ -5,7 +5,8 @@
 
 namespace banger::guest {
 
-/// Whether answer_to() takes no longer than a few system calls that touch no disk for long.
+/// Whether answer_to() takes no longer than a few system calls that touch no disk for long. A path of the host's may lead to one that
+/// answers no more.
 bool is_quick(const wire::RequestBody& request);
 
 /// Does what the request says; not for Configure and Shutdown, which are the Role's. Throws Error.

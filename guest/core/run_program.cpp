@@ -21,7 +21,7 @@ int run_program(const std::vector<std::string>& argv)
                         "LANG=C.UTF-8"};
     plan.directory = "/";
     plan.fds = {above.get(), above.get(), above.get()};
-    const auto result = spawn(plan);
+    const auto result = finish_spawn(begin_spawn(plan));
     int status = 0;
     if (result.pid < 0) {
         return -1;

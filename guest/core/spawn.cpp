@@ -12,13 +12,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
+#include <climits>
 #include <string_view>
+
+#include "common/error.hpp"
+#include "common/pipe.hpp"
 
 namespace banger::guest {
 namespace {
 
-/// What the child uses, made by the parent: between vfork and exec nothing may allocate.
 struct Prepared {
     std::vector<std::string> programs;  ///< tried in this order
     std::vector<char*> argv;
@@ -32,11 +34,10 @@ struct Prepared {
 /// Of this process as it was started: what its commands get.
 rlimit files_at_start{0, 0};
 
-/// Where the child says why it failed. Volatile and on the heap: for the compiler no code of this process writes it after
-/// vfork, and in the frame of spawn() its place was reused (g++ 12.2 -Os; a missing program looked like one that ran).
+/// What the child says where there is no program; the exec of one ends the pipe.
 struct Failure {
-    volatile int error{0};
-    volatile SpawnResult::Step step{SpawnResult::Step::Exec};
+    int error{0};
+    SpawnResult::Step step{SpawnResult::Step::Exec};
 };
 
 std::vector<char*> pointers(const std::vector<std::string>& list)
@@ -83,7 +84,6 @@ Prepared prepare(const SpawnPlan& plan)
     return prepared;
 }
 
-/// Only what vfork(2) allows below: system calls, and writing to `failure`, which the parent then sees.
 void try_programs(Prepared& prepared, Failure& failure) noexcept
 {
     int error = ENOENT;
@@ -154,47 +154,73 @@ bool enter_directory(const SpawnPlan& plan) noexcept
     return ::chdir(plan.directory.c_str()) == 0 || (!plan.directory_asked && ::chdir("/") == 0);
 }
 
-/// Not inlined: its locals must not share the frame that the parent goes on with.
-[[gnu::noinline]] void run_child(const SpawnPlan& plan, Prepared& prepared, Failure& failure) noexcept
+/// Returns only with a failure. Keeps nothing of this program's open where it may hang: the channel, pipes of other commands.
+Failure run_child(const SpawnPlan& plan, Prepared& prepared, int outcome) noexcept
 {
     using Step = SpawnResult::Step;
+    Failure failure;
     if (!enter_session(plan)) {
         failure.step = Step::Session;
     } else if (take_usual_limits(prepared.files); prepared.change_account && !enter_account(plan.account)) {
         failure.step = Step::Account;
-    } else if (!enter_directory(plan)) {
+    } else if (close_others({outcome}); !enter_directory(plan)) {
         failure.step = Step::Directory;
     } else {
         if (plan.ends_with_parent) {
             ::prctl(PR_SET_PDEATHSIG, SIGHUP);  // after setuid(2), which clears it
         }
         try_programs(prepared, failure);
-        return;
+        return failure;
     }
     failure.error = errno;
+    return failure;
 }
 
 }  // namespace
 
-SpawnResult spawn(const SpawnPlan& plan)
+void close_others(std::vector<int> keep)
+{
+    std::sort(keep.begin(), keep.end());
+    unsigned from = 3;
+    for (const int fd : keep) {
+        const auto kept = static_cast<unsigned>(fd);
+        if (kept > from) {
+            ::close_range(from, kept - 1, 0);
+        }
+        from = std::max(from, kept + 1);
+    }
+    ::close_range(from, UINT_MAX, 0);
+}
+
+Spawning begin_spawn(const SpawnPlan& plan)
 {
     Prepared prepared = prepare(plan);
-    const auto failure = std::make_unique<Failure>();
-    SpawnResult result;
-    const pid_t pid = ::vfork();
+    auto pipe = make_pipe("the command");
+    const pid_t pid = ::fork();
     if (pid == 0) {
-        run_child(plan, prepared, *failure);
+        const Failure failure = run_child(plan, prepared, pipe.write.get());
+        (void)!::write(pipe.write.get(), &failure, sizeof failure);
         ::_exit(127);
     }
     if (pid < 0) {
-        result.error = errno;
-        result.step = SpawnResult::Step::Session;
-    } else if (failure->error == 0) {
-        result.pid = pid;
+        throw errno_error("No process for the command", errno);
+    }
+    return {pid, std::move(pipe.read)};
+}
+
+SpawnResult finish_spawn(const Spawning& spawning)
+{
+    Failure failure;
+    ssize_t count = 0;
+    while ((count = ::read(spawning.outcome.get(), &failure, sizeof failure)) < 0 && errno == EINTR) {
+    }
+    SpawnResult result;
+    if (count > 0) {
+        result.error = failure.error;
+        result.step = failure.step;
     } else {
-        result.error = failure->error;
-        result.step = failure->step;
-    }  // a child that failed has ended; the loop reaps it as nobody's
+        result.pid = spawning.pid;
+    }
     return result;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/unique_fd.hpp"
 #include "guest/core/accounts.hpp"
 
 namespace banger::guest {
@@ -23,6 +24,12 @@ struct SpawnPlan {
     bool ends_with_parent{false};        ///< SIGHUP when this program ends
 };
 
+/// A child on its way to its program. It may hang there: its folder, or one of its PATH, may be on a disk that answers no more.
+struct Spawning {
+    pid_t pid{-1};
+    UniqueFd outcome;  ///< readable, or at its end, once finish_spawn() doesn't wait
+};
+
 struct SpawnResult {
     /// Interpreter: the program is there, what its first line (or its ELF header) names is not.
     enum class Step { Session, Directory, Account, Exec, Interpreter };
@@ -31,8 +38,14 @@ struct SpawnResult {
     Step step{Step::Exec};
 };
 
-/// Starts the program, and knows whether that worked: the child is a vfork, which runs before its parent goes on.
-SpawnResult spawn(const SpawnPlan& plan);
+/// Throws Failed where there is no process.
+Spawning begin_spawn(const SpawnPlan& plan);
+
+/// Waits until the program runs, or doesn't.
+SpawnResult finish_spawn(const Spawning& spawning);
+
+/// Closes all but stdio and `keep` in a child: the channel's descriptor above all, which only one process may hold.
+void close_others(std::vector<int> keep);
 
 /// Raises this program's own limit of open files, as far as it may. Programs that it spawns keep the one it had.
 void use_many_files() noexcept;

@@ -9,31 +9,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <utility>
 
 #include "common/error.hpp"
 #include "common/pipe.hpp"
 #include "guest/core/fd_pump.hpp"
+#include "guest/core/spawn.hpp"
 #include "guest/wire/mux.hpp"
 
 namespace banger::guest {
 namespace {
-
-/// Closes all but stdio and `keep`: the channel's descriptor above all, which only one process may hold.
-void close_others(std::vector<int> keep)
-{
-    std::sort(keep.begin(), keep.end());
-    unsigned from = 3;
-    for (const int fd : keep) {
-        const auto kept = static_cast<unsigned>(fd);
-        if (kept > from) {
-            ::close_range(from, kept - 1, 0);
-        }
-        from = std::max(from, kept + 1);
-    }
-    ::close_range(from, UINT_MAX, 0);
-}
 
 void run_child(std::vector<int> keep, int result_fd, const Task::Work& work)
 {

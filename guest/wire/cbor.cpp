@@ -210,6 +210,13 @@ std::string Fields::text(std::string_view name) const
 
 std::string Fields::bytes(std::string_view name) const { return bytes_of(get(name), name); }
 
+std::string Fields::sentence(std::string_view name) const
+{
+    auto line = bytes(name).substr(0, max_sentence);
+    std::replace(line.begin(), line.end(), '\n', '?');
+    return line;
+}
+
 std::vector<std::string> Fields::byte_list(std::string_view name) const
 {
     const auto& list = get(name);

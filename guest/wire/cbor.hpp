@@ -39,8 +39,9 @@ public:
     std::string text(std::string_view name) const;
     /// Of a byte string; text is taken too. No NUL inside.
     std::string bytes(std::string_view name) const;
-    /// As bytes(), of which max_sentence at most: the other side may not have cut it.
-    std::string sentence(std::string_view name) const { return bytes(name).substr(0, max_sentence); }
+    /// As bytes(), of which max_sentence at most, on one line: the other side may have seen to neither, and what it says stands amid
+    /// sentences of ours.
+    std::string sentence(std::string_view name) const;
     std::vector<std::string> byte_list(std::string_view name) const;
     std::vector<std::string> text_list(std::string_view name) const;
     bool flag(std::string_view name) const;

@@ -250,7 +250,7 @@ StreamMessage decode_message(ByteView payload)
     }
     if (kind == "copy-done") {
         return CopyDone{fields.number<std::uint64_t>("entries"), fields.number<std::uint64_t>("bytes"),
-                        fields.bytes("error")};
+                        fields.sentence("error")};
     }
     bad_field("kind", "names no message of this version");
 }

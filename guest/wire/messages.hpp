@@ -35,6 +35,8 @@ struct Terminal {
 
 /// Runs a command. The stream is its stdin and stdout (or the terminal); answered by Opened only once it really runs.
 struct Exec {
+    static constexpr std::size_t most_words =
+        4000;                              ///< with the variables: more would pass the limit of values a message
     std::vector<std::string> argv;         ///< not empty; any bytes but NUL
     std::vector<std::string> environment;  ///< "NAME=value", over the guest's defaults
     std::optional<std::string> directory;  ///< absolute; else the user's home

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`banger tui` in a real terminal (tmux). With a real bangerd where no VM has to run, else with one that plays its part (harness/fake_agent.py)."""
 
+import contextlib
+import json
 import os
+import pty
 import re
 import shlex
 import signal
@@ -546,6 +549,23 @@ def test_garbage_in_a_log_reaches_no_terminal(world, terminals):
     tui.keys("Enter")
     tui.sees("the very end")
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", tui.screen())
+
+
+def test_json_drives_no_terminal_either(home, fake):
+    fake.vms(1)
+    words = "vm", "ports", "000000000000", "--json"
+    plain = home.banger(*words, text=False, check=True).stdout
+    assert "\u009b31m\u202e".encode() in plain, "what another program gets is as it was"
+    terminal, theirs = pty.openpty()
+    process = home.start(*words, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    os.close(terminal)
+    assert process.wait(60) == 0 and shown.isascii() and b"\x1b" not in shown
+    assert json.loads(shown) == json.loads(plain)
 
 
 def test_a_vm_may_be_named_like_an_option(fake, terminals):

@@ -173,7 +173,7 @@ def serve(address):
         @dbus.service.method(f"{NAME}.Vm", in_signature="say", out_signature="s")
         def Query(self, what, argument):
             return json.dumps({"listeners": [{"protocol": "tcp", "address": "127.0.0.1", "port": 80, "program": "nginx"},
-                                             {"protocol": "udp", "address": "0.0.0.0", "port": 53, "program": "\x1b[2Jdns"}]})
+                                             {"protocol": "udp", "address": "0.0.0.0", "port": 53, "program": "\x1b[2Jdns\u009b31m\u202e"}]})
 
         @dbus.service.method(f"{NAME}.Vm", in_signature="", out_signature="a(sqq)")
         def ListForwards(self):

@@ -216,6 +216,31 @@ def test_a_stalled_reader_stops_nobody_else(world, shared_vm):
         stalled.communicate()
 
 
+# A file system whose server answers nothing, and goes with this program: as NFS or sshfs of a host that sleeps. 165: mount(2)
+DEAD_DISK = """$| = 1; my ($name, $type, $at) = ("dead", "fuse", $ARGV[0]);
+open my $fuse, "+<", "/dev/fuse" or die $!; my $how = "fd=" . fileno($fuse) . ",rootmode=40000,user_id=0,group_id=0";
+syscall(165, $name, $at, $type, 0, $how) == 0 or die $!; print "up\\n"; sleep 600"""
+
+
+def test_a_disk_that_hangs_stops_nobody_else(world, shared_vm, guest):
+    guest("modprobe fuse; mkdir /tmp/dead")
+    server = world.start("vm", "exec", shared_vm, "--", "perl", "-e", DEAD_DISK, "/tmp/dead")
+    hanging = []
+    try:
+        assert server.stdout.readline() == "up\n", server.stderr.read()
+        hanging = [world.start("vm", *words) for words in (("exec", "-w", "/tmp/dead", shared_vm, "--", "true"),
+                                                          ("exec", shared_vm, "--", "/tmp/dead/program"), ("cp", f"{shared_vm}:/tmp/dead/x", "-"))]
+        for _ in range(3):
+            assert guest("echo hi", timeout=20) == "hi"
+        assert [process.poll() for process in hanging] == [None] * 3
+    finally:
+        server.kill()
+        server.communicate()
+        ends = [process.communicate(timeout=60) and process.returncode for process in hanging]
+        guest("umount -l /tmp/dead", check=False)
+    assert ends[0] == 125 and 0 not in ends
+
+
 def test_in_a_stopped_vm_it_says_how_to_start(world):
     world.banger("vm", "create", "--no-start", "--name", "asleep", check=True)
     try:

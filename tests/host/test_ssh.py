@@ -42,3 +42,15 @@ def test_a_stopped_vm_says_how_to_start(world, make_vm):
     vm = make_vm("--no-start")
     done = world.banger("vm", "ssh", vm.name, "--", "true")
     assert done.returncode != 0 and f"banger vm start {vm.name}" in done.stderr
+
+
+def test_no_connection_is_shared_with_a_real_host_of_the_vm_s_name(world, shared_vm, tmp_path):
+    config = tmp_path / "config"
+    config.write_text(f"Host *\n ControlMaster auto\n ControlPersist 60\n ControlPath {tmp_path}/cm-%r@%h:%p\n ForwardAgent yes\n")
+    own = world.banger("vm", "ssh", shared_vm, "--", "-F", str(config), "-G").stdout.splitlines()
+    assert "controlmaster auto" in own, "the configuration was read"
+    assert not [line for line in own if line.startswith("controlpath")] and "forwardagent no" in own
+    asked = world.banger("vm", "ssh", shared_vm, "--", "-F", str(config), "-A", "-G").stdout
+    assert "forwardagent yes" in asked.splitlines()
+    world.banger("vm", "ssh", shared_vm, "--", "-F", str(config), "true", check=True)
+    assert not list(tmp_path.glob("cm-*"))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/unit/guest/in_namespaces.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -91,6 +92,16 @@ void mount_small_disk(const std::string& path, std::size_t bytes)
     if (::mount("tmpfs", path.c_str(), "tmpfs", 0, ("size=" + std::to_string(bytes)).c_str()) != 0) {
         throw errno_error("no tmpfs at " + path, errno);
     }
+}
+
+UniqueFd mount_dead_disk(const std::string& path)
+{
+    UniqueFd server{::open("/dev/fuse", O_RDWR | O_CLOEXEC)};
+    const auto options = "fd=" + std::to_string(server.get()) + ",rootmode=40000,user_id=0,group_id=0";
+    if (!server || ::mount("dead", path.c_str(), "fuse", 0, options.c_str()) != 0) {
+        throw Impossible{"no FUSE here, so no disk that hangs"};
+    }
+    return server;
 }
 
 }  // namespace banger::guest::test

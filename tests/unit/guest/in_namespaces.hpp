@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "common/unique_fd.hpp"
 #include "guest/boot/rooted.hpp"
 
 namespace banger::guest::test {
@@ -24,5 +25,8 @@ Rooted contained(const std::string& folder);
 
 /// Inside of a new mount namespace: a tmpfs of so many bytes. Throws.
 void mount_small_disk(const std::string& path, std::size_t bytes);
+
+/// Inside of a new mount namespace: a file system whose server answers nothing, until the descriptor goes. Throws Impossible.
+UniqueFd mount_dead_disk(const std::string& path);
 
 }  // namespace banger::guest::test

@@ -431,8 +431,9 @@ TEST_F(GuestSessionTest, AGuestThatIsReadyAgainAndAgainIsNoneThatIsUsed)
     EXPECT_EQ(session->last_use(), first);
 }
 
-TEST_F(GuestSessionTest, AKnockBringsANewConnectionInPlaceOfTheOld)
+TEST_F(GuestSessionTest, AKnockBringsANewConnectionInPlaceOfOneThatLeadsNowhere)
 {
+    limits.knock = short_limit;
     test::TemporaryFolder folder;
     auto listener = listen_in(folder.path, "knocks");
     ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);
@@ -444,8 +445,34 @@ TEST_F(GuestSessionTest, AKnockBringsANewConnectionInPlaceOfTheOld)
     expect_served();
 }
 
+TEST_F(GuestSessionTest, AKnockCutsNothingOfAGuestThatAnswers)
+{
+    limits.knock = milliseconds{500};
+    test::TemporaryFolder folder;
+    auto listener = listen_in(folder.path, "knocks");
+    ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);
+    open_session({}, std::move(listener));
+    await([&] { return guest->asked<wire::Configure>().has_value(); });
+    const auto stream = run(session->connect("", 80));
+    ASSERT_TRUE(stream->value);
+    connect_in(folder.path, "knocks");
+    await([&] { return guest->asked<wire::Ping>().has_value(); });
+    const auto asked = guest->asked<wire::Ping>()->first;
+    connect_in(folder.path, "knocks");
+    let_pass(milliseconds{200});
+    EXPECT_EQ(guest->asked<wire::Ping>()->first, asked) << "one question at a time";
+    guest->say(wire::Response{asked, wire::Done{}});
+    let_pass(limits.knock);
+    EXPECT_EQ(connections, 1);
+    const auto id = guest->streams.begin()->first;
+    guest->send(id, "still there");
+    guest->end(id);
+    EXPECT_EQ(read_all(*stream->value), "still there");
+}
+
 TEST_F(GuestSessionTest, AGuestThatKnocksWithoutEndIsHeardTenTimesASecondAtMost)
 {
+    prepare = [](GuestEnd& end) { end.answering = false; };
     test::TemporaryFolder folder;
     auto listener = listen_in(folder.path, "knocks");
     ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);

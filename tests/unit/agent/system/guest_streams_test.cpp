@@ -490,6 +490,24 @@ TEST_F(GuestStreamsTest, RequestsTooLargeCostNoStreams)
     EXPECT_EQ(streams_left(), wire::max_streams);
 }
 
+TEST_F(GuestStreamsTest, ACommandOfTooManyWordsIsRefusedWithTheirNumber)
+{
+    auto many = command();
+    many.argv.resize(wire::Exec::most_words - 1, bytes("word"));
+    many.env.push_back(bytes("A=1"));
+    many.cwd = bytes("/srv");
+    many.terminal = true;
+    exec(many);
+    EXPECT_EQ(std::get<wire::Exec>(last().second.request).argv.size(), many.argv.size());
+    many.argv.resize(5000, bytes("word"));
+    const auto streams = guest->streams.size();
+    const auto refused = run(session->exec(many));
+    ASSERT_TRUE(refused->error);
+    EXPECT_EQ(refused->error->code(), ErrorCode::InvalidArgument);
+    EXPECT_THAT(refused->error->what(), HasSubstr("5001 words"));
+    EXPECT_EQ(guest->streams.size(), streams);
+}
+
 TEST_F(GuestStreamsTest, TooManyStreamsAreUnavailableAndEndedOnesMakeRoom)
 {
     EXPECT_EQ(streams_left(), wire::max_streams);
@@ -542,6 +560,64 @@ TEST_F(GuestStreamsTest, WhoWaitsForTheGuestIsCountedUntilItIsLate)
         EXPECT_TRUE(third->ended) << "round " << round;
         await([&] { return first->ended && second->ended; });
     }
+}
+
+/// Joins whose guest sends all it may, and then refuses, to clients that read nothing.
+class RefusedJoinTest : public GuestStreamsTest {
+protected:
+    void SetUp() override
+    {
+        limits.joined = 2;
+        open_synced_session();
+        guest->accepting = false;
+    }
+    std::optional<ErrorCode> join()
+    {
+        auto pair = make_socket_pair(SOCK_STREAM);
+        const int small = 4096;
+        ::setsockopt(pair.ours.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        clients.push_back(std::move(pair.theirs));
+        const auto streams = guest->streams.size();
+        const auto answer = begin(with_value(session->join("localhost", 80, std::move(pair.ours))));
+        EXPECT_TRUE(drive([&] { return answer->ended || guest->streams.size() > streams; }));
+        if (!answer->ended) {
+            const auto id = last().first;
+            send_all(id, std::string(wire::stream_window, 'x'));
+            guest->mux.refuse(id, wire::encode(wire::Refused{wire::RefusedCode::Unreachable, "no"}));
+            guest->flush();
+            EXPECT_TRUE(drive([&] { return answer->ended; }));
+        }
+        return answer->error ? std::optional{answer->error->code()} : std::nullopt;
+    }
+    std::vector<UniqueFd> clients;
+};
+
+TEST_F(RefusedJoinTest, OneThatIsNotReadTakesItsPlaceUntilItsClientLeaves)
+{
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    EXPECT_EQ(join(), ErrorCode::Unavailable);
+    clients.erase(clients.begin());
+    EXPECT_TRUE(falls_asleep());
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    guest->die();
+    await([&] { return connections == 2; });
+    guest->accepting = false;
+    EXPECT_EQ(join(), ErrorCode::Unavailable) << "a new connection to the guest makes no room";
+    clients.clear();
+}
+
+TEST_F(RefusedJoinTest, OneThatIsNotReadIsDroppedInTheEnd)
+{
+    limits.unread = std::chrono::milliseconds{100};
+    open_synced_session();
+    guest->accepting = false;
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    let_pass(std::chrono::milliseconds{200});
+    EXPECT_LT(read_all(clients.front()).size(), wire::stream_window);
+    EXPECT_EQ(join(), ErrorCode::Failed);
+    clients.clear();
 }
 
 TEST_F(GuestStreamsTest, AFrozenGuestIsSaidAsSuchAfterTheLimit)

@@ -137,6 +137,12 @@ TEST(CommandLine, RefusesWithAnotherHostWhatWouldMeanSomethingElseThere)
         line.insert(line.end(), words.begin(), words.end());
         EXPECT_NE(refused(line).find("must be an absolute path there"), std::string::npos) << words[1];
     }
+    for (const auto* path : {"[slug]", "[a,b]"}) {
+        const auto named = "\"./" + std::string{path} + "\" must be an absolute path there";
+        EXPECT_NE(refused({"-H", "ssh://host", "vm", "cp", path, "calm-otter:"}).find(named), std::string::npos)
+            << path;
+        EXPECT_NE(refused({"-H", "ssh://host", "vm", "cp", "calm-otter:x", path}).find(named), std::string::npos);
+    }
     EXPECT_NE(refused({"-H", "ssh://host", "internal", "wake"}).find("takes no -H"), std::string::npos);
     expect_refusal({"-H", "ssh://host", "vm", "lst"}, "did you mean list?");
     expect_refusal({"vm", "list", "-H", "ssh://host"}, "goes before the command: banger -H ssh://HOST vm list");

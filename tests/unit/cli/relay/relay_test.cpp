@@ -116,6 +116,14 @@ TEST_F(RelayTest, EndsAsTheSignalThatKilledTheCommand)
     EXPECT_EQ(run().exit_code, 137);
 }
 
+TEST_F(RelayTest, TakesTheExitCodeOfACommandThatLeftASignalUnread)
+{
+    ASSERT_GT(::send(command.control.get(), R"({"signal":15})", 13, 0), 0);
+    guest.end({{"exit", 7}});
+    guest = {};
+    EXPECT_EQ(run().exit_code, 7);
+}
+
 TEST_F(RelayTest, WaitsForOutputThatComesAfterTheExitCode)
 {
     const auto text = json{{"exit", 0}}.dump();
@@ -187,6 +195,18 @@ TEST_F(RelayTest, PassesSignalsOn)
     EXPECT_EQ(heard, (json{{"signal", SIGTERM}}));
 }
 
+TEST_F(RelayTest, WithoutATerminalEachSigtermIsTheCommandsOwn)
+{
+    const auto player = play([&] {
+        for (int count = 0; count < 3; ++count) {
+            ::kill(::getpid(), SIGTERM);
+            EXPECT_EQ(guest.hear(), (json{{"signal", SIGTERM}}));
+        }
+        guest.end({{"exit", 3}});
+    });
+    EXPECT_EQ(run().exit_code, 3);
+}
+
 TEST_F(RelayTest, ThreeInterruptsInARowHangUp)
 {
     struct sigaction disposition {};
@@ -255,6 +275,30 @@ TEST_F(TerminalTest, IsRawWhileTheCommandRunsAndAsBeforeAfterwards)
     EXPECT_EQ(typed, "\x03") << "Ctrl-C is a key for the guest";
     EXPECT_NE(echo(), 0U);
     EXPECT_EQ(::fcntl(terminal.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
+TEST_F(TerminalTest, ASecondSigtermLeavesAGuestThatHangs)
+{
+    const auto player = play([&] {
+        for (int count = 0; count < 2; ++count) {
+            ::kill(::getpid(), SIGTERM);
+            EXPECT_EQ(guest.hear(), (json{{"signal", SIGTERM}}));
+        }
+        EXPECT_TRUE(guest.hear().is_null()) << "the command is hung up";
+    });
+    EXPECT_EQ(run(terminal.get(), TerminalMode::Raw).exit_code, 143);
+    EXPECT_NE(echo(), 0U);
+}
+
+TEST_F(TerminalTest, OneSigtermLeavesAGuestThatHangsInTheEnd)
+{
+    const auto player = play([&] {
+        ::kill(::getpid(), SIGTERM);
+        EXPECT_EQ(guest.hear(), (json{{"signal", SIGTERM}}));
+        EXPECT_TRUE(guest.hear().is_null()) << "the command is hung up";
+    });
+    EXPECT_EQ(run(terminal.get(), TerminalMode::Raw).exit_code, 143);
+    EXPECT_NE(echo(), 0U);
 }
 
 TEST_F(TerminalTest, IsPutBackAfterAnError)

@@ -389,5 +389,27 @@ TEST(CopyToFullDiskTest, TheErrorNamesTheFileAndTheReason)
     });
 }
 
+TEST(CopyOfDeadDiskTest, ItsPathHoldsUpNothingElse)
+{
+    agent::test::TemporaryFolder disk;
+    pass_in_namespaces(CLONE_NEWNS, [&] {
+        auto server = mount_dead_disk(disk.path.string());
+        ::alarm(60);  // where it does hold up all, this test too
+        GuestAndHost pair;
+        const auto out = pair.host->open(wire::CopyOut{(disk.path / "x").string(), false});
+        const auto in = pair.host->open(wire::CopyIn{disk.path.string(), {}});
+        pair.host->send(in, "what comes before the answer");
+        pair.host->close(pair.host->open(wire::CopyOut{(disk.path / "y").string(), false}));
+        pair.host->request(1, wire::Ping{});
+        ASSERT_TRUE(pair.wait([&] { return pair.host->response(1) != nullptr; }));
+        EXPECT_FALSE(pair.seen(out).refused || pair.seen(in).refused || pair.seen(in).opened);
+        server.reset();
+        ASSERT_TRUE(pair.wait_end(out) && pair.wait_end(in));
+        EXPECT_EQ(pair.seen(out).refused->code, RefusedCode::Failed);
+        EXPECT_EQ(pair.seen(in).refused->code, RefusedCode::Failed);
+        EXPECT_EQ(pair.host->lost, "");
+    });
+}
+
 }  // namespace
 }  // namespace banger::guest::test

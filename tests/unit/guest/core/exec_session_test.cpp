@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "tests/unit/guest/guest_host.hpp"
+#include "tests/unit/guest/held_file.hpp"
 
 namespace banger::guest::test {
 namespace {
@@ -104,6 +105,32 @@ TEST_F(ExecSessionTest, ARefusalFreesTheStreamOfItsStderr)
         ASSERT_TRUE(pair.wait_end(id));
         ASSERT_TRUE(pair.seen(id).refused);
     }
+    EXPECT_EQ(pair.host->lost, "");
+}
+
+TEST_F(ExecSessionTest, AProgramThatHangsBeforeItRunsHoldsUpNoOther)
+{
+    const auto path = (pair.folder / "tool").string();
+    std::ofstream{path} << "#!/bin/sh\nread word; echo $word; echo x >> " << (pair.folder / "mark").string()
+                        << "; exit 3\n";
+    std::filesystem::permissions(path, std::filesystem::perms{0755});
+    HeldFile tool{path};
+    if (!tool.holds()) {
+        GTEST_SKIP() << "no leases on the file system of " << path;
+    }
+    wire::StreamId error = 0;
+    wire::StreamId other_error = 0;
+    const auto id = pair.host->exec({{path}, {}, "/", "", {}, false, 0}, &error);
+    pair.host->send(id, "early\n");
+    const auto given_up = pair.host->exec({{path}, {}, "/", "", {}, true, 0}, &other_error);
+    pair.host->close(given_up);
+    EXPECT_EQ(pair.seen(run("echo fine")).data, "fine\n");
+    EXPECT_FALSE(pair.seen(id).opened || pair.seen(id).refused);
+    tool.release();
+    ASSERT_TRUE(pair.wait_end(id));
+    EXPECT_EQ(pair.seen(id).data, "early\n");
+    EXPECT_EQ(pair.seen(id).code(), 3);
+    EXPECT_EQ(content("mark"), "x\n") << "the one that was given up did not run";
     EXPECT_EQ(pair.host->lost, "");
 }
 

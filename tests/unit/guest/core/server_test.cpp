@@ -3,12 +3,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <fstream>
 
 #include "guest/wire/cbor.hpp"
+#include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/guest/guest_host.hpp"
+#include "tests/unit/guest/in_namespaces.hpp"
 
 namespace banger::guest::test {
 namespace {
@@ -264,6 +268,22 @@ TEST_F(ServerTest, EventsReachTheHost)
     pair.server->announce(wire::Bye{wire::ShutdownKind::Halt});
     ASSERT_TRUE(pair.wait([&] { return pair.host->controls.size() == 1; }));
     EXPECT_EQ(std::get<wire::Bye>(pair.host->controls[0]).kind, wire::ShutdownKind::Halt);
+}
+
+TEST(DeadDiskTest, AStatThatHangsStopsNothingElse)
+{
+    agent::test::TemporaryFolder disk;
+    pass_in_namespaces(CLONE_NEWNS, [&] {
+        auto server = mount_dead_disk(disk.path.string());
+        ::alarm(60);  // where it does stop all, this test too
+        GuestAndHost pair;
+        pair.host->request(1, wire::Stat{(disk.path / "x").string()});
+        pair.host->request(2, wire::Ping{});
+        ASSERT_TRUE(pair.wait([&] { return pair.host->response(2) != nullptr; }));
+        EXPECT_EQ(pair.host->response(1), nullptr);
+        server.reset();
+        EXPECT_TRUE(pair.wait([&] { return pair.host->response(1) != nullptr; }));
+    });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "common/unique_fd.hpp"
 #include "guest/core/run_program.hpp"
 #include "tests/fakes/temporary_folder.hpp"
+#include "tests/unit/guest/held_file.hpp"
 
 namespace banger::guest {
 namespace {
@@ -54,7 +56,7 @@ protected:
     std::string run(std::vector<std::string> argv)
     {
         plan.argv = std::move(argv);
-        result = spawn(plan);
+        result = finish_spawn(begin_spawn(plan));
         child_end.reset();
         std::string text;
         std::array<char, 4096> buffer{};
@@ -173,6 +175,26 @@ TEST_F(SpawnTest, ItsInputAndOutputsAreAllItHas)
 {
     ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);               // what this test was started with
     EXPECT_EQ(run({"ls", "/proc/self/fd"}), "0\n1\n2\n3\n");  // 3 is its own, of that folder
+}
+
+TEST_F(SpawnTest, AProgramThatHangsBeforeItRunsHoldsNeitherUsNorWhatWeHaveOpen)
+{
+    program("a/tool", "#!/bin/sh\n");
+    test::HeldFile tool{bin("a") + "/tool"};
+    if (!tool.holds()) {
+        GTEST_SKIP() << "no leases on the file system of " << folder.path;
+    }
+    plan.argv = {"tool"};
+    const auto spawning = begin_spawn(plan);
+    pollfd outcome{spawning.outcome.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&outcome, 1, 300), 0);
+    // Its three, and the one that tells the outcome.
+    EXPECT_EQ(std::distance(fs::directory_iterator{"/proc/" + std::to_string(spawning.pid) + "/fd"}, {}), 4);
+    tool.release();
+    result = finish_spawn(spawning);
+    EXPECT_EQ(result.pid, spawning.pid);
+    EXPECT_EQ(::waitpid(spawning.pid, &status, 0), spawning.pid);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(SpawnTest, AnAccountThatCannotBeEnteredSaysSo)

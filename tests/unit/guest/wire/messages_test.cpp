@@ -53,6 +53,7 @@ TEST(MessagesTest, AnswersComeBackAsTheyWere)
     expect_round_trip(Opened{4711}, decode_opened);
     expect_round_trip(Refused{RefusedCode::BadUser, "no such user"}, decode_refused);
     EXPECT_EQ(decode_refused(encode(Refused{RefusedCode::NotRunnable, ""})).code, RefusedCode::NotRunnable);
+    EXPECT_EQ(decode_refused(encode(Refused{RefusedCode::Failed, "no\nbanger: too old"})).text, "no?banger: too old");
 }
 
 TEST(MessagesTest, StreamMessagesComeBackAsTheyWere)
@@ -62,6 +63,14 @@ TEST(MessagesTest, StreamMessagesComeBackAsTheyWere)
     expect_round_trip(StreamMessage{Exited{7, std::nullopt}}, decode_message);
     expect_round_trip(StreamMessage{Exited{std::nullopt, 9}}, decode_message);
     expect_round_trip(StreamMessage{CopyDone{3, 1ULL << 40U, "failed: " + any_bytes}}, decode_message);
+}
+
+TEST(MessagesTest, TheErrorOfACopyIsASentenceHoweverLongAGuestMakesIt)
+{
+    const auto error = byte_string(std::string(100'000, 'x'));
+    const auto message =
+        decode_message(to_bytes({{"kind", "copy-done"}, {"entries", 0}, {"bytes", 0}, {"error", error}}));
+    EXPECT_EQ(std::get<CopyDone>(message).error.size(), max_sentence);
 }
 
 TEST(MessagesTest, ControlComesBackAsItWas)
