@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`banger image pull` by an ordinary user: what comes out, and registries and layers that mean no good. No guest is started."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -360,8 +361,25 @@ def test_an_archive_and_one_that_is_cut_off(pulling):
     assert debugfs(pulling, "x", "cat /a") == "in it"
     assert "was there already" in pulling.banger("image", "pull", f"oci-archive:{archive}", "--name", "x", check=True).stdout
     pulling.banger("image", "delete", "x", check=True)
+    packed = pulling.root / "image.tar.gz"
+    packed.write_bytes(gzip.compress(archive.read_bytes()))
+    pulling.banger("image", "pull", f"oci-archive:{packed}", *SIZE, check=True)
+    pulling.banger("image", "delete", "image", check=True)
     archive.write_bytes(archive.read_bytes()[:1500])
     refused(pulling, f"oci-archive:{archive}", "--name", "x")
+
+
+def test_an_archive_with_links_in_it_touches_nothing(pulling):
+    """skopeo unpacks an archive through its links, to anywhere."""
+    victim = pulling.root / "victim"
+    (victim / "Documents").mkdir(parents=True)
+    (victim / "Documents" / "thesis").write_text("precious")
+    sound = [member("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), member("index.json", b'{"schemaVersion": 2, "manifests": []}')]
+    archive = pulling.root / "evil.tar"
+    for link in (symlink("x", str(victim)), symlink("x", "/proc/self/root" + str(victim)), hard_link("blobs/sha256/" + "a" * 64, str(victim / "Documents" / "thesis"))):
+        archive.write_bytes(tar_of([*sound, link, member("x/.bashrc", b"evil"), member("x/Documents", b"evil")]))
+        assert "is a link" in refused(pulling, f"oci-archive:{archive}", "--name", "x")
+    assert [path.name for path in victim.iterdir()] == ["Documents"] and (victim / "Documents" / "thesis").read_text() == "precious"
 
 
 def test_layers_packed_with_zstd(pulling):

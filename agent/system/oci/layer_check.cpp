@@ -24,7 +24,6 @@ namespace {
 
 constexpr std::size_t layer_block = std::size_t{64} << 10U;
 constexpr std::size_t longest_name = 4096;  // PATH_MAX of Linux
-constexpr std::uint64_t greatest_ratio = 200;
 constexpr std::uint64_t ratio_counts_from = std::uint64_t{64} << 20U;
 constexpr std::string_view whiteout = ".wh.";
 constexpr std::string_view opaque = ".wh..wh..opq";
@@ -155,8 +154,7 @@ private:
     std::string name() const
     {
         constexpr std::size_t enough = 19;  // sha256: and 12 digits
-        return layer_->blob.digest.empty() ? layer_->file.filename().string()
-                                           : "the layer " + layer_->blob.digest.substr(0, enough);
+        return "the layer " + layer_->blob.digest.substr(0, enough);
     }
 
     [[noreturn]] void damaged()
@@ -167,13 +165,7 @@ private:
         refuse("is damaged or no tar archive" + (why.empty() ? "" : ": " + why));
     }
 
-    [[noreturn]] void wrong() const
-    {
-        if (layer_->blob.digest.empty()) {
-            refuse("changed while it was read");
-        }
-        throw WrongBlob{layer_->blob.digest};
-    }
+    [[noreturn]] void wrong() const { throw WrongBlob{layer_->blob.digest}; }
 
     void finish_file()
     {
@@ -181,7 +173,7 @@ private:
         while (read_packed(&bytes) > 0) {
         }
         check_blocks();
-        if (!layer_->blob.digest.empty() && "sha256:" + sum_.finish().str() != layer_->blob.digest) {
+        if ("sha256:" + sum_.finish().str() != layer_->blob.digest) {
             wrong();
         }
     }
@@ -221,7 +213,10 @@ private:
     }
 
     bool is_too_large() const noexcept { return unpacked_ > most_; }
-    bool is_bomb() const noexcept { return unpacked_ > ratio_counts_from && unpacked_ / greatest_ratio > packed_; }
+    bool is_bomb() const noexcept
+    {
+        return unpacked_ > ratio_counts_from && unpacked_ / greatest_layer_ratio > packed_;
+    }
 
     void check_blocks() const
     {
@@ -235,7 +230,7 @@ private:
             too_large();
         }
         if (is_bomb()) {
-            refuse("unpacks to more than " + std::to_string(greatest_ratio) + " times what it has");
+            refuse("unpacks to more than " + std::to_string(greatest_layer_ratio) + " times what it has");
         }
     }
 

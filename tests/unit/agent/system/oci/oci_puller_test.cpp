@@ -334,12 +334,43 @@ TEST_F(OciPullerTest, AnArchiveIsTheSame)
     EXPECT_FALSE(fs::exists(draft));
 }
 
-TEST_F(OciPullerTest, AnArchiveThatIsABombIsRefusedBeforeSkopeoUnpacksIt)
+TEST_F(OciPullerTest, AnArchiveThatIsABombIsRefused)
 {
     const auto file = folder.path / "bomb.tar";
     std::ofstream{file, std::ios::binary}
         << test::make_layer({{.name = "a", .content = std::string(70'000'000, '\0')}});
     EXPECT_THAT(failure(recipe("oci-archive:" + file.string()))->what(), HasSubstr("bomb.tar"));
+}
+
+TEST_F(OciPullerTest, AnArchiveThatLeadsOutOfItselfTouchesNothing)
+{
+    const auto victim = folder.path / "victim";
+    fs::create_directory(victim);
+    const auto file = folder.path / "evil.tar";
+    const auto link = [&victim](archive_entry* entry) { archive_entry_set_symlink(entry, victim.c_str()); };
+    std::ofstream{file, std::ios::binary}
+        << test::make_layer({{.name = "oci-layout", .content = R"({"imageLayoutVersion": "1.0.0"})"},
+                             {.name = "index.json", .content = R"({"schemaVersion": 2, "manifests": []})"},
+                             {.name = "x", .type = AE_IFLNK, .shape = link},
+                             {.name = "x/.bashrc", .content = "evil"}},
+                            false);
+    const auto error = failure(recipe("oci-archive:" + file.string()));
+    EXPECT_EQ(error->code(), ErrorCode::CorruptData);
+    EXPECT_THAT(error->what(), HasSubstr("is a link"));
+    EXPECT_TRUE(fs::is_empty(victim));
+}
+
+TEST_F(OciPullerTest, AnArchivesTagIsLookedForInIt)
+{
+    image.add_layer({{.name = "a"}});
+    image.write();
+    const auto file = folder.path / "image.tar";
+    ASSERT_TRUE(
+        run_program({.argv = {find_program("skopeo").string(), "copy", "-q", "oci:" + (folder.path / "image").string(),
+                              "oci-archive:" + file.string() + ":v1"}})
+            .ok());
+    EXPECT_EQ(failure(recipe("oci-archive:" + file.string() + ":v2"))->code(), ErrorCode::NotFound);
+    EXPECT_EQ(pull(recipe("oci-archive:" + file.string() + ":v1")), PullOutcome::Made);
 }
 
 TEST_F(OciPullerTest, ACancelLeavesNothing)
