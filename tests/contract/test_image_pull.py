@@ -14,7 +14,7 @@ import pytest
 
 from harness import wait
 from harness.bus import error_of, typed
-from harness.oci import CAP_NET_RAW, LAYER, Layout, Registry, hard_link, member, sha256, symlink, tar_of
+from harness.oci import CAP_NET_RAW, INDEX, LAYER, Layout, Registry, hard_link, member, sha256, symlink, tar_of
 from harness.scripted_registry import ScriptedRegistry
 
 pytestmark = pytest.mark.limit(180)
@@ -380,6 +380,18 @@ def test_an_archive_with_links_in_it_touches_nothing(pulling):
         archive.write_bytes(tar_of([*sound, link, member("x/.bashrc", b"evil"), member("x/Documents", b"evil")]))
         assert "is a link" in refused(pulling, f"oci-archive:{archive}", "--name", "x")
     assert [path.name for path in victim.iterdir()] == ["Documents"] and (victim / "Documents" / "thesis").read_text() == "precious"
+
+
+def test_a_manifest_that_is_nested_deeply_ends_no_bangerd(pulling):
+    folder = simple().write(pulling.root / "image")
+    deep = b'{"schemaVersion": 2, "mediaType": "%s", "manifests": [{"platform": %s%s}]}' % (INDEX.encode(), b"[" * 200_000, b"]" * 200_000)
+    (folder / "blobs" / "sha256" / sha256(deep).removeprefix("sha256:")).write_bytes(deep)
+    entry = {"mediaType": INDEX, "digest": sha256(deep), "size": len(deep)}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    assert images(pulling) == {}
+    before = {process.pid for process in pulling.processes() if process.name == "bangerd"}
+    assert "64 deep" in refused(pulling, f"oci:{folder}", "--name", "x")
+    assert before and before <= {process.pid for process in pulling.processes()}
 
 
 def test_layers_packed_with_zstd(pulling):
