@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "agent/system/sha256.hpp"
+#include "agent/system/stream_packing.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
 #include "common/size.hpp"
@@ -133,11 +134,8 @@ private:
     {
         unpacker_.reset(archive_read_new());
         auto* unpacker = unpacker_.get();
-        if (layer_->blob.packing == OciDescriptor::Packing::Gzip) {
-            archive_read_support_filter_gzip(unpacker);
-        } else {
-            archive_read_support_filter_zstd(unpacker);
-        }
+        const bool is_gzip = layer_->blob.packing == OciDescriptor::Packing::Gzip;
+        take_packing_off(unpacker, is_gzip ? StreamPacking::Gzip : StreamPacking::Zstd);
         archive_read_support_format_raw(unpacker);
         const auto read = [](archive*, void* self, const void** bytes) noexcept {
             return static_cast<LayerStream*>(self)->read_packed(bytes);
