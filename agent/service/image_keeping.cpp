@@ -101,8 +101,9 @@ Task<void> Agent::take_disk(DiskSource source, std::filesystem::path disk, Opera
     co_await make_and_adopt(&ports_.images, source.name, std::move(make), operation);
 }
 
-OperationPtr Agent::verify_image(const Artifact& image)
+OperationPtr Agent::verify_image(const Artifact& known)
 {
+    const auto image = ports_.images.find(known.digest.str()).value_or(known);  // it may have been made anew since
     auto operation = operations_.add("verify-image", image.name.empty() ? image.digest.brief() : image.name);
     operation->when_ended(hold(image.digest));
     operations_.run(operation, verify(image, operation));
@@ -118,6 +119,7 @@ Task<void> Agent::verify(Artifact image, OperationPtr operation)
     const bool whole = co_await run_on(ports_.loop, making_lane_, std::move(look));
     const auto name = operation->target();
     if (!whole) {
+        mark_damaged(image);
         throw Error{ErrorCode::CorruptData, "the image " + name +
                                                 " is damaged: its content is not what its digest says; make it again "
                                                 "as it was made, with --force, or drop it: banger image delete " +
@@ -125,6 +127,16 @@ Task<void> Agent::verify(Artifact image, OperationPtr operation)
     }
     ports_.images.restamp(image.digest);
     operation->result() = {{"name", name}, {"digest", image.digest.str()}};
+}
+
+/// Else VMs would go on to be made of it, and the same content, made again, would be dropped as it seems to be there.
+void Agent::mark_damaged(const Artifact& image)
+{
+    try {
+        ports_.images.mark_damaged(image);
+    } catch (const Error& problem) {
+        json_log::write(json_log::Level::Warn, std::string{"the damage can't be noted: "} + problem.what());
+    }
 }
 
 std::function<void()> Agent::hold(const Digest& digest)

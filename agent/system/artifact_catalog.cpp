@@ -42,6 +42,7 @@ std::optional<std::filesystem::path> changed_file(const Artifact& artifact)
 
 constexpr auto image_stamp = "stamp";     ///< of an image's one file
 constexpr auto kernel_stamps = "stamps";  ///< of a kernel's, by name
+constexpr auto damage_mark = "damaged";   ///< of an image
 
 std::map<std::string, std::string> stamps_in(const nlohmann::json& json)
 {
@@ -77,7 +78,8 @@ std::optional<Artifact> read_description(const std::filesystem::path& folder, co
             .created = json.value("created", std::int64_t{0}),
             .stamps = stamps_in(json),
             .manifest = json.value("manifest", std::string{}),
-            .config = json.contains("config") ? std::optional{image_config_of(json["config"])} : std::nullopt};
+            .config = json.contains("config") ? std::optional{image_config_of(json["config"])} : std::nullopt,
+            .damaged = json.value(damage_mark, false)};
     } catch (const nlohmann::json::exception&) {
         return std::nullopt;
     } catch (const Error&) {
@@ -198,7 +200,7 @@ void ArtifactCatalog::put_in_place(const std::filesystem::path& draft, const Art
                                                   " is already, and has one name alone; use " + present->name +
                                                   ", or delete that first"};
     }
-    if (present && !changed_file(*present)) {
+    if (present && !present->damaged && !changed_file(*present)) {
         // The very same content: what VMs may point to is kept. It is made anew all the same, and so newer than what had its name until now.
         change(place, [&made](nlohmann::json& json) {
             json["name"] = made.name;
@@ -252,12 +254,18 @@ void ArtifactCatalog::remove(const Digest& digest)
 
 void ArtifactCatalog::check(const Artifact& artifact) const
 {
+    const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
+    if (artifact.damaged) {
+        throw Error{ErrorCode::CorruptData, "the image " + name +
+                                                " is damaged, as banger image verify has found; make it again as it "
+                                                "was made, with --force, or drop it: banger image delete " +
+                                                name};
+    }
     const auto file = changed_file(artifact);
     if (!file) {
         return;
     }
     const bool is_image = artifact.stamps.contains(artifact_file::root_file_system);
-    const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
     const auto mend = is_image ? "banger image verify " + name +
                                      " reads all of it, and where it is whole that is all that was to be done"
                                : "banger kernel pull --force --name " + name + ", or import, brings one anew";
@@ -274,11 +282,22 @@ void ArtifactCatalog::restamp(const Digest& digest)
         throw Error{ErrorCode::NotFound, "there is no " + digest.brief() + " any more"};
     }
     const auto stamp = stamp_of(folder / artifact_file::root_file_system);
-    if (json.value(image_stamp, std::string{}) != stamp) {
+    if (json.value(image_stamp, std::string{}) != stamp || json.contains(damage_mark)) {
         json[image_stamp] = stamp;
+        json.erase(damage_mark);
         write_whole(folder / description_, json);
         reload();
     }
+}
+
+void ArtifactCatalog::mark_damaged(const Artifact& read)
+{
+    change(read.folder, [&read](nlohmann::json& json) {
+        if (stamps_in(json) == read.stamps) {  // else another one has taken its place since
+            json[damage_mark] = true;
+        }
+    });
+    reload();
 }
 
 }  // namespace banger::agent

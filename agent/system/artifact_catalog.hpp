@@ -24,6 +24,7 @@ public:
     void remove(const Digest& digest) override;
     void check(const Artifact& artifact) const override;
     void restamp(const Digest& digest) override;
+    void mark_damaged(const Artifact& read) override;
     std::filesystem::path set_aside(const Digest& digest) override;
 
 private:

@@ -10,7 +10,7 @@ import subprocess
 import dbus
 import pytest
 
-from harness import bundle, bus, wait
+from harness import archives, bundle, bus, wait
 from harness.bus import error_of
 from harness.home import Home
 
@@ -125,6 +125,25 @@ def test_a_damaged_image_is_found_by_a_glance_and_by_a_look(bangerd, home, disk)
     assert list(agent.manager.ListVms({})) == []
     error, sentence = error_of(lambda: finish(agent, agent.call(image, "Image", "Verify", "", ())))
     assert error == "CorruptData" and "mine" in sentence
+
+
+def test_an_image_that_rots_is_made_again_from_the_same_file(bangerd, home, disk):
+    bundle.put_kernel(home)
+    agent = bangerd.start()
+    digest = register(agent, disk, name="mine")["digest"]
+    image = agent.manager.FindImage("mine")
+
+    def verify():
+        return finish(agent, agent.call(image, "Image", "Verify", "", ()))
+    for _ in range(2):
+        archives.rot(pathlib.Path(agent.get(image, "Image", "Details")["path"]) / "rootfs.ext4")
+        error, sentence = error_of(verify)
+        assert error == "CorruptData" and "--force" in sentence
+        assert error_of(agent.create_vm, name="calm-otter", image="mine", start=False)[0] == "CorruptData"
+        again = register(agent, disk, name="mine", force=True)
+        assert again["built"] and again["digest"] == digest
+        verify()
+    agent.create_vm(name="calm-otter", image="mine", start=False)
 
 
 def test_an_image_that_was_only_copied_is_whole_and_taken_as_it_is(agent, disk):

@@ -197,6 +197,7 @@ public:
     void remove(const Digest&) override { missing = true; }
     void check(const Artifact&) const override;
     void restamp(const Digest&) override { damaged = false; }
+    void mark_damaged(const Artifact&) override { damaged = true; }
     std::filesystem::path set_aside(const Digest&) override
     {
         missing = true;

@@ -301,6 +301,39 @@ TEST_F(StampTest, TheSameContentAgainTakesThePlaceOfOneThatWasDamaged)
     EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), "content");
 }
 
+TEST_F(StampTest, OneThatWasReadAndIsDamagedIsRefusedAndGivesWayToTheSameContent)
+{
+    const auto image = take_in();
+    std::ofstream{image.folder / "rootfs.ext4", std::ios::in} << "c0ntent";
+    catalog.restamp(image.digest);  // no stat shows it
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+    catalog.mark_damaged(catalog.find("debian").value());
+    EXPECT_THAT(refusal(catalog.find("debian").value()), ::testing::HasSubstr("the image debian is damaged"));
+    EXPECT_NE(refusal(ArtifactCatalog{folder, "image.json"}.find("debian").value()), "");
+    const auto again = take_in();
+    EXPECT_EQ(refusal(again), "");
+    std::ifstream file{again.folder / "rootfs.ext4"};
+    EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), "content");
+}
+
+TEST_F(StampTest, DamageThatASecondReadingDoesNotFindIsForgotten)
+{
+    const auto image = take_in();
+    catalog.mark_damaged(image);
+    EXPECT_NE(refusal(catalog.find("debian").value()), "");
+    catalog.restamp(image.digest);
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+}
+
+TEST_F(StampTest, DamageOfOneThatHasGivenWaySinceIsNotThatOfTheNewOne)
+{
+    const auto read = take_in();
+    std::ofstream{read.folder / "rootfs.ext4"} << "damaged";
+    take_in();
+    catalog.mark_damaged(read);
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+}
+
 TEST_F(StampTest, OneThatIsSetAsideIsGoneFromTheCatalogAndADraftToRemove)
 {
     const auto image = take_in();
