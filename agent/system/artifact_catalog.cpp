@@ -201,10 +201,17 @@ void ArtifactCatalog::put_in_place(const std::filesystem::path& draft, const Art
                                                   ", or delete that first"};
     }
     if (present && !present->damaged && !changed_file(*present)) {
-        // The very same content: what VMs may point to is kept. It is made anew all the same, and so newer than what had its name until now.
-        change(place, [&made](nlohmann::json& json) {
-            json["name"] = made.name;
-            json["created"] = made.created;
+        // The very same content: what VMs may point to is kept. It is made anew all the same, of what its description says now, and so newer than
+        // what had its name until now.
+        auto anew = read_json(draft / description_);
+        change(place, [&anew](nlohmann::json& json) {
+            for (const auto* member : {image_stamp, kernel_stamps}) {  // of the files that are kept
+                anew.erase(member);
+                if (json.contains(member)) {
+                    anew[member] = json[member];
+                }
+            }
+            json = std::move(anew);
         });
         std::filesystem::remove_all(draft);
         return;

@@ -66,6 +66,17 @@ def test_the_same_file_is_there_already_and_another_needs_force(agent, disk):
     assert list(images(agent)) == ["mine"], "the older one, which nobody uses, is gone"
 
 
+def test_the_same_file_from_elsewhere_needs_force_once(agent, disk, tmp_path):
+    register(agent, disk, name="mine")
+    copy = tmp_path / "copy.ext4"
+    shutil.copy(disk, copy)
+    assert error_of(register, agent, copy, name="mine")[0] == "AlreadyExists"
+    assert register(agent, copy, name="mine", force=True)["built"]
+    assert not register(agent, copy, name="mine")["built"]
+    assert "copy.ext4" in images(agent)["mine"][4]
+    assert "copy.ext4" in agent.get(agent.manager.FindImage("mine"), "Image", "Details")["origin"]
+
+
 def test_the_same_content_under_a_second_name_is_refused_and_the_first_name_stays(agent, disk):
     first = register(agent, disk, name="mine")
     error, sentence = error_of(register, agent, disk, name="other")

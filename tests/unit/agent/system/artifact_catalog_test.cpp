@@ -301,6 +301,24 @@ TEST_F(StampTest, TheSameContentAgainTakesThePlaceOfOneThatWasDamaged)
     EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), "content");
 }
 
+TEST_F(StampTest, TheSameContentMadeOfSomethingElseIsDescribedAnewAndKeepsItsFile)
+{
+    const auto image = take_in();
+    const auto stamp = image.stamps.at("rootfs.ext4");
+    const auto place = draft("debian", digest_of("aa"), 7);
+    std::ofstream{place / "rootfs.ext4"} << "content";
+    std::ofstream{place / "image.json"} << nlohmann::json{{"name", "debian"},
+                                                          {"digest", digest_of("aa")},
+                                                          {"origin", "file root.ext4"},
+                                                          {"source", "/home/me/root.ext4"},
+                                                          {"stamp", stamp_of(place / "rootfs.ext4")}};
+    const auto again = catalog.adopt(place, unused);
+    EXPECT_EQ(again.origin, "file root.ext4");
+    EXPECT_EQ(again.stamps.at("rootfs.ext4"), stamp);
+    EXPECT_EQ(refusal(again), "");
+    EXPECT_EQ(nlohmann::json::parse(std::ifstream{again.folder / "image.json"})["source"], "/home/me/root.ext4");
+}
+
 TEST_F(StampTest, OneThatWasReadAndIsDamagedIsRefusedAndGivesWayToTheSameContent)
 {
     const auto image = take_in();
