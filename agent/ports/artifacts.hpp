@@ -42,7 +42,7 @@ inline constexpr auto boot_modules =
 inline constexpr auto first_initrd = "first.cpio";  ///< of the user's, which the kernel unpacks before banger's
 }  // namespace artifact_file
 
-/// The images or the kernels in the cache. Loop thread; reads small files only.
+/// The images or the kernels in the cache, which other bangerds may share. Loop thread; reads small files only.
 class Artifacts {
 public:
     Artifacts() = default;
@@ -75,6 +75,8 @@ public:
     virtual void mark_damaged(const Artifact& read) = 0;
     /// Takes it out of the catalog at once; its files are to be discarded from where this says. Throws Failed.
     virtual std::filesystem::path set_aside(const Digest& digest) = 0;
+    /// The same for one that has lost its name; nullopt: it has one by now, and stays.
+    virtual std::optional<std::filesystem::path> set_aside_nameless(const Digest& digest) = 0;
 };
 
 }  // namespace banger::agent

@@ -226,7 +226,6 @@ private:
     Task<void> verify(Artifact image, OperationPtr operation);
     void mark_damaged(const Artifact& image);
     void refuse_deletion(const char* what, const Artifact& artifact, const std::vector<std::string>& users) const;
-    void drop(Artifacts& catalog, const Artifact& artifact);
     void drop_unused();
     /// Of digests that VMs of other state folders use.
     bool is_used_elsewhere(const Digest& digest) const;

@@ -177,16 +177,14 @@ void Agent::refuse_deletion(const char* what, const Artifact& artifact, const st
 void Agent::delete_image(const Artifact& image)
 {
     refuse_deletion("image", image, users_of_image(image.digest));
-    drop(ports_.images, image);
+    discard_later(ports_.images.set_aside(image.digest));
 }
 
 void Agent::delete_kernel(const Artifact& kernel)
 {
     refuse_deletion("kernel", kernel, users_of_kernel(kernel.digest));
-    drop(ports_.kernels, kernel);
+    discard_later(ports_.kernels.set_aside(kernel.digest));
 }
-
-void Agent::drop(Artifacts& catalog, const Artifact& artifact) { discard_later(catalog.set_aside(artifact.digest)); }
 
 /// Some hundred MiB take the kernel longer to free than the loop may stand still.
 void Agent::discard_later(std::filesystem::path aside)
@@ -239,8 +237,10 @@ void Agent::drop_unused()
                 continue;
             }
             try {
-                drop(catalog, artifact);
-                changed = true;
+                if (const auto aside = catalog.set_aside_nameless(artifact.digest)) {
+                    discard_later(*aside);
+                    changed = true;
+                }
             } catch (const Error& problem) {
                 json_log::write(json_log::Level::Warn, std::string{"an unused image stays: "} + problem.what());
             }

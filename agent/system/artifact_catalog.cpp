@@ -2,8 +2,10 @@
 #include "agent/system/artifact_catalog.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -38,6 +40,21 @@ std::optional<std::filesystem::path> changed_file(const Artifact& artifact)
         }
     }
     return std::nullopt;
+}
+
+/// When something last came, went or was renamed in it, in ns since 1970; 0 where it isn't there.
+std::int64_t folder_time(const std::filesystem::path& folder)
+{
+    constexpr std::int64_t ns_per_s = 1'000'000'000;
+    struct stat status {};
+    return ::stat(folder.c_str(), &status) == 0 ? status.st_mtim.tv_sec * ns_per_s + status.st_mtim.tv_nsec : 0;
+}
+
+bool is_over(std::int64_t moment)
+{
+    constexpr std::chrono::seconds a_tick_or_more{1};
+    const auto age = std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds{moment};
+    return std::chrono::abs(age) > a_tick_or_more;  // another host's clock may be ahead
 }
 
 constexpr auto image_stamp = "stamp";     ///< of an image's one file
@@ -95,8 +112,11 @@ ArtifactCatalog::ArtifactCatalog(std::filesystem::path folder, std::string descr
     reload();
 }
 
-void ArtifactCatalog::reload()
+void ArtifactCatalog::reload() const
 {
+    // Two changes in one tick of the clock have one time, so a time that is not over yet says nothing.
+    const auto changed = folder_time(folder_);
+    seen_ = is_over(changed) ? changed : 0;
     artifacts_.clear();
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator{folder_, none}) {
@@ -120,8 +140,22 @@ void ArtifactCatalog::reload()
     });
 }
 
+void ArtifactCatalog::look_again() const
+{
+    if (seen_ == 0 || folder_time(folder_) != seen_) {
+        reload();
+    }
+}
+
+std::vector<Artifact> ArtifactCatalog::list() const
+{
+    look_again();
+    return artifacts_;
+}
+
 std::optional<Artifact> ArtifactCatalog::find(std::string_view name) const
 {
+    look_again();
     const auto named = std::find_if(artifacts_.begin(), artifacts_.end(), [name](const Artifact& artifact) {
         return !name.empty() && artifact.name == name;
     });
@@ -174,7 +208,7 @@ Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::f
     if (!made) {
         throw Error{ErrorCode::CorruptData, "the new artifact in " + draft.string() + " has no whole description"};
     }
-    const auto before = artifacts_;
+    const auto before = list();
     try {
         put_in_place(draft, *made);
     } catch (...) {
@@ -248,6 +282,17 @@ std::filesystem::path ArtifactCatalog::set_aside(const Digest& digest)
         throw errno_error("can't remove it from " + folder_.string(), problem.value());
     }
     return aside;
+}
+
+std::optional<std::filesystem::path> ArtifactCatalog::set_aside_nameless(const Digest& digest)
+{
+    reload();  // a name that is given changes no time but the artifact's own
+    const auto present = std::find_if(artifacts_.begin(), artifacts_.end(),
+                                      [&digest](const Artifact& artifact) { return artifact.digest == digest; });
+    if (present != artifacts_.end() && !present->name.empty()) {
+        return std::nullopt;
+    }
+    return set_aside(digest);
 }
 
 void ArtifactCatalog::remove(const Digest& digest)

@@ -334,6 +334,36 @@ def test_what_vms_of_another_state_folder_use_stays_in_the_cache_that_they_share
         home.banger("daemon", "stop")
 
 
+def test_of_two_bangerds_that_share_a_cache_each_sees_what_the_other_does(home, disk, tmp_path):
+    bundle.put_kernel(home)
+    second = Home("second", cache=home.cache)
+
+    def names(user):
+        return {row["name"]: row["digest"] for row in user.json("image", "list", "--json")}
+    try:
+        assert names(home) == names(second) == {}, "both run from now on"
+        home.banger("image", "register", disk, "--name", "mine", check=True)
+        digest = names(home)["mine"]
+        assert names(second) == {"mine": digest}
+        second.banger("image", "show", "mine", check=True)
+        home.banger("vm", "create", "--no-start", "--name", "first", "--image", "mine", "--storage", "file", "--disk-size", "64M", check=True)
+        shutil.copy(disk, tmp_path / "old.ext4")
+        with open(disk, "r+b") as file:
+            file.seek(40 << 20)
+            file.write(b"more")
+        home.banger("image", "register", disk, "--name", "mine", "--force", check=True)
+        second.banger("image", "register", tmp_path / "old.ext4", "--name", "orig", check=True)
+        home.banger("vm", "delete", "-f", "first", check=True)
+        assert names(home) == names(second) and names(home)["orig"] == digest, "it has a name again, and so stays without a user"
+        second.banger("image", "verify", "orig", check=True)
+        wait.until(lambda: second.banger("image", "rm", "orig").returncode == 0, 20, "the last user is written down as gone")
+        assert set(names(home)) == {"mine"}
+    finally:
+        second.banger("daemon", "stop")
+        second.close()
+        home.banger("daemon", "stop")
+
+
 def test_default_rootfs_is_the_default_image(home, disk):
     home.write_config(f"default_rootfs = '{disk}'\ndefault_image = 'house'\n")
     home.banger("image", "build", check=True)

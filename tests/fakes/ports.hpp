@@ -204,6 +204,8 @@ public:
         return artifact.folder / "aside";
     }
 
+    std::optional<std::filesystem::path> set_aside_nameless(const Digest& digest) override { return set_aside(digest); }
+
     Artifact artifact;
     bool missing{false};
     bool damaged{false};

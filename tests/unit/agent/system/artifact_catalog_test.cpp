@@ -209,6 +209,37 @@ TEST_F(ArtifactCatalogTest, RemovingLeavesNothingAndIsNoErrorTwice)
     catalog.remove(Digest::parse(digest_of("aa")));
 }
 
+TEST_F(ArtifactCatalogTest, WhatAnotherBangerdTakesInOrRemovesIsSeen)
+{
+    ArtifactCatalog ours{folder, "image.json"};
+    ArtifactCatalog theirs{folder, "image.json"};
+    EXPECT_FALSE(ours.find("debian"));
+    theirs.adopt(draft("debian", digest_of("aa"), 1), unused);
+    EXPECT_TRUE(ours.find("debian"));
+    theirs.adopt(draft("debian", digest_of("bb"), 2), unused);
+    EXPECT_THAT(names(ours), ElementsAre("debian bb"));
+    ours.adopt(draft("debian", digest_of("cc"), 3), used);
+    EXPECT_THAT(names(theirs), ElementsAre(" bb", "debian cc"));
+    theirs.remove(Digest::parse(digest_of("cc")));
+    EXPECT_FALSE(ours.find("debian"));
+}
+
+TEST_F(ArtifactCatalogTest, WhatAnotherBangerdHasGivenANameIsNoLongerNameless)
+{
+    ArtifactCatalog ours{folder, "image.json"};
+    ours.adopt(draft("mine", digest_of("aa"), 1), unused);
+    ours.adopt(draft("mine", digest_of("bb"), 2), used);
+    ASSERT_THAT(names(ours), ElementsAre(" aa", "mine bb"));
+    ArtifactCatalog{folder, "image.json"}.adopt(draft("theirs", digest_of("aa"), 3), used);
+    EXPECT_FALSE(ours.set_aside_nameless(Digest::parse(digest_of("aa"))));
+    EXPECT_THAT(names(ours), ElementsAre("mine bb", "theirs aa"));
+    ours.adopt(draft("theirs", digest_of("cc"), 4), used);
+    const auto aside = ours.set_aside_nameless(Digest::parse(digest_of("aa")));
+    ASSERT_TRUE(aside);
+    EXPECT_TRUE(std::filesystem::exists(*aside / "image.json"));
+    EXPECT_THAT(names(ours), ElementsAre("mine bb", "theirs cc"));
+}
+
 class StampTest : public ArtifactCatalogTest {
 protected:
     Artifact take_in()
