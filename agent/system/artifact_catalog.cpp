@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/core/vm/vm_files.hpp"
+#include "agent/system/image/artifact_draft.hpp"
 #include "agent/system/image/image_record.hpp"
 #include "common/error.hpp"
 
@@ -215,6 +216,7 @@ Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::f
         reload();  // it may have got as far as the folder
         throw;
     }
+    release_draft(draft, folder_ / made->digest.str());
     reload();
     for (const auto& older : before) {
         if (older.name == made->name && older.digest != made->digest) {

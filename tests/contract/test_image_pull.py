@@ -14,6 +14,7 @@ import pytest
 
 from harness import wait
 from harness.bus import error_of, typed
+from harness.home import Home
 from harness.oci import CAP_NET_RAW, INDEX, LAYER, Layout, Registry, hard_link, member, sha256, symlink, tar_of
 from harness.scripted_registry import ScriptedRegistry
 
@@ -406,6 +407,28 @@ def test_layers_packed_with_zstd(pulling):
     layout.write(pulling.root / "image")
     pulling.banger("image", "pull", f"oci:{pulling.root}/image", "--name", "x", *SIZE, check=True)
     assert debugfs(pulling, "x", "cat /a") == "in it"
+
+
+def test_a_prune_leaves_what_a_bangerd_of_another_state_folder_pulls(pulling, serve):
+    layout = simple(member("a", noise(200_000))).add_layer([member("b", noise(200_000))])
+    registry = serve(layout)
+    lower, upper = (layer["digest"] for layer in layout.layers)
+    registry.ways[upper] = "hold"
+    pull = pulling.start("image", "pull", registry.reference, *SIZE)
+    wait.until(lambda: registry.count(upper) and (pulling.blobs / lower.removeprefix("sha256:")).exists(), 30, "one layer is whole, the other is not")
+    second = Home("second", cache=pulling.cache)
+    try:
+        done = second.banger("image", "cache", "prune")
+        assert done.returncode == 6 and "shares the cache" in done.stderr, done.stderr
+        registry.released.set()
+        _, errors = pull.communicate(timeout=60)
+        assert pull.returncode == 0, errors
+        assert registry.count(lower) == 1
+        second.banger("image", "cache", "prune", check=True)
+        assert list(images(second)) == ["app"]
+    finally:
+        second.banger("daemon", "stop")
+        second.close()
 
 
 def test_prune_takes_what_no_image_has(pulling, serve):

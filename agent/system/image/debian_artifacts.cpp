@@ -362,6 +362,10 @@ void DebianArtifacts::refresh_initrd(const fs::path& kernel)
 
 void DebianArtifacts::seal(const fs::path& artifact) { sync_to_disk(artifact.parent_path()); }
 
-void DebianArtifacts::discard(const fs::path& draft) noexcept { discard_draft(draft); }
+void DebianArtifacts::discard(const fs::path& draft) noexcept
+{
+    forget_draft(draft);
+    discard_draft(draft);
+}
 
 }  // namespace banger::agent
