@@ -230,6 +230,7 @@ private:
     /// Of digests that VMs of other state folders use.
     bool is_used_elsewhere(const Digest& digest) const;
     void note_cache_use();
+    void cache_use_written(const std::string& problem);
     void discard_later(std::filesystem::path aside);
     void lock_name(const std::string& key);
     /// A pull at work, and who waits for it.
@@ -308,8 +309,9 @@ private:
     std::size_t transfers_{0};           ///< that have not ended
     std::string owner_;                  ///< what sandboxes and users of the cache are known by
     CacheUsers cache_users_;
-    std::set<std::string> noted_use_;  ///< as cache_users_ has it
-    bool recovered_{false};            ///< until then not all VMs are known, and so not who uses what
+    std::optional<std::set<std::string>> noted_use_;  ///< as cache_users_ has it or is about to; none: not known
+    std::string unwritten_use_;                       ///< why it could not be written; empty: it could
+    bool recovered_{false};                           ///< until then not all VMs are known, and so not who uses what
     EventLoop::Source housekeeping_;
 };
 

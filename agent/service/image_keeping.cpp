@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of Agent that keeps images: of files and VMs, whole, and no longer than somebody needs them.
+#include <utility>
+
 #include "agent/service/agent.hpp"
 #include "agent/service/image_key.hpp"
 #include "agent/service/json_log.hpp"
@@ -208,17 +210,29 @@ void Agent::note_cache_use()
     if (digests == noted_use_) {
         return;
     }
-    noted_use_ = digests;
-    auto write = [users = cache_users_, digests] {
+    auto write = [this, users = cache_users_, digests] {
+        std::string problem;
         try {
             users.write(digests);
-        } catch (const std::exception& problem) {
-            json_log::write(
-                json_log::Level::Warn,
-                std::string{"other state folders don't learn what VMs use of the cache: "} + problem.what());
+        } catch (const std::exception& failure) {
+            problem = failure.what();
         }
+        ports_.loop.post([this, problem] { cache_use_written(problem); });
     };
-    [[maybe_unused]] const bool taken = store_lane_.submit(std::move(write));  // a full lane: with the next change
+    if (store_lane_.submit(std::move(write))) {
+        noted_use_ = std::move(digests);
+    }
+}
+
+/// `problem`: empty where there is none. What is not written is tried again with the next change or housekeeping.
+void Agent::cache_use_written(const std::string& problem)
+{
+    if (!problem.empty()) {
+        noted_use_.reset();
+    }
+    if (std::exchange(unwritten_use_, problem) != problem && !problem.empty()) {
+        json_log::write(json_log::Level::Warn, "other state folders don't learn what VMs use of the cache: " + problem);
+    }
 }
 
 bool Agent::is_used_elsewhere(const Digest& digest) const { return !cache_users_.others_of(digest).empty(); }

@@ -334,6 +334,22 @@ def test_what_vms_of_another_state_folder_use_stays_in_the_cache_that_they_share
         home.banger("daemon", "stop")
 
 
+def test_a_use_of_the_cache_that_could_not_be_written_is_written_with_the_next_chance(home, disk):
+    bundle.put_kernel(home)
+    home.banger("image", "register", disk, "--name", "mine", check=True)
+    users = home.cache / "banger" / "users"
+    users.write_text("in the way")
+
+    def create(name):
+        home.banger("vm", "create", "--no-start", "--name", name, "--image", "mine", "--storage", "file", "--disk-size", "64M", check=True)
+    create("first")
+    wait.until(lambda: "what VMs use of the cache" in home.log(), 20, "it is told")
+    users.unlink()
+    create("second")
+    wait.until(lambda: list(users.glob("*.json")), 20, "both use the same, and that is written")
+    home.banger("daemon", "stop")
+
+
 def test_of_two_bangerds_that_share_a_cache_each_sees_what_the_other_does(home, disk, tmp_path):
     bundle.put_kernel(home)
     second = Home("second", cache=home.cache)
