@@ -101,7 +101,8 @@ public:
     /// Of an artifact that was taken in: puts its place on the disk, so that a power cut takes nothing back of what is said to be done. Throws NoSpace,
     /// Failed.
     virtual void seal(const std::filesystem::path& artifact) = 0;
-    /// Removes what a maker that was killed left behind; not what one that lives, also of another bangerd, is making.
+    /// Removes what a maker that was killed left behind, or what this one has made and nobody takes in; not what one that lives, also of another bangerd,
+    /// is making.
     virtual void discard(const std::filesystem::path& draft) noexcept = 0;
 };
 

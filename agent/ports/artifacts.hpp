@@ -29,6 +29,7 @@ struct Artifact {
     std::map<std::string, std::string> stamps{};
     std::string manifest{};               ///< of a pulled image: the sha256 of the manifest it was made of
     std::optional<ImageConfig> config{};  ///< the same: what it says of how it is run
+    bool damaged{false};  ///< of an image: somebody has read all of it, and it isn't what its digest says
 };
 
 namespace artifact_file {
@@ -41,7 +42,7 @@ inline constexpr auto boot_modules =
 inline constexpr auto first_initrd = "first.cpio";  ///< of the user's, which the kernel unpacks before banger's
 }  // namespace artifact_file
 
-/// The images or the kernels in the cache. Loop thread; reads small files only.
+/// The images or the kernels in the cache, which other bangerds may share. Loop thread; reads small files only.
 class Artifacts {
 public:
     Artifacts() = default;
@@ -65,12 +66,17 @@ public:
     virtual void remove(const Digest& digest) = 0;
 
     /// Whether the files that VMs take directly are those that were taken in, by size, time and inode, or copies that kept size and time:
-    /// some stats, no more. Throws CorruptData, which names the artifact and what mends it.
+    /// some stats, no more. And whether somebody has found it damaged. Throws CorruptData, which names the artifact and what mends it.
     virtual void check(const Artifact& artifact) const = 0;
     /// Of an image: takes the files as they are now for those that were taken in: somebody has read all of them. Throws NotFound, NoSpace, Failed.
     virtual void restamp(const Digest& digest) = 0;
+    /// Of an image that was read as it stands there: it is damaged. So it stays until the same content takes its place, or it is read once more and
+    /// restamped. Throws CorruptData, NoSpace, Failed.
+    virtual void mark_damaged(const Artifact& read) = 0;
     /// Takes it out of the catalog at once; its files are to be discarded from where this says. Throws Failed.
     virtual std::filesystem::path set_aside(const Digest& digest) = 0;
+    /// The same for one that has lost its name; nullopt: it has one by now, and stays.
+    virtual std::optional<std::filesystem::path> set_aside_nameless(const Digest& digest) = 0;
 };
 
 }  // namespace banger::agent

@@ -33,7 +33,7 @@ enum class PullOutcome { Made, ThereAlready };
 /// What a prune may take, and what it took.
 struct PruneRequest {
     std::vector<std::filesystem::path> images;  ///< folders of images whose blobs stay
-    std::vector<std::filesystem::path> drafts;  ///< nobody's
+    std::vector<std::filesystem::path> drafts;  ///< all; what somebody makes, or has made and not taken in, stays
 };
 struct Pruned {
     std::uint64_t blobs{0};
@@ -56,10 +56,10 @@ public:
         return source.reference + "@" + digest;
     }
     /// As ArtifactMaker::build_image(): a draft that doesn't exist yet holds a whole image, or is gone; with ThereAlready, too. Throws HostLacks,
-    /// NotFound, NotAuthorized, CorruptData, TimedOut, NoSpace, Cancelled, Failed.
+    /// NotFound, NotAuthorized, CorruptData, TimedOut, NoSpace, InUse (another bangerd prunes), Cancelled, Failed.
     virtual PullOutcome pull(const PullRecipe& recipe, const std::filesystem::path& draft,
                              const PullProgress& progress) = 0;
-    /// Removes what may be downloaded again. Nothing may be pulled meanwhile. Throws Cancelled, Failed.
+    /// Removes what may be downloaded again. This process may pull nothing meanwhile. Throws InUse (another bangerd pulls), Cancelled, Failed.
     virtual Pruned prune(const PruneRequest& request, const PullProgress& progress) = 0;
 };
 

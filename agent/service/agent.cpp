@@ -321,6 +321,7 @@ void Agent::housekeep()
         vms_->housekeep();
         power_.housekeep();
         look_at_settings();
+        note_cache_use();
         housekeep();
     });
 }

@@ -158,12 +158,14 @@ public:
     /// Throw InUse (one of that name is being made).
     OperationPtr build_image(ImageRecipe recipe, Remake remake);
     OperationPtr import_kernel(KernelRecipe recipe, Remake remake);
+    /// One that Artifacts::check() refuses is made or taken in again.
+    static bool is_unharmed(const Artifacts& catalog, const Artifact& artifact);
     // image_keeping.cpp
     OperationPtr register_image(DiskSource source, Remake remake);
     /// Of the root disk of a VM. Throws also AlreadyExists (both are the operation's where the VM is to be kept) and as VmManager::check_lendable().
     OperationPtr promote_vm(VmPtr vm, const std::string& name, Remake remake, StopFirst stop, WhenRefused refused);
     /// Reads all of it: fails with CorruptData where it isn't what its digest says.
-    OperationPtr verify_image(const Artifact& image);
+    OperationPtr verify_image(const Artifact& known);
     /// At once; the files go in the background. Throws InUse: with the names of the VMs, or as it is being made or read.
     void delete_image(const Artifact& image);
     void delete_kernel(const Artifact& kernel);
@@ -215,8 +217,6 @@ private:
     OperationPtr start_making(const std::string& kind, Making making);
     Task<void> make_artifact(Making making, OperationPtr operation);
     Task<bool> is_there_already(const Making* making, Artifact present);
-    /// One that is not as it was taken in is made again.
-    static bool is_unharmed(const Artifacts& catalog, const Artifact& artifact);
     Task<void> make_and_adopt(Artifacts* catalog, std::string name, Make make, OperationPtr operation);
     Task<void> seal(std::filesystem::path artifact);
     static void report_artifact(const OperationPtr& operation, const Artifact& artifact, bool built);
@@ -226,12 +226,13 @@ private:
     Task<void> promote(VmPtr vm, DiskSource source, StopFirst stop, OperationPtr operation);
     Task<void> take_disk(DiskSource source, std::filesystem::path disk, OperationPtr operation);
     Task<void> verify(Artifact image, OperationPtr operation);
+    void mark_damaged(const Artifact& image);
     void refuse_deletion(const char* what, const Artifact& artifact, const std::vector<std::string>& users) const;
-    void drop(Artifacts& catalog, const Artifact& artifact);
     void drop_unused();
     /// Of digests that VMs of other state folders use.
     bool is_used_elsewhere(const Digest& digest) const;
     void note_cache_use();
+    void cache_use_written(const std::string& problem);
     void discard_later(std::filesystem::path aside);
     void lock_name(const std::string& key);
     /// A pull at work, and who waits for it.
@@ -311,8 +312,9 @@ private:
     std::size_t transfers_{0};           ///< that have not ended
     std::string owner_;                  ///< what sandboxes and users of the cache are known by
     CacheUsers cache_users_;
-    std::set<std::string> noted_use_;  ///< as cache_users_ has it
-    bool recovered_{false};            ///< until then not all VMs are known, and so not who uses what
+    std::optional<std::set<std::string>> noted_use_;  ///< as cache_users_ has it or is about to; none: not known
+    std::string unwritten_use_;                       ///< why it could not be written; empty: it could
+    bool recovered_{false};                           ///< until then not all VMs are known, and so not who uses what
     EventLoop::Source housekeeping_;
 };
 

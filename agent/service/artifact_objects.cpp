@@ -19,6 +19,12 @@ std::string path_element(const Artifact& artifact)
     return escape_for_path(artifact.name.empty() ? artifact.digest.str() : artifact.name);
 }
 
+/// The same content may have been made anew since, of something else.
+Artifact as_it_is_now(const Artifacts& catalog, const Artifact& known)
+{
+    return catalog.find(known.digest.str()).value_or(known);
+}
+
 VariantMap details_of(const Artifact& artifact, const std::vector<std::string>& users)
 {
     return {{"digest", sdbus::Variant{artifact.digest.str()}},
@@ -113,9 +119,10 @@ sdbus::ObjectPath ImageObject::Verify()
 VariantMap ImageObject::Details()
 {
     return answer("Image.Details", [&] {
-        auto details = details_of(image_, agent_->users_of_image(image_.digest));
-        if (image_.config) {
-            add_config(details, image_);
+        const auto image = as_it_is_now(agent_->images(), image_);
+        auto details = details_of(image, agent_->users_of_image(image.digest));
+        if (image.config) {
+            add_config(details, image);
         }
         return details;
     });
@@ -158,8 +165,9 @@ void KernelObject::Delete()
 VariantMap KernelObject::Details()
 {
     return answer("Kernel.Details", [&] {
-        auto details = details_of(kernel_, agent_->users_of_kernel(kernel_.digest));
-        details.emplace("version", sdbus::Variant{kernel_.version});
+        const auto kernel = as_it_is_now(agent_->kernels(), kernel_);
+        auto details = details_of(kernel, agent_->users_of_kernel(kernel.digest));
+        details.emplace("version", sdbus::Variant{kernel.version});
         return details;
     });
 }

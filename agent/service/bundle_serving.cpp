@@ -15,7 +15,7 @@ namespace {
 constexpr auto bundled_name = "debian";
 constexpr auto bundled_docker_name = "debian-docker";
 
-/// A user's own artifact of that name stays, and so does his own name for the same content; one of another bundle gives way.
+/// A user's own artifact of that name stays, and so does his own name for the same content; one of another bundle gives way, and one that is damaged.
 bool is_wanted(const Artifacts& catalog, const std::string& name, const Digest& digest)
 {
     const auto present = catalog.find(name);
@@ -23,7 +23,10 @@ bool is_wanted(const Artifacts& catalog, const std::string& name, const Digest& 
     if (same && !same->name.empty() && same->name != name) {
         return false;
     }
-    return !present || (present->digest != digest && present->origin.starts_with(bundle_origin));
+    if (present && present->digest == digest) {
+        return !Agent::is_unharmed(catalog, *present);
+    }
+    return !present || present->origin.starts_with(bundle_origin);
 }
 
 /// Named by hand: it must be there. Else: where it is there.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of Agent that keeps images: of files and VMs, whole, and no longer than somebody needs them.
+#include <utility>
+
 #include "agent/service/agent.hpp"
 #include "agent/service/image_key.hpp"
 #include "agent/service/json_log.hpp"
@@ -101,8 +103,9 @@ Task<void> Agent::take_disk(DiskSource source, std::filesystem::path disk, Opera
     co_await make_and_adopt(&ports_.images, source.name, std::move(make), operation);
 }
 
-OperationPtr Agent::verify_image(const Artifact& image)
+OperationPtr Agent::verify_image(const Artifact& known)
 {
+    const auto image = ports_.images.find(known.digest.str()).value_or(known);  // it may have been made anew since
     auto operation = operations_.add("verify-image", image.name.empty() ? image.digest.brief() : image.name);
     operation->when_ended(hold(image.digest));
     operations_.run(operation, verify(image, operation));
@@ -118,6 +121,7 @@ Task<void> Agent::verify(Artifact image, OperationPtr operation)
     const bool whole = co_await run_on(ports_.loop, making_lane_, std::move(look));
     const auto name = operation->target();
     if (!whole) {
+        mark_damaged(image);
         throw Error{ErrorCode::CorruptData, "the image " + name +
                                                 " is damaged: its content is not what its digest says; make it again "
                                                 "as it was made, with --force, or drop it: banger image delete " +
@@ -125,6 +129,16 @@ Task<void> Agent::verify(Artifact image, OperationPtr operation)
     }
     ports_.images.restamp(image.digest);
     operation->result() = {{"name", name}, {"digest", image.digest.str()}};
+}
+
+/// Else VMs would go on to be made of it, and the same content, made again, would be dropped as it seems to be there.
+void Agent::mark_damaged(const Artifact& image)
+{
+    try {
+        ports_.images.mark_damaged(image);
+    } catch (const Error& problem) {
+        json_log::write(json_log::Level::Warn, std::string{"the damage can't be noted: "} + problem.what());
+    }
 }
 
 std::function<void()> Agent::hold(const Digest& digest)
@@ -165,16 +179,14 @@ void Agent::refuse_deletion(const char* what, const Artifact& artifact, const st
 void Agent::delete_image(const Artifact& image)
 {
     refuse_deletion("image", image, users_of_image(image.digest));
-    drop(ports_.images, image);
+    discard_later(ports_.images.set_aside(image.digest));
 }
 
 void Agent::delete_kernel(const Artifact& kernel)
 {
     refuse_deletion("kernel", kernel, users_of_kernel(kernel.digest));
-    drop(ports_.kernels, kernel);
+    discard_later(ports_.kernels.set_aside(kernel.digest));
 }
-
-void Agent::drop(Artifacts& catalog, const Artifact& artifact) { discard_later(catalog.set_aside(artifact.digest)); }
 
 /// Some hundred MiB take the kernel longer to free than the loop may stand still.
 void Agent::discard_later(std::filesystem::path aside)
@@ -198,17 +210,29 @@ void Agent::note_cache_use()
     if (digests == noted_use_) {
         return;
     }
-    noted_use_ = digests;
-    auto write = [users = cache_users_, digests] {
+    auto write = [this, users = cache_users_, digests] {
+        std::string problem;
         try {
             users.write(digests);
-        } catch (const std::exception& problem) {
-            json_log::write(
-                json_log::Level::Warn,
-                std::string{"other state folders don't learn what VMs use of the cache: "} + problem.what());
+        } catch (const std::exception& failure) {
+            problem = failure.what();
         }
+        ports_.loop.post([this, problem] { cache_use_written(problem); });
     };
-    [[maybe_unused]] const bool taken = store_lane_.submit(std::move(write));  // a full lane: with the next change
+    if (store_lane_.submit(std::move(write))) {
+        noted_use_ = std::move(digests);
+    }
+}
+
+/// `problem`: empty where there is none. What is not written is tried again with the next change or housekeeping.
+void Agent::cache_use_written(const std::string& problem)
+{
+    if (!problem.empty()) {
+        noted_use_.reset();
+    }
+    if (std::exchange(unwritten_use_, problem) != problem && !problem.empty()) {
+        json_log::write(json_log::Level::Warn, "other state folders don't learn what VMs use of the cache: " + problem);
+    }
 }
 
 bool Agent::is_used_elsewhere(const Digest& digest) const { return !cache_users_.others_of(digest).empty(); }
@@ -227,8 +251,10 @@ void Agent::drop_unused()
                 continue;
             }
             try {
-                drop(catalog, artifact);
-                changed = true;
+                if (const auto aside = catalog.set_aside_nameless(artifact.digest)) {
+                    discard_later(*aside);
+                    changed = true;
+                }
             } catch (const Error& problem) {
                 json_log::write(json_log::Level::Warn, std::string{"an unused image stays: "} + problem.what());
             }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of Agent that pulls OCI images, and of ManagerObject that is asked to.
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/service/agent.hpp"
@@ -131,18 +130,9 @@ OperationPtr Agent::prune_image_cache(CachedBlobs keep)
             request.images.push_back(image.folder);
         }
     }
-    const auto add_drafts = [&](const Artifacts& catalog, const std::string& what) {
-        for (const auto& draft : catalog.drafts()) {
-            const bool is_at_work = std::any_of(being_made_.begin(), being_made_.end(), [&](const std::string& key) {
-                return key.starts_with(what) && catalog.draft(key.substr(what.size())) == draft;
-            });
-            if (!is_at_work) {
-                request.drafts.push_back(draft);
-            }
-        }
-    };
-    add_drafts(ports_.images, "image ");
-    add_drafts(ports_.kernels, "kernel ");
+    request.drafts = ports_.images.drafts();
+    const auto kernels = ports_.kernels.drafts();
+    request.drafts.insert(request.drafts.end(), kernels.begin(), kernels.end());
     auto operation = operations_.add("prune-cache", "images");
     operations_.run(operation, prune_now(std::move(request), operation));
     return operation;

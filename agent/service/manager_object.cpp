@@ -245,7 +245,11 @@ ManagerObject::ListImages()
 sdbus::ObjectPath ManagerObject::FindImage(const std::string& name)
 {
     note_call();
-    return answer("FindImage", [&] { return ImageObject::path_of(found(agent_->images().find(name), "image", name)); });
+    return answer("FindImage", [&] {
+        auto object = ImageObject::path_of(found(agent_->images().find(name), "image", name));
+        sync_artifacts();  // it may have come from another bangerd that shares the cache
+        return object;
+    });
 }
 
 std::vector<
@@ -291,8 +295,11 @@ void ManagerObject::ShareEnvironment(const Variables& environment)
 sdbus::ObjectPath ManagerObject::FindKernel(const std::string& name)
 {
     note_call();
-    return answer("FindKernel",
-                  [&] { return KernelObject::path_of(found(agent_->kernels().find(name), "kernel", name)); });
+    return answer("FindKernel", [&] {
+        auto object = KernelObject::path_of(found(agent_->kernels().find(name), "kernel", name));
+        sync_artifacts();
+        return object;
+    });
 }
 
 ManagerObject::RuntimeRows ManagerObject::rows_of(const std::vector<RuntimeProgram>& programs)

@@ -164,21 +164,24 @@ Task<void> Agent::import_now(std::shared_ptr<UniqueFd> input, ImportWish wish, O
     operation->result()["other_kernel"] = other_kernel;
 }
 
-/// By its own name, unless that is somebody's: what comes in takes nothing away, and is not what new VMs are made of unless they ask for it. nullopt: it
-/// isn't in the archive, or it is here already.
+/// By its own name, unless that is somebody's: what comes in takes nothing away, and is not what new VMs are made of unless they ask for it. One that is
+/// damaged here is mended, under the name that it has. nullopt: it is here already.
 std::optional<VmUnpacking::Image> Agent::image_to_take(const VmArchiveContents& contents) const
 {
     const auto& digest = contents.spec.image_digest;
     if (contents.find(vm_archive_file::image) == nullptr) {
         throw Error{ErrorCode::NotFound, "there is no image in the archive; banger vm export --with-image puts it in"};
     }
-    if (ports_.images.find(digest.str())) {
+    const auto present = ports_.images.find(digest.str());
+    if (present && is_unharmed(ports_.images, *present)) {
         return std::nullopt;
     }
     const auto& own = contents.spec.image;
     const bool is_free = !own.empty() && own != ports_.settings.now()->default_image && !ports_.images.find(own);
     constexpr std::size_t longest_stem = 48;
-    const auto name = is_free ? own : (own.empty() ? "image" : own.substr(0, longest_stem)) + "-" + digest.brief();
+    const auto name = present && !present->name.empty() ? present->name
+                      : is_free                         ? own
+                                : (own.empty() ? "image" : own.substr(0, longest_stem)) + "-" + digest.brief();
     return VmUnpacking::Image{.name = ArtifactName::parse(name).str(), .draft = ports_.images.draft("import-" + name)};
 }
 

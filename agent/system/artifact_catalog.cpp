@@ -2,13 +2,16 @@
 #include "agent/system/artifact_catalog.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "agent/core/vm/vm_files.hpp"
+#include "agent/system/image/artifact_draft.hpp"
 #include "agent/system/image/image_record.hpp"
 #include "common/error.hpp"
 
@@ -40,8 +43,24 @@ std::optional<std::filesystem::path> changed_file(const Artifact& artifact)
     return std::nullopt;
 }
 
+/// When something last came, went or was renamed in it, in ns since 1970; 0 where it isn't there.
+std::int64_t folder_time(const std::filesystem::path& folder)
+{
+    constexpr std::int64_t ns_per_s = 1'000'000'000;
+    struct stat status {};
+    return ::stat(folder.c_str(), &status) == 0 ? status.st_mtim.tv_sec * ns_per_s + status.st_mtim.tv_nsec : 0;
+}
+
+bool is_over(std::int64_t moment)
+{
+    constexpr std::chrono::seconds a_tick_or_more{1};
+    const auto age = std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds{moment};
+    return std::chrono::abs(age) > a_tick_or_more;  // another host's clock may be ahead
+}
+
 constexpr auto image_stamp = "stamp";     ///< of an image's one file
 constexpr auto kernel_stamps = "stamps";  ///< of a kernel's, by name
+constexpr auto damage_mark = "damaged";   ///< of an image
 
 std::map<std::string, std::string> stamps_in(const nlohmann::json& json)
 {
@@ -77,7 +96,8 @@ std::optional<Artifact> read_description(const std::filesystem::path& folder, co
             .created = json.value("created", std::int64_t{0}),
             .stamps = stamps_in(json),
             .manifest = json.value("manifest", std::string{}),
-            .config = json.contains("config") ? std::optional{image_config_of(json["config"])} : std::nullopt};
+            .config = json.contains("config") ? std::optional{image_config_of(json["config"])} : std::nullopt,
+            .damaged = json.value(damage_mark, false)};
     } catch (const nlohmann::json::exception&) {
         return std::nullopt;
     } catch (const Error&) {
@@ -93,8 +113,11 @@ ArtifactCatalog::ArtifactCatalog(std::filesystem::path folder, std::string descr
     reload();
 }
 
-void ArtifactCatalog::reload()
+void ArtifactCatalog::reload() const
 {
+    // Two changes in one tick of the clock have one time, so a time that is not over yet says nothing.
+    const auto changed = folder_time(folder_);
+    seen_ = is_over(changed) ? changed : 0;
     artifacts_.clear();
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator{folder_, none}) {
@@ -118,8 +141,22 @@ void ArtifactCatalog::reload()
     });
 }
 
+void ArtifactCatalog::look_again() const
+{
+    if (seen_ == 0 || folder_time(folder_) != seen_) {
+        reload();
+    }
+}
+
+std::vector<Artifact> ArtifactCatalog::list() const
+{
+    look_again();
+    return artifacts_;
+}
+
 std::optional<Artifact> ArtifactCatalog::find(std::string_view name) const
 {
+    look_again();
     const auto named = std::find_if(artifacts_.begin(), artifacts_.end(), [name](const Artifact& artifact) {
         return !name.empty() && artifact.name == name;
     });
@@ -172,13 +209,14 @@ Artifact ArtifactCatalog::adopt(const std::filesystem::path& draft, const std::f
     if (!made) {
         throw Error{ErrorCode::CorruptData, "the new artifact in " + draft.string() + " has no whole description"};
     }
-    const auto before = artifacts_;
+    const auto before = list();
     try {
         put_in_place(draft, *made);
     } catch (...) {
         reload();  // it may have got as far as the folder
         throw;
     }
+    release_draft(draft, folder_ / made->digest.str());
     reload();
     for (const auto& older : before) {
         if (older.name == made->name && older.digest != made->digest) {
@@ -198,11 +236,18 @@ void ArtifactCatalog::put_in_place(const std::filesystem::path& draft, const Art
                                                   " is already, and has one name alone; use " + present->name +
                                                   ", or delete that first"};
     }
-    if (present && !changed_file(*present)) {
-        // The very same content: what VMs may point to is kept. It is made anew all the same, and so newer than what had its name until now.
-        change(place, [&made](nlohmann::json& json) {
-            json["name"] = made.name;
-            json["created"] = made.created;
+    if (present && !present->damaged && !changed_file(*present)) {
+        // The very same content: what VMs may point to is kept. It is made anew all the same, of what its description says now, and so newer than
+        // what had its name until now.
+        auto anew = read_json(draft / description_);
+        change(place, [&anew](nlohmann::json& json) {
+            for (const auto* member : {image_stamp, kernel_stamps}) {  // of the files that are kept
+                anew.erase(member);
+                if (json.contains(member)) {
+                    anew[member] = json[member];
+                }
+            }
+            json = std::move(anew);
         });
         std::filesystem::remove_all(draft);
         return;
@@ -241,6 +286,17 @@ std::filesystem::path ArtifactCatalog::set_aside(const Digest& digest)
     return aside;
 }
 
+std::optional<std::filesystem::path> ArtifactCatalog::set_aside_nameless(const Digest& digest)
+{
+    reload();  // a name that is given changes no time but the artifact's own
+    const auto present = std::find_if(artifacts_.begin(), artifacts_.end(),
+                                      [&digest](const Artifact& artifact) { return artifact.digest == digest; });
+    if (present != artifacts_.end() && !present->name.empty()) {
+        return std::nullopt;
+    }
+    return set_aside(digest);
+}
+
 void ArtifactCatalog::remove(const Digest& digest)
 {
     std::error_code problem;
@@ -252,12 +308,18 @@ void ArtifactCatalog::remove(const Digest& digest)
 
 void ArtifactCatalog::check(const Artifact& artifact) const
 {
+    const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
+    if (artifact.damaged) {
+        throw Error{ErrorCode::CorruptData, "the image " + name +
+                                                " is damaged, as banger image verify has found; make it again as it "
+                                                "was made, with --force, or drop it: banger image delete " +
+                                                name};
+    }
     const auto file = changed_file(artifact);
     if (!file) {
         return;
     }
     const bool is_image = artifact.stamps.contains(artifact_file::root_file_system);
-    const auto name = artifact.name.empty() ? artifact.digest.brief() : artifact.name;
     const auto mend = is_image ? "banger image verify " + name +
                                      " reads all of it, and where it is whole that is all that was to be done"
                                : "banger kernel pull --force --name " + name + ", or import, brings one anew";
@@ -274,11 +336,22 @@ void ArtifactCatalog::restamp(const Digest& digest)
         throw Error{ErrorCode::NotFound, "there is no " + digest.brief() + " any more"};
     }
     const auto stamp = stamp_of(folder / artifact_file::root_file_system);
-    if (json.value(image_stamp, std::string{}) != stamp) {
+    if (json.value(image_stamp, std::string{}) != stamp || json.contains(damage_mark)) {
         json[image_stamp] = stamp;
+        json.erase(damage_mark);
         write_whole(folder / description_, json);
         reload();
     }
+}
+
+void ArtifactCatalog::mark_damaged(const Artifact& read)
+{
+    change(read.folder, [&read](nlohmann::json& json) {
+        if (stamps_in(json) == read.stamps) {  // else another one has taken its place since
+            json[damage_mark] = true;
+        }
+    });
+    reload();
 }
 
 }  // namespace banger::agent

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "agent/core/vm/vm_folder.hpp"
 #include "agent/system/image/content_digest.hpp"
 #include "agent/system/image/disk_taking.hpp"
 #include "agent/system/runtime/packed_stream.hpp"
@@ -103,17 +104,15 @@ public:
         const auto folder = file.place.parent_path();
         remove_.add([folder] {
             std::error_code none;
-            std::filesystem::remove(folder / copy_name, none);
-            std::filesystem::remove(folder / log_name, none);
+            std::filesystem::remove(folder / vm_folder::root_copy, none);
+            std::filesystem::remove(folder / vm_folder::export_log, none);
         });
-        copy_used_blocks(file.place, folder / copy_name, folder / log_name, {progress.stage, progress.stop}, confine);
-        file.place = folder / copy_name;
+        copy_used_blocks(file.place, folder / vm_folder::root_copy, folder / vm_folder::export_log,
+                         {progress.stage, progress.stop}, confine);
+        file.place = folder / vm_folder::root_copy;
     }
 
 private:
-    static constexpr auto copy_name = "root.copy";
-    static constexpr auto log_name = "export.log";
-
     Rollback remove_;
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`banger image pull` by an ordinary user: what comes out, and registries and layers that mean no good. No guest is started."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -13,7 +14,8 @@ import pytest
 
 from harness import wait
 from harness.bus import error_of, typed
-from harness.oci import CAP_NET_RAW, LAYER, Layout, Registry, hard_link, member, sha256, symlink, tar_of
+from harness.home import Home
+from harness.oci import CAP_NET_RAW, INDEX, LAYER, Layout, Registry, hard_link, member, sha256, symlink, tar_of
 from harness.scripted_registry import ScriptedRegistry
 
 pytestmark = pytest.mark.limit(180)
@@ -360,8 +362,37 @@ def test_an_archive_and_one_that_is_cut_off(pulling):
     assert debugfs(pulling, "x", "cat /a") == "in it"
     assert "was there already" in pulling.banger("image", "pull", f"oci-archive:{archive}", "--name", "x", check=True).stdout
     pulling.banger("image", "delete", "x", check=True)
+    packed = pulling.root / "image.tar.gz"
+    packed.write_bytes(gzip.compress(archive.read_bytes()))
+    pulling.banger("image", "pull", f"oci-archive:{packed}", *SIZE, check=True)
+    pulling.banger("image", "delete", "image", check=True)
     archive.write_bytes(archive.read_bytes()[:1500])
     refused(pulling, f"oci-archive:{archive}", "--name", "x")
+
+
+def test_an_archive_with_links_in_it_touches_nothing(pulling):
+    """skopeo unpacks an archive through its links, to anywhere."""
+    victim = pulling.root / "victim"
+    (victim / "Documents").mkdir(parents=True)
+    (victim / "Documents" / "thesis").write_text("precious")
+    sound = [member("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), member("index.json", b'{"schemaVersion": 2, "manifests": []}')]
+    archive = pulling.root / "evil.tar"
+    for link in (symlink("x", str(victim)), symlink("x", "/proc/self/root" + str(victim)), hard_link("blobs/sha256/" + "a" * 64, str(victim / "Documents" / "thesis"))):
+        archive.write_bytes(tar_of([*sound, link, member("x/.bashrc", b"evil"), member("x/Documents", b"evil")]))
+        assert "is a link" in refused(pulling, f"oci-archive:{archive}", "--name", "x")
+    assert [path.name for path in victim.iterdir()] == ["Documents"] and (victim / "Documents" / "thesis").read_text() == "precious"
+
+
+def test_a_manifest_that_is_nested_deeply_ends_no_bangerd(pulling):
+    folder = simple().write(pulling.root / "image")
+    deep = b'{"schemaVersion": 2, "mediaType": "%s", "manifests": [{"platform": %s%s}]}' % (INDEX.encode(), b"[" * 200_000, b"]" * 200_000)
+    (folder / "blobs" / "sha256" / sha256(deep).removeprefix("sha256:")).write_bytes(deep)
+    entry = {"mediaType": INDEX, "digest": sha256(deep), "size": len(deep)}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    assert images(pulling) == {}
+    before = {process.pid for process in pulling.processes() if process.name == "bangerd"}
+    assert "64 deep" in refused(pulling, f"oci:{folder}", "--name", "x")
+    assert before and before <= {process.pid for process in pulling.processes()}
 
 
 def test_layers_packed_with_zstd(pulling):
@@ -376,6 +407,28 @@ def test_layers_packed_with_zstd(pulling):
     layout.write(pulling.root / "image")
     pulling.banger("image", "pull", f"oci:{pulling.root}/image", "--name", "x", *SIZE, check=True)
     assert debugfs(pulling, "x", "cat /a") == "in it"
+
+
+def test_a_prune_leaves_what_a_bangerd_of_another_state_folder_pulls(pulling, serve):
+    layout = simple(member("a", noise(200_000))).add_layer([member("b", noise(200_000))])
+    registry = serve(layout)
+    lower, upper = (layer["digest"] for layer in layout.layers)
+    registry.ways[upper] = "hold"
+    pull = pulling.start("image", "pull", registry.reference, *SIZE)
+    wait.until(lambda: registry.count(upper) and (pulling.blobs / lower.removeprefix("sha256:")).exists(), 30, "one layer is whole, the other is not")
+    second = Home("second", cache=pulling.cache)
+    try:
+        done = second.banger("image", "cache", "prune")
+        assert done.returncode == 6 and "shares the cache" in done.stderr, done.stderr
+        registry.released.set()
+        _, errors = pull.communicate(timeout=60)
+        assert pull.returncode == 0, errors
+        assert registry.count(lower) == 1
+        second.banger("image", "cache", "prune", check=True)
+        assert list(images(second)) == ["app"]
+    finally:
+        second.banger("daemon", "stop")
+        second.close()
 
 
 def test_prune_takes_what_no_image_has(pulling, serve):

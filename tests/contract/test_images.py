@@ -10,7 +10,7 @@ import subprocess
 import dbus
 import pytest
 
-from harness import bundle, bus, wait
+from harness import archives, bundle, bus, wait
 from harness.bus import error_of
 from harness.home import Home
 
@@ -64,6 +64,17 @@ def test_the_same_file_is_there_already_and_another_needs_force(agent, disk):
     second = register(agent, disk, name="mine", force=True)
     assert second["digest"] != first["digest"]
     assert list(images(agent)) == ["mine"], "the older one, which nobody uses, is gone"
+
+
+def test_the_same_file_from_elsewhere_needs_force_once(agent, disk, tmp_path):
+    register(agent, disk, name="mine")
+    copy = tmp_path / "copy.ext4"
+    shutil.copy(disk, copy)
+    assert error_of(register, agent, copy, name="mine")[0] == "AlreadyExists"
+    assert register(agent, copy, name="mine", force=True)["built"]
+    assert not register(agent, copy, name="mine")["built"]
+    assert "copy.ext4" in images(agent)["mine"][4]
+    assert "copy.ext4" in agent.get(agent.manager.FindImage("mine"), "Image", "Details")["origin"]
 
 
 def test_the_same_content_under_a_second_name_is_refused_and_the_first_name_stays(agent, disk):
@@ -125,6 +136,25 @@ def test_a_damaged_image_is_found_by_a_glance_and_by_a_look(bangerd, home, disk)
     assert list(agent.manager.ListVms({})) == []
     error, sentence = error_of(lambda: finish(agent, agent.call(image, "Image", "Verify", "", ())))
     assert error == "CorruptData" and "mine" in sentence
+
+
+def test_an_image_that_rots_is_made_again_from_the_same_file(bangerd, home, disk):
+    bundle.put_kernel(home)
+    agent = bangerd.start()
+    digest = register(agent, disk, name="mine")["digest"]
+    image = agent.manager.FindImage("mine")
+
+    def verify():
+        return finish(agent, agent.call(image, "Image", "Verify", "", ()))
+    for _ in range(2):
+        archives.rot(pathlib.Path(agent.get(image, "Image", "Details")["path"]) / "rootfs.ext4")
+        error, sentence = error_of(verify)
+        assert error == "CorruptData" and "--force" in sentence
+        assert error_of(agent.create_vm, name="calm-otter", image="mine", start=False)[0] == "CorruptData"
+        again = register(agent, disk, name="mine", force=True)
+        assert again["built"] and again["digest"] == digest
+        verify()
+    agent.create_vm(name="calm-otter", image="mine", start=False)
 
 
 def test_an_image_that_was_only_copied_is_whole_and_taken_as_it_is(agent, disk):
@@ -298,6 +328,52 @@ def test_what_vms_of_another_state_folder_use_stays_in_the_cache_that_they_share
         assert (home.cache / "banger" / "images" / digest / "rootfs.ext4").exists(), "it lost its name, and not its user"
         home.banger("vm", "delete", "-f", "first", check=True)
         wait.until(lambda: not (home.cache / "banger" / "images" / digest).exists(), 20, "it goes with its last user")
+    finally:
+        second.banger("daemon", "stop")
+        second.close()
+        home.banger("daemon", "stop")
+
+
+def test_a_use_of_the_cache_that_could_not_be_written_is_written_with_the_next_chance(home, disk):
+    bundle.put_kernel(home)
+    home.banger("image", "register", disk, "--name", "mine", check=True)
+    users = home.cache / "banger" / "users"
+    users.write_text("in the way")
+
+    def create(name):
+        home.banger("vm", "create", "--no-start", "--name", name, "--image", "mine", "--storage", "file", "--disk-size", "64M", check=True)
+    create("first")
+    wait.until(lambda: "what VMs use of the cache" in home.log(), 20, "it is told")
+    users.unlink()
+    create("second")
+    wait.until(lambda: list(users.glob("*.json")), 20, "both use the same, and that is written")
+    home.banger("daemon", "stop")
+
+
+def test_of_two_bangerds_that_share_a_cache_each_sees_what_the_other_does(home, disk, tmp_path):
+    bundle.put_kernel(home)
+    second = Home("second", cache=home.cache)
+
+    def names(user):
+        return {row["name"]: row["digest"] for row in user.json("image", "list", "--json")}
+    try:
+        assert names(home) == names(second) == {}, "both run from now on"
+        home.banger("image", "register", disk, "--name", "mine", check=True)
+        digest = names(home)["mine"]
+        assert names(second) == {"mine": digest}
+        second.banger("image", "show", "mine", check=True)
+        home.banger("vm", "create", "--no-start", "--name", "first", "--image", "mine", "--storage", "file", "--disk-size", "64M", check=True)
+        shutil.copy(disk, tmp_path / "old.ext4")
+        with open(disk, "r+b") as file:
+            file.seek(40 << 20)
+            file.write(b"more")
+        home.banger("image", "register", disk, "--name", "mine", "--force", check=True)
+        second.banger("image", "register", tmp_path / "old.ext4", "--name", "orig", check=True)
+        home.banger("vm", "delete", "-f", "first", check=True)
+        assert names(home) == names(second) and names(home)["orig"] == digest, "it has a name again, and so stays without a user"
+        second.banger("image", "verify", "orig", check=True)
+        wait.until(lambda: second.banger("image", "rm", "orig").returncode == 0, 20, "the last user is written down as gone")
+        assert set(names(home)) == {"mine"}
     finally:
         second.banger("daemon", "stop")
         second.close()

@@ -102,6 +102,19 @@ def test_an_image_goes_along_when_it_is_asked_for_on_both_sides(home, target):
     home.banger("daemon", "stop")
 
 
+def test_an_image_that_comes_takes_the_place_of_the_same_one_that_is_damaged(home, target):
+    digest = bundle.put_image(home, name="mine")
+    archives.put_vm(home, image_digest=digest, image="mine")
+    home.banger("vm", "export", NAME, "--with-image", check=True)
+    path = home.root / f"{NAME}.vm.tar.gz"
+    target.banger("vm", "import", path, "--with-image", check=True)
+    archives.rot(target.cache / "banger" / "images" / digest / "rootfs.ext4")
+    assert target.banger("image", "verify", "mine").returncode == 1
+    target.banger("vm", "import", path, "--with-image", "--name", "second", check=True)
+    target.banger("image", "verify", "mine", check=True)
+    home.banger("daemon", "stop")
+
+
 def test_an_image_that_comes_takes_nobody_s_name(home, target):
     digest = bundle.put_image(home, name="debian", data=b"a stranger's system")
     archives.put_vm(home, image_digest=digest)

@@ -368,9 +368,9 @@ std::optional<Artifact> FakeArtifacts::find(std::string_view name) const
     return found ? std::optional{artifact} : std::nullopt;
 }
 
-void FakeArtifacts::check(const Artifact&) const
+void FakeArtifacts::check(const Artifact& checked) const
 {
-    if (damaged) {
+    if (damaged || checked.damaged) {
         throw Error{ErrorCode::CorruptData, "the image " + artifact.name + " is another than it was"};
     }
 }

@@ -197,11 +197,14 @@ public:
     void remove(const Digest&) override { missing = true; }
     void check(const Artifact&) const override;
     void restamp(const Digest&) override { damaged = false; }
+    void mark_damaged(const Artifact&) override { damaged = true; }
     std::filesystem::path set_aside(const Digest&) override
     {
         missing = true;
         return artifact.folder / "aside";
     }
+
+    std::optional<std::filesystem::path> set_aside_nameless(const Digest& digest) override { return set_aside(digest); }
 
     Artifact artifact;
     bool missing{false};

@@ -73,10 +73,14 @@ std::vector<std::string> texts(Measure& measure, const json& object, const char*
     return list;
 }
 
+/// An empty one is none, and counts as none.
 std::string one_text(Measure& measure, const json& object, const char* name)
 {
     const auto* value = oci_member(object, name);
-    return value != nullptr ? measure.text(name, *value) : std::string{};
+    if (value == nullptr || (value->is_string() && value->get_ref<const std::string&>().empty())) {
+        return {};
+    }
+    return measure.text(name, *value);
 }
 
 /// {"80/tcp": {}}: a set, as Go writes it.
@@ -178,7 +182,7 @@ ImageConfig image_config_of_oci(const json& document)
     }
     config.stop_signal = one_text(measure, *run, "StopSignal");
     config.exposed_ports = keys_of(measure, *run, "ExposedPorts");
-    return config;
+    return image_config_of(to_json(config));  // what can't be read back is to be refused now, and not when all is made
 }
 
 int stop_signal_of(const ImageConfig& config)

@@ -16,6 +16,7 @@ using nlohmann::json;
 using Packing = OciDescriptor::Packing;
 
 constexpr std::size_t layers_limit = 500;                      // Docker makes no more than 127
+constexpr int deepest_json = 64;                               // real ones have 6; json is copied by recursion
 constexpr std::uint64_t blob_limit = std::uint64_t{1} << 44U;  // 16 TiB; so that no sum of them overflows
 
 struct LayerType {
@@ -114,11 +115,18 @@ bool is_ours(const json& platform)
     return text_in(platform, "os") == "linux" && text_in(platform, "architecture") == "amd64";
 }
 
+const json& platform_of(const json& entry)
+{
+    static const json none = json::object();
+    const auto at = entry.find("platform");
+    return at != entry.end() ? *at : none;
+}
+
 OciChoice choice_of(const json& document)
 {
     std::string others;
     for (const auto& entry : list_in(document, "manifests")) {
-        const auto platform = entry.is_object() ? entry.value("platform", json::object()) : json::object();
+        const auto& platform = platform_of(entry);
         if (is_ours(platform)) {
             return {descriptor_of(entry).digest};
         }
@@ -147,7 +155,13 @@ json parse_oci_json(std::string_view text, const std::string& what)
     if (text.size() > oci_document_limit) {
         throw Error{ErrorCode::CorruptData, what + " has more than 1 MiB"};
     }
-    auto document = json::parse(text, nullptr, false);
+    const auto refuse_depth = [&what](int depth, json::parse_event_t, const json&) {
+        if (depth > deepest_json) {
+            throw Error{ErrorCode::CorruptData, what + " has parts in parts, more than 64 deep"};
+        }
+        return true;
+    };
+    auto document = json::parse(text, refuse_depth, false);
     if (!document.is_object()) {
         throw Error{ErrorCode::CorruptData, what + " is no JSON object"};
     }

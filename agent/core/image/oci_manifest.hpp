@@ -39,7 +39,7 @@ struct OciChoice {
 /// platform alone, no layers, encrypted ones, a media type that is no image's.
 std::variant<OciManifest, OciChoice> parse_oci_document(std::string_view text);
 
-/// JSON up to oci_document_limit. `what`: for the sentence. Throws CorruptData.
+/// JSON up to oci_document_limit, nested 64 deep at most. `what`: for the sentence. Throws CorruptData.
 nlohmann::json parse_oci_json(std::string_view text, const std::string& what);
 
 /// Throws CorruptData for an image configuration of another platform than Linux on amd64.

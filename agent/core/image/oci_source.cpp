@@ -149,6 +149,7 @@ OciSource local_source(std::string_view text, std::string_view prefix, OciSource
     return {.kind = kind,
             .reference = std::string{prefix} + normal.string() + (tag.empty() ? "" : ":" + std::string{tag}),
             .path = normal.string(),
+            .tag = std::string{tag},
             .name = name_from(last.string())};
 }
 

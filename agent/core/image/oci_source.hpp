@@ -15,6 +15,7 @@ struct OciSource {
     std::string registry{};    ///< HOST[:PORT]; empty: none
     std::string repository{};  ///< of a registry: docker://HOST/PATH, without tag and digest
     std::string path{};        ///< of a folder or archive, absolute
+    std::string tag{};         ///< in that; empty: none
     std::string digest{};      ///< sha256:HEX where the reference has one; empty else
     bool loopback{false};      ///< the registry's host is a loopback address, by number
     std::string name;          ///< for the image, where nobody gives one; empty: none can be made of it

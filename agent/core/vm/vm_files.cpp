@@ -178,12 +178,24 @@ void remove_folder(const std::filesystem::path& folder)
     sync_folder(folder.parent_path());
 }
 
+void remove_leftover_files(const std::filesystem::path& folder) noexcept
+{
+    std::error_code none;
+    for (const auto* name :
+         {vm_folder::larger_work_disk, vm_folder::root_copy, vm_folder::export_log, vm_folder::copied_disk}) {
+        std::filesystem::remove(folder / name, none);
+    }
+}
+
 void remove_leftover_folders(const std::filesystem::path& vms, const std::vector<std::string>& known_ids)
 {
     const std::set<std::string> known{known_ids.begin(), known_ids.end()};
     std::error_code problem;
     for (const auto& entry : std::filesystem::directory_iterator{vms, problem}) {
         const auto name = entry.path().filename().string();
+        if (known.contains(name)) {
+            remove_leftover_files(entry.path());
+        }
         const bool described = std::filesystem::exists(entry.path() / vm_folder::description, problem);
         if (is_named_by_id(name) && !known.contains(name) && (name.ends_with(removed_suffix) || !described)) {
             std::filesystem::remove_all(entry.path(), problem);

@@ -38,8 +38,10 @@ std::vector<VmRecord> described_vms(const std::filesystem::path& vms, const std:
 
 /// Renames it out of the way first, so that a half-removed one is never taken for a VM. One that isn't there is fine. Throws Failed.
 void remove_folder(const std::filesystem::path& folder);
-/// Removes what a killed bangerd left: renamed folders, and folders of ids that no row has and no description is in. What isn't named
-/// after an id stays: it isn't ours.
+/// Of a VM that nothing is done to: removes what a killed bangerd had begun, a larger work disk or the copies of an export, which are as large as disks.
+void remove_leftover_files(const std::filesystem::path& folder) noexcept;
+/// The same of all VMs that are known, and removes renamed folders, and folders of ids that no row has and no description is in. What isn't named after
+/// an id stays: it isn't ours.
 void remove_leftover_folders(const std::filesystem::path& vms, const std::vector<std::string>& known_ids);
 
 }  // namespace banger::agent

@@ -7,6 +7,9 @@ namespace banger::agent::vm_folder {
 inline constexpr auto root_disk = "root.img";  ///< a file, or a symlink to a device
 inline constexpr auto work_disk = "work.img";
 inline constexpr auto larger_work_disk = "work.img.new";  ///< while it grows
+inline constexpr auto root_copy = "root.copy";            ///< of a device, while the VM is exported
+inline constexpr auto export_log = "export.log";          ///< the same
+inline constexpr auto copied_disk = ".source";            ///< symlink to the disk that is being copied
 inline constexpr auto modules_disk = "modules.img";       ///< symlink into the cache
 inline constexpr auto kernel = "kernel";                  ///< symlink into the cache
 inline constexpr auto initrd = "initrd";                  ///< symlink into the cache

@@ -130,7 +130,7 @@ Task<void> VmRunner::refresh_links(VmPtr vm)
         link(vm_folder::kernel, artifact_file::kernel);
         link(vm_folder::initrd, artifact_file::initrd);
         link(vm_folder::modules_disk, artifact_file::modules);
-        std::filesystem::remove(folder / vm_folder::larger_work_disk);  // as large as a disk, of a killed bangerd
+        remove_leftover_files(folder);
         rotate_log(folder / vm_folder::console_log);
         return std::filesystem::exists(folder / vm_folder::fresh);
     };

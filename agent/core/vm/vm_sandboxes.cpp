@@ -86,13 +86,14 @@ Task<void> VmSandboxes::write(VmPtr vm)
 SandboxBase VmSandboxes::base_of(const VmPtr& vm) const
 {
     const auto& spec = vm->record.spec;
-    const auto image = ports_.images.find(spec.image_digest.str());
+    auto image = ports_.images.find(spec.image_digest.str());
     if (!image) {
         throw Error{ErrorCode::NotFound, "the image of " + vm->name() +
                                              " is gone from the cache, and its root disk lies over it; banger image "
                                              "build --name " +
                                              spec.image + " may bring it back"};
     }
+    image->damaged = false;  // some blocks may be lost; but nothing else has what the VM's own lie over
     ports_.images.check(*image);
     return {image->folder / artifact_file::root_file_system, spec.image_digest};
 }

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -33,6 +34,19 @@ std::set<fs::path>& claimed_drafts()
 {
     static std::set<fs::path> folders;
     return folders;
+}
+
+/// Those that are made and not taken in yet.
+std::map<fs::path, std::unique_ptr<DraftClaim>>& kept_drafts()
+{
+    static std::map<fs::path, std::unique_ptr<DraftClaim>> folders;
+    return folders;
+}
+
+std::unique_ptr<DraftClaim> claim_anew(const fs::path& folder)
+{
+    forget_draft(folder);  // whoever kept it would have taken it in by now
+    return std::make_unique<DraftClaim>(folder);
 }
 
 /// Whether a lock that was got is on the file that is there now: its folder may have been removed, and made anew by somebody else, since it was opened.
@@ -62,6 +76,20 @@ bool discard_draft(const fs::path& folder) noexcept
     } catch (const std::exception&) {
         return false;  // the next start tries again
     }
+}
+
+void forget_draft(const fs::path& folder) noexcept
+{
+    decltype(kept_drafts().extract(folder)) claim;  // whose end takes the guard, too
+    const std::lock_guard guard{drafts_guard};
+    claim = kept_drafts().extract(folder.lexically_normal());
+}
+
+void release_draft(const fs::path& folder, const fs::path& artifact) noexcept
+{
+    std::error_code none;
+    fs::remove(artifact / draft_lock, none);
+    forget_draft(folder);
 }
 
 DraftClaim::DraftClaim(const fs::path& folder) : folder_{folder.lexically_normal()}
@@ -137,18 +165,9 @@ bool DraftClaim::make()
     return true;
 }
 
-void DraftClaim::give_up() const
+ArtifactDraft::ArtifactDraft(const fs::path& folder) : folder_{folder}, claim_{claim_anew(folder)}
 {
-    std::error_code problem;
-    fs::remove(folder_ / draft_lock, problem);
-    if (problem) {
-        throw errno_error("can't write " + folder_.string(), problem.value());
-    }
-}
-
-ArtifactDraft::ArtifactDraft(const fs::path& folder) : folder_{folder}, claim_{folder}
-{
-    if (!claim_ || !claim_.clear() || !claim_.make()) {
+    if (!*claim_ || !claim_->clear() || !claim_->make()) {
         throw Error{ErrorCode::InUse, "another bangerd of yours makes " + folder_.string() + "; wait for it"};
     }
     Rollback clear;
@@ -159,7 +178,7 @@ ArtifactDraft::ArtifactDraft(const fs::path& folder) : folder_{folder}, claim_{f
 
 ArtifactDraft::~ArtifactDraft()
 {
-    if (!kept_) {
+    if (claim_) {
         remove_tree(folder_);
     }
 }
@@ -177,9 +196,9 @@ void ArtifactDraft::keep()
         fs::permissions(entry.path(), perms::owner_read | perms::group_read | perms::others_read);
         sync_to_disk(entry.path());
     }
-    claim_.give_up();
     sync_to_disk(folder_);
-    kept_ = true;
+    const std::lock_guard guard{drafts_guard};
+    kept_drafts()[folder_.lexically_normal()] = std::move(claim_);
 }
 
 }  // namespace banger::agent

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
 #include "common/unique_fd.hpp"
 
@@ -10,8 +11,13 @@ namespace banger::agent {
 /// Puts a file's or folder's content on the disk. Throws NoSpace, Failed.
 void sync_to_disk(const std::filesystem::path& path);
 
-/// Removes a draft, unless a process that lives is making it: several bangerds of a user may share a cache. False: one is.
+/// Removes a draft, unless a process that lives is making it, or has made it and not taken it in yet: several bangerds of a user may share a cache.
+/// False: one has it.
 bool discard_draft(const std::filesystem::path& folder) noexcept;
+/// Of a draft that this process has kept: from now on it is anybody's.
+void forget_draft(const std::filesystem::path& folder) noexcept;
+/// The same, of one that has become `artifact`.
+void release_draft(const std::filesystem::path& folder, const std::filesystem::path& artifact) noexcept;
 
 /// A draft that this process alone may touch. The kernel sees no threads in a lock of fcntl(2), so here stands what they have, too.
 class DraftClaim {
@@ -27,8 +33,6 @@ public:
     bool clear() const;
     /// Makes the folder, which is nobody else's from its first moment on. False: another process was faster. Throws as lock_file(), and NoSpace, Failed.
     bool make();
-    /// The folder stays, and is anybody's.
-    void give_up() const;
 
 private:
     std::filesystem::path folder_;
@@ -50,14 +54,13 @@ public:
     std::filesystem::path file(const char* name) const { return folder_ / name; }
     std::filesystem::path scratch() const { return folder_ / "scratch"; }
     void drop_scratch() const noexcept;
-    /// Without the scratch folder, read-only, and on the disk: a power cut takes nothing back once the user was told "done".
-    /// Throws NoSpace, Failed.
+    /// Without the scratch folder, read-only, and on the disk: a power cut takes nothing back once the user was told "done". It stays this process's
+    /// until release_draft(), forget_draft() or a new one in its place. Throws NoSpace, Failed.
     void keep();
 
 private:
     std::filesystem::path folder_;
-    DraftClaim claim_;
-    bool kept_{false};
+    std::unique_ptr<DraftClaim> claim_;  ///< none: it is kept
 };
 
 }  // namespace banger::agent

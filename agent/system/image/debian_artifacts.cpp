@@ -311,6 +311,25 @@ std::string DebianArtifacts::kernel_origin(const KernelRecipe& recipe) const
     return agent::kernel_origin(recipe, recipe.suite.empty() ? host_suite() : recipe.suite);
 }
 
+namespace {
+
+constexpr auto new_initrd = "initrd.new";  ///< and a number, as several bangerds that share a cache may begin at once
+constexpr auto own_initrd = "initrd.own";  ///< the same: banger's part, where the user has one, too
+
+/// Of a refresh that was killed; or of one by another bangerd, which then fails, and this one is in its place.
+void drop_unfinished_initrds(const fs::path& kernel)
+{
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator{kernel, none}) {
+        const auto name = entry.path().filename().string();
+        if (name.starts_with(new_initrd) || name.starts_with(own_initrd)) {
+            fs::remove(entry.path(), none);
+        }
+    }
+}
+
+}  // namespace
+
 void DebianArtifacts::refresh_initrd(const fs::path& kernel)
 {
     const auto mark = kernel / guest_mark;
@@ -320,11 +339,13 @@ void DebianArtifacts::refresh_initrd(const fs::path& kernel)
     if (present == wanted && fs::exists(kernel / artifact_file::initrd)) {
         return;
     }
-    const auto fresh = kernel / "initrd.new";
+    drop_unfinished_initrds(kernel);
+    const auto number = "-" + std::to_string(::gettid());
+    const auto fresh = kernel / (new_initrd + number);
     Rollback rollback;
     rollback.add([&fresh] { fs::remove(fresh); });
     if (const auto first = kernel / first_initrd; fs::exists(first)) {
-        const auto own = kernel / "initrd.own";
+        const auto own = kernel / (own_initrd + number);
         rollback.add([own] { fs::remove(own); });
         write_initrd(own, guest(), kernel / boot_modules_file);
         join_initrds(first, own, fresh);
@@ -341,6 +362,10 @@ void DebianArtifacts::refresh_initrd(const fs::path& kernel)
 
 void DebianArtifacts::seal(const fs::path& artifact) { sync_to_disk(artifact.parent_path()); }
 
-void DebianArtifacts::discard(const fs::path& draft) noexcept { discard_draft(draft); }
+void DebianArtifacts::discard(const fs::path& draft) noexcept
+{
+    forget_draft(draft);
+    discard_draft(draft);
+}
 
 }  // namespace banger::agent

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "agent/core/vm/vm_folder.hpp"
 #include "agent/system/disk_mending.hpp"
 #include "agent/system/image/content_digest.hpp"
 #include "agent/system/image/debian.hpp"
@@ -125,7 +126,7 @@ void copy_used_blocks(const std::filesystem::path& disk, const std::filesystem::
     progress.stage("copying the disk");
     // By names in one folder, as it is confined: a link to the disk, and a target that is there already.
     const auto folder = target.parent_path();
-    const std::string source = ".source";
+    const std::string source = vm_folder::copied_disk;
     Rollback no_link;
     no_link.add([link = folder / source] { std::filesystem::remove(link); });
     std::filesystem::remove(folder / source);

@@ -217,7 +217,8 @@ void write_initrd(const std::filesystem::path& file, const std::filesystem::path
     cpio.character_device("dev/console", 5, 1);
     cpio.file("init", 0755, read_file(guest_program, module_limit));
     cpio.close();
-    std::ofstream whole{file, std::ios::binary | std::ios::app};
+    // Not made anew where somebody has removed it: that would be an initrd without an init.
+    std::ofstream whole{file, std::ios::binary | std::ios::in | std::ios::out | std::ios::ate};
     const auto modules = read_file(boot_modules, boot_modules_limit);
     whole.write(reinterpret_cast<const char*>(modules.data()), static_cast<std::streamsize>(modules.size()));
     whole.close();

@@ -146,8 +146,11 @@ void join_initrds(const fs::path& first, const fs::path& own, const fs::path& ta
                         file.string() + (problem ? ": " + problem.message() : " is larger than 512 MiB")};
         }
         std::vector<std::uint8_t> bytes(size);
-        std::ifstream{file, std::ios::binary}.read(reinterpret_cast<char*>(bytes.data()),
-                                                   static_cast<std::streamsize>(size));
+        std::ifstream stream{file, std::ios::binary};
+        stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
+        if (!stream) {
+            throw Error{ErrorCode::Failed, "can't read " + file.string()};
+        }
         return bytes;
     };
     std::ofstream stream{target, std::ios::binary};

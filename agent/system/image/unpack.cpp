@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "agent/system/stream_packing.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
 
@@ -22,16 +23,13 @@ constexpr std::size_t chunk = std::size_t{256} << 10U;
 std::vector<std::uint8_t> unpack(std::span<const std::uint8_t> packed, std::size_t limit, const std::string& name)
 {
     const c_ptr<archive, archive_read_free> reader{archive_read_new()};
-    archive_read_support_filter_gzip(reader.get());
-    archive_read_support_filter_xz(reader.get());
-    archive_read_support_filter_zstd(reader.get());
-    archive_read_support_filter_lz4(reader.get());
+    const auto packing = packing_of(packed);
+    take_packing_off(reader.get(), packing);
     archive_read_support_format_raw(reader.get());
     archive_entry* entry = nullptr;
-    // The raw format takes anything, also what went through no filter.
-    if (archive_read_open_memory(reader.get(), packed.data(), packed.size()) != ARCHIVE_OK ||
-        archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK ||
-        archive_filter_code(reader.get(), 0) == ARCHIVE_FILTER_NONE) {
+    if (packing == StreamPacking::None ||
+        archive_read_open_memory(reader.get(), packed.data(), packed.size()) != ARCHIVE_OK ||
+        archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) {
         throw Error{ErrorCode::CorruptData, name + " can't be unpacked: it is none of gzip, xz, zstd and lz4"};
     }
     std::vector<std::uint8_t> out;

@@ -10,7 +10,7 @@
 namespace banger::agent {
 
 /// Unpacks gzip, xz, zstd or lz4 (legacy frames too), up to `limit` bytes, by libarchive. `name` is for errors. Nothing but
-/// the packed stream may be there. Throws CorruptData.
+/// the packed stream may be there, and what is packed in it stays so. Throws CorruptData.
 std::vector<std::uint8_t> unpack(std::span<const std::uint8_t> packed, std::size_t limit, const std::string& name);
 
 /// A whole file, unpacked when it is packed. Throws NotFound, CorruptData (over the limit).

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "agent/system/sha256.hpp"
+#include "agent/system/stream_packing.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
 #include "common/size.hpp"
@@ -24,7 +25,6 @@ namespace {
 
 constexpr std::size_t layer_block = std::size_t{64} << 10U;
 constexpr std::size_t longest_name = 4096;  // PATH_MAX of Linux
-constexpr std::uint64_t greatest_ratio = 200;
 constexpr std::uint64_t ratio_counts_from = std::uint64_t{64} << 20U;
 constexpr std::string_view whiteout = ".wh.";
 constexpr std::string_view opaque = ".wh..wh..opq";
@@ -134,11 +134,8 @@ private:
     {
         unpacker_.reset(archive_read_new());
         auto* unpacker = unpacker_.get();
-        if (layer_->blob.packing == OciDescriptor::Packing::Gzip) {
-            archive_read_support_filter_gzip(unpacker);
-        } else {
-            archive_read_support_filter_zstd(unpacker);
-        }
+        const bool is_gzip = layer_->blob.packing == OciDescriptor::Packing::Gzip;
+        take_packing_off(unpacker, is_gzip ? StreamPacking::Gzip : StreamPacking::Zstd);
         archive_read_support_format_raw(unpacker);
         const auto read = [](archive*, void* self, const void** bytes) noexcept {
             return static_cast<LayerStream*>(self)->read_packed(bytes);
@@ -155,8 +152,7 @@ private:
     std::string name() const
     {
         constexpr std::size_t enough = 19;  // sha256: and 12 digits
-        return layer_->blob.digest.empty() ? layer_->file.filename().string()
-                                           : "the layer " + layer_->blob.digest.substr(0, enough);
+        return "the layer " + layer_->blob.digest.substr(0, enough);
     }
 
     [[noreturn]] void damaged()
@@ -167,13 +163,7 @@ private:
         refuse("is damaged or no tar archive" + (why.empty() ? "" : ": " + why));
     }
 
-    [[noreturn]] void wrong() const
-    {
-        if (layer_->blob.digest.empty()) {
-            refuse("changed while it was read");
-        }
-        throw WrongBlob{layer_->blob.digest};
-    }
+    [[noreturn]] void wrong() const { throw WrongBlob{layer_->blob.digest}; }
 
     void finish_file()
     {
@@ -181,7 +171,7 @@ private:
         while (read_packed(&bytes) > 0) {
         }
         check_blocks();
-        if (!layer_->blob.digest.empty() && "sha256:" + sum_.finish().str() != layer_->blob.digest) {
+        if ("sha256:" + sum_.finish().str() != layer_->blob.digest) {
             wrong();
         }
     }
@@ -221,7 +211,10 @@ private:
     }
 
     bool is_too_large() const noexcept { return unpacked_ > most_; }
-    bool is_bomb() const noexcept { return unpacked_ > ratio_counts_from && unpacked_ / greatest_ratio > packed_; }
+    bool is_bomb() const noexcept
+    {
+        return unpacked_ > ratio_counts_from && unpacked_ / greatest_layer_ratio > packed_;
+    }
 
     void check_blocks() const
     {
@@ -235,7 +228,7 @@ private:
             too_large();
         }
         if (is_bomb()) {
-            refuse("unpacks to more than " + std::to_string(greatest_ratio) + " times what it has");
+            refuse("unpacks to more than " + std::to_string(greatest_layer_ratio) + " times what it has");
         }
     }
 

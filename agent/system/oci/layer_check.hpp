@@ -14,7 +14,7 @@ namespace banger::agent {
 /// A tar stream that is to be looked through before anything unpacks it.
 struct LayerFile {
     std::filesystem::path file;
-    OciDescriptor blob;  ///< of an archive that has no digest of its own: empty, and the size is the file's
+    OciDescriptor blob;
 };
 
 /// What all streams together may come to when they are unpacked.
@@ -22,6 +22,9 @@ struct LayerBounds {
     std::uint64_t bytes;
     std::uint64_t entries;
 };
+
+/// Bytes that may come out of one byte of a stream, beyond the first 64 MiB.
+inline constexpr std::uint64_t greatest_layer_ratio = 200;
 
 struct LayerVerdict {
     std::uint64_t bytes{0};  ///< of all files, each with its holes, or of the tar streams where those are longer

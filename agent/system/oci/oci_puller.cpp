@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "agent/system/oci/oci_puller.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -33,6 +37,17 @@ void add_blobs_of(const fs::path& image, std::set<std::string>& names)
 
 }  // namespace
 
+/// LOCK_SH for a pull, LOCK_EX for a prune, of each process that shares the cache; empty where there is none yet, or no such locks. By flock(2), as
+/// several pulls of one process have it at once; a child that holds it on until its exec makes somebody try again, and no more.
+UniqueFd OciPuller::hold_blobs(int how, const char* refusal) const
+{
+    UniqueFd folder{::open(cache_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (folder && ::flock(folder.get(), how | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        throw Error{ErrorCode::InUse, refusal};
+    }
+    return folder;
+}
+
 fs::path OciPuller::fresh_log(const std::string& name) const
 {
     fs::create_directories(logs_);
@@ -43,11 +58,16 @@ fs::path OciPuller::fresh_log(const std::string& name) const
 
 PullOutcome OciPuller::pull(const PullRecipe& recipe, const fs::path& draft, const PullProgress& progress)
 {
+    fs::create_directories(cache_);
+    const auto hold = hold_blobs(
+        LOCK_SH, "another bangerd of yours, which shares the cache, is pruning it; try again when it is done");
     return PullWork{recipe, {draft, cache_, fresh_log(recipe.name)}, check_, limits_, progress}.run();
 }
 
 Pruned OciPuller::prune(const PruneRequest& request, const PullProgress& progress)
 {
+    const auto hold = hold_blobs(
+        LOCK_EX, "another bangerd of yours, which shares the cache, is pulling an image; wait for that, or cancel it");
     Pruned pruned;
     progress.stage("removing drafts");
     for (const auto& draft : request.drafts) {

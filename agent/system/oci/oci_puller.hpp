@@ -6,6 +6,7 @@
 #include "agent/ports/image_puller.hpp"
 #include "agent/system/oci/layer_check.hpp"
 #include "agent/system/oci/skopeo.hpp"
+#include "common/unique_fd.hpp"
 
 namespace banger::agent {
 
@@ -27,6 +28,7 @@ public:
     Pruned prune(const PruneRequest& request, const PullProgress& progress) override;
 
 private:
+    UniqueFd hold_blobs(int how, const char* refusal) const;
     std::filesystem::path fresh_log(const std::string& name) const;
 
     std::filesystem::path cache_;

@@ -3,7 +3,6 @@
 
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -16,10 +15,12 @@
 #include "agent/system/image/image_record.hpp"
 #include "agent/system/image/root_tree.hpp"
 #include "agent/system/image/user_namespace.hpp"
+#include "agent/system/oci/archive_unpack.hpp"
 #include "agent/system/oci/image_tree.hpp"
 #include "agent/system/sha256.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
+#include "common/text.hpp"
 
 namespace banger::agent {
 namespace {
@@ -73,9 +74,6 @@ PullOutcome PullWork::run()
     }
     while (!bring()) {
     }
-    if (is_there_already()) {  // of an archive it is known only now
-        return PullOutcome::ThereAlready;
-    }
     unpack();
     make_disk();
     draft_.keep();
@@ -114,8 +112,7 @@ bool PullWork::ask()
 {
     const auto& source = recipe_->source;
     if (source.kind == SourceKind::Archive) {
-        look_through_archive();
-        return true;
+        unpack_archive();
     }
     progress_->stage(source.kind == SourceKind::Registry ? "asking " + source.registry : "reading the image");
     auto text = skopeo_.inspect(source, "");
@@ -147,23 +144,18 @@ bool PullWork::ask()
     return true;
 }
 
-/// skopeo unpacks it without any limit of its own.
-void PullWork::look_through_archive()
+void PullWork::unpack_archive()
 {
-    progress_->stage("reading the archive");
-    const fs::path file{recipe_->source.path};
-    std::error_code problem;
-    const auto size = fs::file_size(file, problem);
-    if (problem) {
-        throw errno_error("can't read " + file.string(), problem.value());
+    progress_->stage("unpacking the archive");
+    try {
+        unpack_oci_archive(recipe_->source.path, draft_.scratch() / unpacked_archive, bounds(), *progress_);
+    } catch (const Error& problem) {
+        if (problem.code() != ErrorCode::CorruptData) {
+            throw;
+        }
+        throw Error{ErrorCode::CorruptData,
+                    "can't pull " + shown(recipe_->source.reference, 256) + ": " + problem.what()};
     }
-    std::array<char, 4> magic{};
-    std::ifstream{file, std::ios::binary}.read(magic.data(), magic.size());
-    const std::string_view head{magic.data(), magic.size()};
-    const auto packing = head.starts_with("\x1f\x8b")           ? OciDescriptor::Packing::Gzip
-                         : head.starts_with("\x28\xb5\x2f\xfd") ? OciDescriptor::Packing::Zstd
-                                                                : OciDescriptor::Packing::None;
-    (*check_)({{file, {.digest = {}, .size = size, .packing = packing}}}, bounds(), draft_.scratch(), progress_->stop);
 }
 
 LayerBounds PullWork::bounds() const { return {recipe_->size.bytes(), recipe_->size.bytes() / bytes_an_inode}; }
@@ -177,7 +169,7 @@ bool PullWork::bring()
     skopeo_.copy(recipe_->source, chosen_here ? manifest_digest_ : "", expected_ ? &*expected_ : nullptr,
                  {layout, places_.blobs, recipe_->size.bytes()});
     read_layout();
-    return is_there_already() || check();
+    return check();
 }
 
 std::string PullWork::read_document(const OciDescriptor& descriptor) const
@@ -204,8 +196,6 @@ void PullWork::read_layout()
         throw Error{ErrorCode::CorruptData, "the image's index leads to another index"};
     }
     manifest_ = std::get<OciManifest>(std::move(document));
-    digest_ = digest_.empty() ? digest : digest_;
-    manifest_digest_ = manifest_digest_.empty() ? digest : manifest_digest_;
     const auto config = parse_oci_json(read_document(manifest_.config), "the image's configuration");
     check_oci_platform(config);
     config_ = image_config_of_oci(config);
@@ -239,6 +229,7 @@ void PullWork::unpack()
 {
     progress_->stage("unpacking " + std::to_string(manifest_.layers.size()) + " layers");
     const auto scratch = draft_.scratch();
+    fs::remove_all(scratch / unpacked_archive);  // what is of use is in the cache
     fs::remove_all(scratch / layout_folder / "blobs");
     fs::create_directory_symlink(places_.blobs, scratch / layout_folder / "blobs");
     // Relative names: a path may have a colon, which for umoci begins a tag.

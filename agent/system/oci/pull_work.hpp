@@ -30,7 +30,7 @@ private:
     /// What the reference stands for, as far as that can be known before anything is downloaded. False: it is what is there already.
     bool ask();
     void check_manifest(const std::string& text, const std::string& digest);
-    void look_through_archive();
+    void unpack_archive();
     /// Brings the blobs; false: one in the cache was not what it should be, and is gone now.
     bool bring();
     void read_layout();

@@ -51,7 +51,10 @@ std::string message_in(std::string_view line)
 /// What skopeo is told of a source; in a registry a digest takes the tag's place.
 std::string skopeo_name(const OciSource& source, const std::string& digest)
 {
-    if (source.kind != OciSource::Kind::Registry) {
+    if (source.kind == OciSource::Kind::Archive) {  // relative: a path may have a colon
+        return std::string{"oci:"} + unpacked_archive + (source.tag.empty() ? "" : ":" + source.tag);
+    }
+    if (source.kind == OciSource::Kind::Folder) {
         return source.reference;
     }
     const auto& wanted = digest.empty() ? source.digest : digest;

@@ -14,6 +14,9 @@
 
 namespace banger::agent {
 
+/// The folder in the scratch folder where skopeo finds an archive's layout. It is never given the archive itself (archive_unpack.hpp).
+inline constexpr auto unpacked_archive = "archive";
+
 struct PullLimits {
     std::chrono::seconds answer{30};  ///< for a registry to say what a reference stands for
     std::chrono::seconds stall{30};   ///< in which a download must bring at least 32 KiB

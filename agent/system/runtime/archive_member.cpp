@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/system/stream_packing.hpp"
 #include "common/c_ptr.hpp"
 #include "common/error.hpp"
 #include "common/size.hpp"
@@ -30,7 +31,10 @@ public:
         if (!fd_) {
             throw errno_error("can't read " + file.string(), errno);
         }
-        archive_read_support_filter_gzip(reader_.get());
+        std::array<std::uint8_t, packing_mark_size> begin{};
+        const bool is_gzip =
+            ::pread(fd_.get(), begin.data(), begin.size(), 0) > 0 && packing_of(begin) == StreamPacking::Gzip;
+        take_packing_off(reader_.get(), is_gzip ? StreamPacking::Gzip : StreamPacking::None);
         archive_read_support_format_tar(reader_.get());
         archive_read_support_format_zip_seekable(reader_.get());
         if (archive_read_open_fd(reader_.get(), fd_.get(), block_size) != ARCHIVE_OK) {

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
+#include "agent/system/stream_packing.hpp"
 #include "common/error.hpp"
 
 namespace banger::agent {
@@ -30,7 +32,7 @@ PackedStream::PackedStream(int file, const UnpackLimits& limits, const RuntimePr
     } else {
         wait_.emplace(progress.stop);
     }
-    archive_read_support_filter_gzip(reader_.get());
+    choose_packing();
     archive_read_support_format_raw(reader_.get());
     archive_entry* entry = nullptr;
     if (archive_read_open(reader_.get(), this, nullptr, &PackedStream::give, nullptr) != ARCHIVE_OK ||
@@ -39,11 +41,26 @@ PackedStream::PackedStream(int file, const UnpackLimits& limits, const RuntimePr
     }
 }
 
+/// A pipe may bring the first bytes one by one.
+void PackedStream::choose_packing()
+{
+    while (begin_.size() < packing_mark_size) {
+        const auto more = read_packed();
+        if (more.empty()) {
+            break;
+        }
+        begin_.insert(begin_.end(), more.begin(), more.end());
+    }
+    const bool is_gzip = packing_of(begin_) == StreamPacking::Gzip;
+    take_packing_off(reader_.get(), is_gzip ? StreamPacking::Gzip : StreamPacking::None);
+}
+
 la_ssize_t PackedStream::give(archive* reader, void* self, const void** buffer) noexcept
 {
     auto& stream = *static_cast<PackedStream*>(self);
     try {
-        const auto got = stream.read_packed();
+        const bool is_first = !std::exchange(stream.has_begun_, true) && !stream.begin_.empty();
+        const auto got = is_first ? std::span<const std::uint8_t>{stream.begin_} : stream.read_packed();
         *buffer = got.data();
         return static_cast<la_ssize_t>(got.size());
     } catch (...) {

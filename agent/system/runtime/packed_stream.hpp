@@ -45,6 +45,7 @@ public:
 
 private:
     static la_ssize_t give(archive* reader, void* self, const void** buffer) noexcept;
+    void choose_packing();
     std::span<const std::uint8_t> read_packed();
     [[noreturn]] void fail();
     ssize_t read_some();
@@ -60,6 +61,8 @@ private:
     double told_{0};
     Sha256 sum_;
     std::exception_ptr failure_;
+    std::vector<std::uint8_t> begin_;  ///< what was read to know the packing
+    bool has_begun_{false};            ///< and was given on
     std::vector<std::uint8_t> packed_;
     c_ptr<archive, archive_read_free> reader_{archive_read_new()};
 };

@@ -209,6 +209,37 @@ TEST_F(ArtifactCatalogTest, RemovingLeavesNothingAndIsNoErrorTwice)
     catalog.remove(Digest::parse(digest_of("aa")));
 }
 
+TEST_F(ArtifactCatalogTest, WhatAnotherBangerdTakesInOrRemovesIsSeen)
+{
+    ArtifactCatalog ours{folder, "image.json"};
+    ArtifactCatalog theirs{folder, "image.json"};
+    EXPECT_FALSE(ours.find("debian"));
+    theirs.adopt(draft("debian", digest_of("aa"), 1), unused);
+    EXPECT_TRUE(ours.find("debian"));
+    theirs.adopt(draft("debian", digest_of("bb"), 2), unused);
+    EXPECT_THAT(names(ours), ElementsAre("debian bb"));
+    ours.adopt(draft("debian", digest_of("cc"), 3), used);
+    EXPECT_THAT(names(theirs), ElementsAre(" bb", "debian cc"));
+    theirs.remove(Digest::parse(digest_of("cc")));
+    EXPECT_FALSE(ours.find("debian"));
+}
+
+TEST_F(ArtifactCatalogTest, WhatAnotherBangerdHasGivenANameIsNoLongerNameless)
+{
+    ArtifactCatalog ours{folder, "image.json"};
+    ours.adopt(draft("mine", digest_of("aa"), 1), unused);
+    ours.adopt(draft("mine", digest_of("bb"), 2), used);
+    ASSERT_THAT(names(ours), ElementsAre(" aa", "mine bb"));
+    ArtifactCatalog{folder, "image.json"}.adopt(draft("theirs", digest_of("aa"), 3), used);
+    EXPECT_FALSE(ours.set_aside_nameless(Digest::parse(digest_of("aa"))));
+    EXPECT_THAT(names(ours), ElementsAre("mine bb", "theirs aa"));
+    ours.adopt(draft("theirs", digest_of("cc"), 4), used);
+    const auto aside = ours.set_aside_nameless(Digest::parse(digest_of("aa")));
+    ASSERT_TRUE(aside);
+    EXPECT_TRUE(std::filesystem::exists(*aside / "image.json"));
+    EXPECT_THAT(names(ours), ElementsAre("mine bb", "theirs cc"));
+}
+
 class StampTest : public ArtifactCatalogTest {
 protected:
     Artifact take_in()
@@ -299,6 +330,57 @@ TEST_F(StampTest, TheSameContentAgainTakesThePlaceOfOneThatWasDamaged)
     EXPECT_EQ(refusal(again), "");
     std::ifstream file{again.folder / "rootfs.ext4"};
     EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), "content");
+}
+
+TEST_F(StampTest, TheSameContentMadeOfSomethingElseIsDescribedAnewAndKeepsItsFile)
+{
+    const auto image = take_in();
+    const auto stamp = image.stamps.at("rootfs.ext4");
+    const auto place = draft("debian", digest_of("aa"), 7);
+    std::ofstream{place / "rootfs.ext4"} << "content";
+    std::ofstream{place / "image.json"} << nlohmann::json{{"name", "debian"},
+                                                          {"digest", digest_of("aa")},
+                                                          {"origin", "file root.ext4"},
+                                                          {"source", "/home/me/root.ext4"},
+                                                          {"stamp", stamp_of(place / "rootfs.ext4")}};
+    const auto again = catalog.adopt(place, unused);
+    EXPECT_EQ(again.origin, "file root.ext4");
+    EXPECT_EQ(again.stamps.at("rootfs.ext4"), stamp);
+    EXPECT_EQ(refusal(again), "");
+    EXPECT_EQ(nlohmann::json::parse(std::ifstream{again.folder / "image.json"})["source"], "/home/me/root.ext4");
+}
+
+TEST_F(StampTest, OneThatWasReadAndIsDamagedIsRefusedAndGivesWayToTheSameContent)
+{
+    const auto image = take_in();
+    std::ofstream{image.folder / "rootfs.ext4", std::ios::in} << "c0ntent";
+    catalog.restamp(image.digest);  // no stat shows it
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+    catalog.mark_damaged(catalog.find("debian").value());
+    EXPECT_THAT(refusal(catalog.find("debian").value()), ::testing::HasSubstr("the image debian is damaged"));
+    EXPECT_NE(refusal(ArtifactCatalog{folder, "image.json"}.find("debian").value()), "");
+    const auto again = take_in();
+    EXPECT_EQ(refusal(again), "");
+    std::ifstream file{again.folder / "rootfs.ext4"};
+    EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), "content");
+}
+
+TEST_F(StampTest, DamageThatASecondReadingDoesNotFindIsForgotten)
+{
+    const auto image = take_in();
+    catalog.mark_damaged(image);
+    EXPECT_NE(refusal(catalog.find("debian").value()), "");
+    catalog.restamp(image.digest);
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
+}
+
+TEST_F(StampTest, DamageOfOneThatHasGivenWaySinceIsNotThatOfTheNewOne)
+{
+    const auto read = take_in();
+    std::ofstream{read.folder / "rootfs.ext4"} << "damaged";
+    take_in();
+    catalog.mark_damaged(read);
+    EXPECT_EQ(refusal(catalog.find("debian").value()), "");
 }
 
 TEST_F(StampTest, OneThatIsSetAsideIsGoneFromTheCatalogAndADraftToRemove)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -205,6 +206,48 @@ TEST_F(VmArchiveFilesTest, APipeIsAsGoodAsAFile)
     ASSERT_TRUE(packed);
     EXPECT_EQ(sum, packed->sha256);
     EXPECT_EQ(content_digest(target / "root.img", {}), content_digest(source / "root.img", {}));
+}
+
+TEST_F(VmArchiveFilesTest, TheFirstBytesMayComeOneByOne)
+{
+    pack(packing());
+    const auto whole = bytes_of_file(archive);
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);  // a read gives what one write gave
+    UniqueFd reader{ends[0]};
+    std::thread other{[&whole, end = ends[1]] {
+        const UniqueFd writer{end};
+        for (std::size_t at = 0; at < whole.size();) {
+            const auto piece = std::min<std::size_t>(at < 10 ? 1 : 16'384, whole.size() - at);
+            if (::write(writer.get(), whole.data() + at, piece) < 0) {
+                return;
+            }
+            at += piece;
+        }
+    }};
+    files.open(std::move(reader), progress())->unpack({.folder = target});
+    other.join();
+    EXPECT_EQ(content_digest(target / "root.img", {}), content_digest(source / "root.img", {}));
+}
+
+TEST_F(VmArchiveFilesTest, OneThatIsPackedTwiceIsRefusedHoweverLittleComesOut)
+{
+    pack(packing());
+    const auto whole = bytes_of_file(archive);
+    std::ofstream{archive, std::ios::binary} << test::gzipped(whole);
+    EXPECT_THAT(refusal(), HasSubstr("no tar.gz"));
+    // Empty gzip members come to nothing, and so to no ratio.
+    const auto empty = test::gzipped("");
+    std::string many;
+    for (int i = 0; i < 70'000; ++i) {
+        many += empty;
+    }
+    std::string more;
+    for (const auto packed = test::gzipped(many); more.size() < 10'000'000;) {
+        more += packed;
+    }
+    std::ofstream{archive, std::ios::binary} << test::gzipped(test::gzipped(more));
+    EXPECT_THAT(refusal(), HasSubstr("no tar.gz"));
 }
 
 TEST_F(VmArchiveFilesTest, AStopEndsWhatWaitsForTheOtherEnd)

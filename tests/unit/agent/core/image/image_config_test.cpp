@@ -96,6 +96,20 @@ TEST(ImageConfigTest, ItIsReadBackAsItWasWritten)
     }
 }
 
+TEST(ImageConfigTest, AsMuchAsIsTakenIsReadBackToo)
+{
+    const json most{{"config", {{"Env", std::vector<std::string>(1000, "A=b")}, {"User", ""}}}};
+    const auto config = image_config_of_oci(most);
+    EXPECT_EQ(config.environment.size(), 1000U);
+    EXPECT_EQ(image_config_of(to_json(config)), config);
+    constexpr std::size_t limit = std::size_t{128} << 10U;
+    const auto with_folder = [](std::size_t size) {
+        return json{{"config", {{"Cmd", std::vector<std::string>{std::string(size, 'a')}}, {"WorkingDir", "x"}}}};
+    };
+    EXPECT_EQ(code_of_oci(with_folder(limit - 1)), ErrorCode::CorruptData) << "with the / that is put before it";
+    EXPECT_EQ(image_config_of_oci(with_folder(limit - 2)).working_dir, "/x");
+}
+
 TEST(ImageConfigTest, StopSignalsAreNamesAndNumbers)
 {
     const auto number = [](const char* text) {

@@ -136,6 +136,22 @@ TEST(OciManifestTest, WhatIsNoManifestIsRefused)
     EXPECT_THAT(refusal(document), HasSubstr("layers"));
 }
 
+TEST(OciManifestTest, OneThatIsNestedDeeplyIsRefusedAndEndsNothing)
+{
+    constexpr std::size_t levels = 200'000;
+    const auto nested = std::string(levels, '[') + std::string(levels, ']');
+    EXPECT_THAT(refusal(R"({"manifests": [{"platform": )" + nested + "}]}"), HasSubstr("64 deep"));
+    EXPECT_THAT(refusal(R"({"manifests": [{"platform": )" + nested), HasSubstr("64 deep"));
+    std::string objects;
+    for (std::size_t i = 0; i < 100'000; ++i) {
+        objects += R"({"a":)";
+    }
+    EXPECT_THAT(refusal(objects), HasSubstr("64 deep"));
+    auto document = sound();
+    document["annotations"] = json::parse(std::string(60, '[') + std::string(60, ']'));
+    EXPECT_EQ(manifest(document).layers.size(), 2U);
+}
+
 TEST(OciManifestTest, AConfigurationOfAnotherPlatformIsRefused)
 {
     EXPECT_NO_THROW(check_oci_platform({{"os", "linux"}, {"architecture", "amd64"}}));

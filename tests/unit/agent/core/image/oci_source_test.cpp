@@ -61,6 +61,8 @@ TEST(OciSourceTest, FoldersAndArchives)
     const auto archive = parse_oci_source("oci-archive:/x/app.tar.gz");
     EXPECT_EQ(archive.kind, OciSource::Kind::Archive);
     EXPECT_EQ(archive.name, "app");
+    EXPECT_EQ(archive.tag, "");
+    EXPECT_EQ(parse_oci_source("oci-archive:/x/app.tar:v1").tag, "v1");
     EXPECT_EQ(parse_oci_source("oci-archive:/x/web-1.2.oci").name, "web-1.2");
     EXPECT_EQ(parse_oci_source("oci:/x/Größe").name, "") << "no name comes of it";
 }

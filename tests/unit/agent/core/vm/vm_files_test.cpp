@@ -171,6 +171,23 @@ TEST_F(VmFilesTest, NoFolderIsNoVms)
     remove_leftover_folders(root.path / "nowhere", {});
 }
 
+TEST_F(VmFilesTest, WhatAnExportOrAGrowingThatWasKilledLeftGoesAndTheDisksStay)
+{
+    const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
+    std::filesystem::create_symlink("/dev/null", folder / ".source");
+    for (const auto* name : {"root.copy", "export.log", "work.img.new", "root.img", "work.img"}) {
+        std::ofstream{folder / name} << "x";
+    }
+    remove_leftover_folders(vms, {"aaaaaaaaaaaa"});
+    for (const auto* name : {"root.copy", "export.log", "work.img.new"}) {
+        EXPECT_FALSE(std::filesystem::exists(folder / name)) << name;
+    }
+    EXPECT_FALSE(std::filesystem::is_symlink(folder / ".source"));
+    for (const auto* name : {"root.img", "work.img", "vm.json"}) {
+        EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
+    }
+}
+
 TEST_F(VmFilesTest, RemovingTakesHalfRemovedOnesToo)
 {
     const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));

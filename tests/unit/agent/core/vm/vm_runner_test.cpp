@@ -57,13 +57,16 @@ TEST_F(VmRunnerTest, AStopIsCleanWhenTheGuestShutsDown)
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
-TEST_F(VmRunnerTest, AStartRemovesTheDiskThatAKilledBangerdDidNotGrowToItsEnd)
+TEST_F(VmRunnerTest, AStartRemovesTheDisksThatAKilledBangerdDidNotGrowOrCopyToTheirEnd)
 {
     ASSERT_TRUE(bangerd.stop("calm-otter").ok());
     const auto half = vm->folder / vm_folder::larger_work_disk;
+    const auto copy = vm->folder / vm_folder::root_copy;
     std::ofstream{half} << "half a disk";
+    std::ofstream{copy} << "half a disk";
     ASSERT_TRUE(bangerd.start("calm-otter").ok());
     EXPECT_FALSE(std::filesystem::exists(half));
+    EXPECT_FALSE(std::filesystem::exists(copy));
 }
 
 TEST_F(VmRunnerTest, AGuestThatHearsAndDoesNotShutDownIsEndedAtTheLimit)

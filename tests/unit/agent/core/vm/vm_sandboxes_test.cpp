@@ -47,6 +47,17 @@ TEST_F(VmSandboxesTest, AVmThatIsMadeAndNotStartedLeavesNothingInTheKernel)
     expect_well();
 }
 
+TEST_F(VmSandboxesTest, AnImageThatWasReadAndIsDamagedKeepsNoVmFromStartingThatLiesOverIt)
+{
+    ASSERT_TRUE(bangerd->create("otter").ok());
+    ASSERT_TRUE(bangerd->stop("otter").ok());
+    bangerd->images.artifact.damaged = true;
+    const auto outcome = bangerd->start("otter");
+    EXPECT_TRUE(outcome.ok()) << outcome.what();
+    EXPECT_THROW(bangerd->create("badger"), Error);
+    expect_well();
+}
+
 TEST_F(VmSandboxesTest, WithoutABrokerAllIsAsItWas)
 {
     world.broker.there = false;

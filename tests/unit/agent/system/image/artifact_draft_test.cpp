@@ -128,8 +128,26 @@ TEST_F(ArtifactDraftTest, OneThatIsBeingMadeIsNobodyElsesToRemoveOrMake)
     EXPECT_TRUE(std::filesystem::exists(draft / "scratch"));
     work->keep();
     work.reset();
-    EXPECT_TRUE(discard_draft(draft)) << "whoever made it is gone";
+    EXPECT_FALSE(discard_draft(draft)) << "it is to be taken in";
+    forget_draft(draft);
+    EXPECT_TRUE(discard_draft(draft));
     EXPECT_FALSE(std::filesystem::exists(draft));
+}
+
+TEST_F(ArtifactDraftTest, OneThatAnotherProcessHasKeptIsThatProcessSUntilItEnds)
+{
+    OtherMaker other{folder.path / ".new-passing", [this](const UniqueFd&) { ArtifactDraft{draft}.keep(); }};
+    ASSERT_TRUE(other.is_at_work());
+    EXPECT_FALSE(discard_draft(draft));
+    EXPECT_EQ(refusal(), ErrorCode::InUse);
+    other.kill();
+    EXPECT_TRUE(discard_draft(draft));
+}
+
+TEST_F(ArtifactDraftTest, ANewOneTakesThePlaceOfOneThatWasKeptAndNeverTakenIn)
+{
+    ArtifactDraft{draft}.keep();
+    EXPECT_NE(refusal(), ErrorCode::InUse);
 }
 
 TEST_F(ArtifactDraftTest, WhatAKilledOneLeftIsClearedByTheNext)
@@ -174,13 +192,15 @@ TEST_F(ArtifactDraftTest, WhatIsKeptHasNothingOfTheMaking)
     ArtifactDraft work{draft};
     std::ofstream{work.file("rootfs.ext4")} << "x";
     work.keep();
+    std::filesystem::rename(draft, folder.path / "taken");
+    release_draft(draft, folder.path / "taken");
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator{folder.path}) {
         for (const auto& file : std::filesystem::directory_iterator{entry.path()}) {
             names.push_back(entry.path().filename() / file.path().filename());
         }
     }
-    EXPECT_THAT(names, ::testing::ElementsAre(".new-web/rootfs.ext4"));
+    EXPECT_THAT(names, ::testing::ElementsAre("taken/rootfs.ext4"));
 }
 
 }  // namespace

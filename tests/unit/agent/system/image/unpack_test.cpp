@@ -55,6 +55,14 @@ TEST(UnpackTest, EachOfTheFourComesBackAsItWas)
     }
 }
 
+TEST(UnpackTest, WhatIsPackedInItStaysPacked)
+{
+    for (const auto& filter : filters) {
+        const auto inner = packed(sample(), archive_write_add_filter_gzip);
+        EXPECT_TRUE(unpack(packed(inner, filter.add), limit, "x") == inner) << filter.name;
+    }
+}
+
 TEST(UnpackTest, WhatFollowsGzipAndLz4IsIgnored)
 {
     const auto bytes = sample();

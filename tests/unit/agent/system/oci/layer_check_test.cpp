@@ -8,6 +8,7 @@
 #include "common/size.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/oci/layer_maker.hpp"
+#include "tests/unit/agent/system/runtime/archive_maker.hpp"
 
 namespace banger::agent {
 namespace {
@@ -150,6 +151,12 @@ TEST_F(LayerCheckTest, PackingIsWhatTheManifestSaysAndNothingElse)
 {
     const auto packed = make_layer({{.name = "a"}});
     EXPECT_THAT(refusal({test::put_layer(folder.path, packed, false)}), HasSubstr("damaged"));
+}
+
+TEST_F(LayerCheckTest, ALayerThatIsPackedTwiceIsDamaged)
+{
+    const auto packed = test::gzipped(make_layer({{.name = "a"}}));
+    EXPECT_THAT(refusal({test::put_layer(folder.path, packed)}), HasSubstr("damaged"));
 }
 
 TEST_F(LayerCheckTest, ABlobWithOtherBytesIsToldWithItsDigest)

@@ -75,8 +75,8 @@ inline LayerFile put_layer(const std::filesystem::path& folder, const std::strin
     const auto digest = oci_digest(bytes);
     const auto file = folder / digest.substr(digest.find(':') + 1);
     std::ofstream{file, std::ios::binary} << bytes;
-    using Packing = OciDescriptor::Packing;
-    return {file, {.digest = digest, .size = bytes.size(), .packing = packed ? Packing::Gzip : Packing::None}};
+    const auto packing = packed ? OciDescriptor::Packing::Gzip : OciDescriptor::Packing::None;
+    return {file, {.digest = digest, .size = bytes.size(), .packing = packing}};
 }
 
 }  // namespace banger::agent::test

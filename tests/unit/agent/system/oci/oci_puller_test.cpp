@@ -2,16 +2,20 @@
 // With the real skopeo, umoci and mke2fs over images made here; registries are in tests/contract.
 #include "agent/system/oci/oci_puller.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "agent/system/image/artifact_draft.hpp"
 #include "agent/system/image/user_namespace.hpp"
 #include "agent/system/subprocess.hpp"
 #include "common/error.hpp"
+#include "common/unique_fd.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/oci/layer_maker.hpp"
 
@@ -238,7 +242,7 @@ TEST_F(OciPullerTest, WhatIsStillTheSameIsNotPulledAgain)
     wanted.there_already = ImagePuller::origin_of(wanted.source, image.manifest_digest);
     EXPECT_EQ(pull(wanted), PullOutcome::ThereAlready);
     EXPECT_FALSE(fs::exists(draft));
-    EXPECT_FALSE(fs::exists(cache));
+    EXPECT_FALSE(fs::exists(cache / "sha256"));
     wanted.there_already = ImagePuller::origin_of(wanted.source, "sha256:" + std::string(64, '0'));
     EXPECT_EQ(pull(wanted), PullOutcome::Made);
 }
@@ -334,12 +338,43 @@ TEST_F(OciPullerTest, AnArchiveIsTheSame)
     EXPECT_FALSE(fs::exists(draft));
 }
 
-TEST_F(OciPullerTest, AnArchiveThatIsABombIsRefusedBeforeSkopeoUnpacksIt)
+TEST_F(OciPullerTest, AnArchiveThatIsABombIsRefused)
 {
     const auto file = folder.path / "bomb.tar";
     std::ofstream{file, std::ios::binary}
         << test::make_layer({{.name = "a", .content = std::string(70'000'000, '\0')}});
     EXPECT_THAT(failure(recipe("oci-archive:" + file.string()))->what(), HasSubstr("bomb.tar"));
+}
+
+TEST_F(OciPullerTest, AnArchiveThatLeadsOutOfItselfTouchesNothing)
+{
+    const auto victim = folder.path / "victim";
+    fs::create_directory(victim);
+    const auto file = folder.path / "evil.tar";
+    const auto link = [&victim](archive_entry* entry) { archive_entry_set_symlink(entry, victim.c_str()); };
+    std::ofstream{file, std::ios::binary}
+        << test::make_layer({{.name = "oci-layout", .content = R"({"imageLayoutVersion": "1.0.0"})"},
+                             {.name = "index.json", .content = R"({"schemaVersion": 2, "manifests": []})"},
+                             {.name = "x", .type = AE_IFLNK, .shape = link},
+                             {.name = "x/.bashrc", .content = "evil"}},
+                            false);
+    const auto error = failure(recipe("oci-archive:" + file.string()));
+    EXPECT_EQ(error->code(), ErrorCode::CorruptData);
+    EXPECT_THAT(error->what(), HasSubstr("is a link"));
+    EXPECT_TRUE(fs::is_empty(victim));
+}
+
+TEST_F(OciPullerTest, AnArchivesTagIsLookedForInIt)
+{
+    image.add_layer({{.name = "a"}});
+    image.write();
+    const auto file = folder.path / "image.tar";
+    ASSERT_TRUE(
+        run_program({.argv = {find_program("skopeo").string(), "copy", "-q", "oci:" + (folder.path / "image").string(),
+                              "oci-archive:" + file.string() + ":v1"}})
+            .ok());
+    EXPECT_EQ(failure(recipe("oci-archive:" + file.string() + ":v2"))->code(), ErrorCode::NotFound);
+    EXPECT_EQ(pull(recipe("oci-archive:" + file.string() + ":v1")), PullOutcome::Made);
 }
 
 TEST_F(OciPullerTest, ACancelLeavesNothing)
@@ -354,6 +389,44 @@ TEST_F(OciPullerTest, ACancelLeavesNothing)
         }
     };
     EXPECT_EQ(failure(recipe())->code(), ErrorCode::Cancelled);
+}
+
+TEST_F(OciPullerTest, APruneTakesNoBlobsWhileAnotherProcessPulls)
+{
+    const auto stray = cached("sha256:" + std::string(64, '5'));
+    fs::create_directories(stray.parent_path());
+    std::ofstream{stray} << "stray";
+    {
+        // As another process has it: by a descriptor of its own.
+        const UniqueFd other{::open(cache.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        ASSERT_EQ(::flock(other.get(), LOCK_SH), 0);
+        try {
+            puller.prune({}, progress);
+            ADD_FAILURE() << "it was pruned";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::InUse);
+        }
+        EXPECT_TRUE(fs::exists(stray));
+        image.add_layer({{.name = "a"}});
+        image.write();
+        EXPECT_EQ(pull(recipe()), PullOutcome::Made) << "several may pull at once";
+        fs::remove_all(draft);
+        ASSERT_EQ(::flock(other.get(), LOCK_EX), 0);
+        EXPECT_EQ(failure(recipe())->code(), ErrorCode::InUse);
+    }
+    EXPECT_EQ(puller.prune({}, progress).blobs, 4U);
+}
+
+TEST_F(OciPullerTest, WhatIsMadeAndNotTakenInYetIsNoRubbish)
+{
+    image.add_layer({{.name = "a"}});
+    image.write();
+    pull(recipe());
+    EXPECT_EQ(puller.prune({{}, {draft}}, progress).drafts, 0U);
+    EXPECT_TRUE(fs::exists(draft / "image.json"));
+    forget_draft(draft);
+    EXPECT_EQ(puller.prune({{}, {draft}}, progress).drafts, 1U);
+    EXPECT_FALSE(fs::exists(draft));
 }
 
 TEST_F(OciPullerTest, APruneKeepsTheBlobsOfImagesThatAreThere)

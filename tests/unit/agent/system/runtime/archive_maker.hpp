@@ -60,4 +60,24 @@ inline std::string make_archive(Packing packing, const std::vector<Member>& memb
     return out;
 }
 
+/// Packed once more.
+inline std::string gzipped(const std::string& text)
+{
+    std::string out(text.size() + (std::size_t{1} << 20U), '\0');
+    std::size_t used = 0;
+    const c_ptr<archive, archive_write_free> writer{archive_write_new()};
+    archive_write_set_format_raw(writer.get());
+    archive_write_add_filter_gzip(writer.get());
+    archive_write_set_bytes_in_last_block(writer.get(), 1);
+    archive_write_open_memory(writer.get(), out.data(), out.size(), &used);
+    const c_ptr<archive_entry, archive_entry_free> entry{archive_entry_new()};
+    archive_entry_set_filetype(entry.get(), AE_IFREG);
+    archive_entry_set_pathname(entry.get(), "data");
+    archive_write_header(writer.get(), entry.get());
+    archive_write_data(writer.get(), text.data(), text.size());
+    archive_write_close(writer.get());
+    out.resize(used);
+    return out;
+}
+
 }  // namespace banger::agent::test

@@ -93,6 +93,12 @@ TEST_F(ArchiveMemberTest, WhatIsNoArchiveIsSaidToBeNone)
     }
 }
 
+TEST_F(ArchiveMemberTest, AnArchiveThatIsPackedTwiceIsNone)
+{
+    const auto inner = make_archive(Packing::Tgz, {{"firecracker", "good"}});
+    EXPECT_THAT(refusal(test::gzipped(inner), "firecracker"), HasSubstr("can't be unpacked"));
+}
+
 TEST_F(ArchiveMemberTest, ALinkIsNoProgram)
 {
     const auto symbolic = make_archive(Packing::Tgz, {{.name = "firecracker", .content = "", .symlink = "/bin/sh"}});
