@@ -242,7 +242,7 @@ void Agent::stop_unasked(const VmPtr& vm, const std::string& why, std::chrono::m
 void Agent::end_work()
 {
     ending_.request_stop();
-    operations_.cancel_all();
+    operations_.request_stop();
 }
 
 void Agent::stop_all(const std::string& why)

@@ -49,6 +49,18 @@ def test_a_vm_is_a_unit_that_outlives_bangerd_and_goes_with_the_vm(session):
     wait.until(lambda: not session.units(), 20, "no unit is left, failed ones neither")
 
 
+def test_a_bangerd_that_is_restarted_while_a_vm_boots_leaves_it_alone(session):
+    """As an upgrade of the package does."""
+    home = session.home
+    home.banger("vm", "create", "--name", "unit", "--memory", "256", "--disk-size", "1G", "--no-start", check=True, timeout=240)
+    start = home.start("vm", "start", "unit")
+    pid = wait.until(lambda: home.show("unit")["pid"], 60, "its VMM is there")
+    session.systemctl("restart", "bangerd.service")
+    start.communicate(timeout=60)
+    assert (home.show("unit")["state"], home.show("unit")["pid"]) == ("running", pid)
+    assert processes.find(pid)
+
+
 def boot_id(home):
     return home.banger("vm", "exec", "unit", "--", "cat", "/proc/sys/kernel/random/boot_id", timeout=60).stdout.strip()
 
