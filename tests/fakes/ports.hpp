@@ -28,7 +28,7 @@ class FakeProcessHost final : public ProcessHost {
 public:
     explicit FakeProcessHost(World& world) : world_{&world} {}
     Task<ProcessId> start(ProcessSpec spec) override;
-    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory) override;
+    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory, ProcessId noted) override;
 
 private:
     World* world_;

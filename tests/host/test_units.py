@@ -61,6 +61,26 @@ def test_a_bangerd_that_is_restarted_while_a_vm_boots_leaves_it_alone(session):
     assert processes.find(pid)
 
 
+def test_a_bangerd_without_a_session_bus_finds_vms_that_are_units(session):
+    """As cron or su start one."""
+    home = session.home
+    pids = {"unit": create(home, "unit")["pid"]}
+    home.banger("vm", "run", "-d", "--rm", "--name", "passing", "--memory", "256", "--disk-size", "1G", check=True, timeout=240)
+    pids["passing"] = home.show("passing")["pid"]
+    home.banger("daemon", "stop", check=True)
+    wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+    elsewhere = home.runtime / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    del home.env["DBUS_SESSION_BUS_ADDRESS"]
+    home.env["XDG_RUNTIME_DIR"] = str(elsewhere)
+    for name, pid in pids.items():
+        assert (home.show(name)["state"], home.show(name)["pid"]) == ("running", pid)
+        assert home.banger("vm", "exec", name, "--", "echo", "hi", check=True).stdout == "hi\n"
+    home.banger("vm", "stop", "unit", "passing", check=True, timeout=60)
+    assert list(home.vms()) == ["unit"]
+    home.banger("daemon", "stop", check=True)
+
+
 def boot_id(home):
     return home.banger("vm", "exec", "unit", "--", "cat", "/proc/sys/kernel/random/boot_id", timeout=60).stdout.strip()
 

@@ -91,6 +91,7 @@ Task<void> VmManager::start(VmPtr vm, OperationPtr operation, std::chrono::milli
     if (vm->running && vm->record.state == VmState::Running) {
         co_return;
     }
+    co_await runner_.check_alone(vm);
     co_await bring_up(vm, operation, ready_limit);
 }
 
@@ -145,6 +146,7 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
     check_stoppable(vm);
     VmRunner::cancel_start(vm);
     const auto guard = co_await vm->lifecycle.lock();
+    co_await runner_.check_alone(vm);
     operation->set_stage("shutting down");
     vm->restarting = true;
     bool clean = false;
@@ -162,10 +164,11 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
     co_await bring_up(vm, operation, default_ready_limit);
 }
 
-void VmManager::check_removable(const VmPtr& vm, Force force)
+void VmManager::check_removable(const VmPtr& vm, Force force) const
 {
     const auto state = vm->record.state;
-    const bool busy = vm->running || state == VmState::Creating || state == VmState::Starting;
+    const bool at_rest = state == VmState::Stopped || state == VmState::Failed || state == VmState::Deleting;
+    const bool busy = vm->running || !at_rest || ports_.open_process(vm->record.process);
     if (busy && force == Force::No) {
         throw Error{ErrorCode::WrongState,
                     vm->name() + " is " + std::string{to_string(state)} + "; stop it first, or delete it with -f"};

@@ -105,9 +105,10 @@ public:
     Task<void> stop(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
     Task<void> restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
     void kill(const VmPtr& vm, int signal) { runner_.kill(vm, signal); }
-    /// Throws WrongState when it runs or is being made and `force` is No; ask check_removable() first to say so at once.
+    /// Throws WrongState when it runs (also where nobody can speak to that VMM) or is being made and `force` is No; ask check_removable() first to
+    /// say so at once.
     Task<void> remove(VmPtr vm, OperationPtr operation, Force force);
-    static void check_removable(const VmPtr& vm, Force force);
+    void check_removable(const VmPtr& vm, Force force) const;
 
     /// Between two runs, but for NAT and overlay. Throws InvalidArgument (also for a smaller disk), WrongState (not stopped), NoSpace,
     /// CorruptData (of the disk), and what Broker throws; ask check_change() first to say so at once.

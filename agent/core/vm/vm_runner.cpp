@@ -25,6 +25,11 @@ Task<bool> wait_for_end(EventLoop& loop, Event ended, milliseconds limit)
     co_return true;
 }
 
+Error unended(const VmPtr& vm)
+{
+    return Error{ErrorCode::TimedOut, "the VMM of " + vm->name() + " can't be ended; it may hang in the kernel"};
+}
+
 void check_wanted(const VmPtr& vm, const OperationPtr& operation)
 {
     operation->check_cancelled();
@@ -66,12 +71,27 @@ Task<void> VmRunner::note(VmPtr vm)
     }
 }
 
+/// Two VMMs would ruin one disk.
+Task<void> VmRunner::check_alone(VmPtr vm)
+{
+    if (vm->running) {
+        co_return;  // watched it is
+    }
+    const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder, vm->record.process);
+    if (ports_.open_process(process)) {
+        throw Error{ErrorCode::WrongState, vm->name() + " can't be started, as its VMM still runs as PID " +
+                                               std::to_string(process.pid) +
+                                               "; end that process, then start the VM again"};
+    }
+}
+
 Task<void> VmRunner::start(VmPtr vm, OperationPtr operation, milliseconds ready_limit)
 {
     apply(vm, VmEvent::StartRequested, "started");
     vm->give_up = false;
     vm->reboot_wanted = false;
     vm->record.reason.clear();
+    vm->record.process = {};
     std::exception_ptr failure;
     try {
         const auto saved = begin_task(save(vm));
@@ -95,23 +115,28 @@ Task<void> VmRunner::undo_launch(VmPtr vm, std::exception_ptr failure)
     const bool cancelled = error.code() == ErrorCode::Cancelled;
     vm->record.reason = cancelled ? "" : error.what();
     apply(vm, cancelled ? VmEvent::VmmEnded : VmEvent::StartFailed, "started");
-    if (vm->running) {
-        std::optional<Error> problem;
-        try {
-            co_await end(vm);
-        } catch (...) {
-            problem = to_error(std::current_exception());
-        }
-        if (problem) {
-            hooks_.observer.log(problem->what(), vm);
-        }
-    } else if (const auto process = ports_.open_process(vm->record.process)) {
-        ports_.send_signal(process, SIGKILL);
+    std::optional<Error> problem;
+    try {
+        co_await end_what_runs(vm);
+    } catch (...) {
+        problem = to_error(std::current_exception());
+    }
+    if (problem) {
+        hooks_.observer.log(problem->what(), vm);
     }
     ports_.user_network.stop(vm->folder);
     sandboxes_->stop(vm);
     forget_run(vm);
     co_await note(vm);
+}
+
+/// A VMM may run though its start failed: it was asked for, and then nobody told which process it is.
+Task<void> VmRunner::end_what_runs(VmPtr vm)
+{
+    if (!vm->running && !vm->record.process) {
+        vm->record.process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder, vm->record.process);
+    }
+    co_await end(vm);
 }
 
 Task<void> VmRunner::refresh_links(VmPtr vm)
@@ -340,9 +365,24 @@ Task<bool> VmRunner::stop(VmPtr vm, milliseconds limit)
     co_return clean&& heard;
 }
 
+Task<void> VmRunner::end_unwatched(VmPtr vm)
+{
+    const auto process = ports_.open_process(vm->record.process);
+    if (!process) {
+        co_return;
+    }
+    const Event ended;
+    const auto watch = ports_.loop.on_io(process.get(), EventLoop::readable, [ended](std::uint32_t) { ended.set(); });
+    ports_.send_signal(process, SIGKILL);
+    if (!co_await wait_for_end(ports_.loop, ended, ports_.limits.kill)) {
+        throw unended(vm);
+    }
+}
+
 Task<void> VmRunner::end(VmPtr vm)
 {
     if (!vm->running) {
+        co_await end_unwatched(vm);
         co_return;
     }
     const auto ended = vm->running->ended;
@@ -356,7 +396,7 @@ Task<void> VmRunner::end(VmPtr vm)
         ports_.send_signal(vm->running->process, SIGKILL);
     }
     if (!co_await wait_for_end(ports_.loop, ended, ports_.limits.kill)) {
-        throw Error{ErrorCode::TimedOut, "the VMM of " + vm->name() + " can't be ended; it may hang in the kernel"};
+        throw unended(vm);
     }
 }
 

@@ -25,11 +25,13 @@ public:
     {
     }
 
+    /// Before start(), of a VM that was made before: throws WrongState when a VMM of it runs that nobody watches, and as ProcessHost::find().
+    Task<void> check_alone(VmPtr vm);
     /// Until the guest is ready. Throws HostLacks, NoSpace, TimedOut (the VMM is left for a look), Failed, Cancelled (ended again).
     Task<void> start(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
     /// Asks the guest, then the VMM, then the kernel. True: the guest shut down by itself in time.
     Task<bool> stop(VmPtr vm, std::chrono::milliseconds limit);
-    /// Ends the VMM at once. Throws TimedOut when not even the kernel can.
+    /// Ends the VMM at once, also one that nobody watches. Throws TimedOut when not even the kernel can.
     Task<void> end(VmPtr vm);
     /// Sends a signal to the VMM. Throws WrongState.
     void kill(const VmPtr& vm, int signal);
@@ -49,6 +51,8 @@ private:
     // vm_runner.cpp: up and down
     Task<void> launch(VmPtr vm, OperationPtr operation);
     Task<void> undo_launch(VmPtr vm, std::exception_ptr failure);
+    Task<void> end_what_runs(VmPtr vm);
+    Task<void> end_unwatched(VmPtr vm);
     Task<GuestNetwork> start_network(VmPtr vm, OperationPtr operation, const Vmm& vmm);
     Task<void> refresh_links(VmPtr vm);
     Task<void> write_notes(VmPtr vm);

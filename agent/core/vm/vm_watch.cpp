@@ -133,19 +133,19 @@ Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
 
 Task<VmEvent> VmRunner::recover(VmPtr vm)
 {
-    const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder);
+    const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder, vm->record.process);
     auto watch = ports_.open_process(process);
     const Vmm* vmm = ports_.ladder.by_name(vm->record.vmm);
     const auto before = vm->record.state;
     const bool was_up = before == VmState::Running || before == VmState::Starting || before == VmState::Stopping;
     const bool half_started =
         watch && vmm != nullptr && before == VmState::Starting && !co_await vmm->has_booted(ports_.loop, vm->folder);
+    vm->record.process = process;
     if (half_started) {
-        ports_.send_signal(watch, SIGKILL);
+        co_await end_unwatched(vm);
         watch.reset();
     }
     if (watch && vmm != nullptr) {
-        vm->record.process = process;
         co_await take_over(vm, vmm, std::move(watch));
         vm->running->ready_once = was_up;
         co_await note(vm);
@@ -153,10 +153,7 @@ Task<VmEvent> VmRunner::recover(VmPtr vm)
     }
     forget_run(vm);
     if (watch) {
-        const bool unwanted = before == VmState::Creating || before == VmState::Deleting;
-        if (unwanted) {
-            ports_.send_signal(watch, SIGKILL);
-        }
+        vm->record.process = process;  // it must not be taken for gone
         vm->record.reason = "its VMM runs as PID " + std::to_string(process.pid) +
                             ", but banger lost what it needs to speak to it; end that process, then start the VM again";
         apply(vm, VmEvent::FoundStrange, "taken over");

@@ -133,6 +133,49 @@ TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsLeftAloneAndSaid)
     EXPECT_EQ(world.live_processes(), 1U);
 }
 
+TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsDoubledByNoStartAndEndedByNothingButForce)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    world.vmms.known = false;
+    auto& next = restart();
+    for (const auto& outcome :
+         {next.start("calm-otter"), next.restart("calm-otter"), next.remove("calm-otter", Force::No)}) {
+        EXPECT_EQ(outcome.code(), ErrorCode::WrongState) << outcome.what();
+    }
+    EXPECT_EQ(next.state("calm-otter"), VmState::Failed);
+    EXPECT_EQ(world.live_processes(), 1U);
+    EXPECT_TRUE(next.remove("calm-otter", Force::Yes).ok());
+    EXPECT_EQ(world.live_processes(), 0U) << "it would go on without its disks";
+}
+
+TEST_F(VmRecoveryTest, ABangerdThatFindsNoUnitsFindsVmsByTheirRows)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    auto passing = bangerd->request("brave-eel");
+    passing.on_stop = StopPolicy::Remove;
+    ASSERT_TRUE(bangerd->create(passing).ok());
+    const auto pid = bangerd->vm("calm-otter")->record.process.pid;
+    world.vmms.hidden = true;
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Running);
+    EXPECT_EQ(next.vm("calm-otter")->record.process.pid, pid);
+    ASSERT_NE(next.vm("brave-eel"), nullptr) << "deleted while it runs";
+    EXPECT_EQ(next.state("brave-eel"), VmState::Running);
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AVmThatCantBeTakenOverIsNoPreyOfADelete)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    bangerd.reset();
+    bangerd = std::make_unique<Bangerd>(world);
+    world.arm("process.find", Fault::Fail);
+    EXPECT_TRUE(bangerd->recover().ok());
+    EXPECT_EQ(bangerd->remove("calm-otter", Force::No).code(), ErrorCode::WrongState);
+    EXPECT_EQ(bangerd->start("calm-otter").code(), ErrorCode::WrongState);
+    EXPECT_EQ(world.live_processes(), 1U);
+}
+
 TEST_F(VmRecoveryTest, AVmThatCantBeTakenOverStopsNoOther)
 {
     ASSERT_TRUE(bangerd->create("a").ok());
