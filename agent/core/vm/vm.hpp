@@ -33,6 +33,7 @@ struct RunningVm {
     bool ready_once{false};  ///< in this VMM's life; a guest that resets before that would do so for ever
     bool kill_asked{false};  ///< an end by signal is then no crash
     bool late{false};        ///< it took too long to get ready, and its reason says so
+    bool unattended{false};  ///< no start waits for its guest any more, which was not ready when it was given up
     std::optional<GuestGoodbye> goodbye;
     std::string guest_failure;
     Promise<StartOutcome> started;

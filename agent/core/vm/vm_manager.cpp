@@ -23,7 +23,11 @@ VmManager::VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std
               sandboxes_,
               {.observer = observer_,
                .ended = [this](const VmPtr& vm, VmRunner::Hooks::End end) { on_ended(vm, end); },
-               .up = [this](const VmPtr& vm) { forwards_.reopen(vm); }}}
+               .up = [this](const VmPtr& vm) { forwards_.reopen(vm); },
+               .ready_unattended =
+                   [this](const VmPtr& vm) {
+                       spawn(welcome_late(vm), logged(vm, "its guest did not get the user's files"));
+                   }}}
 {
 }
 
@@ -95,19 +99,35 @@ Task<void> VmManager::start(VmPtr vm, OperationPtr operation, std::chrono::milli
     co_await bring_up(vm, operation, ready_limit);
 }
 
-/// Until the guest is ready and has what each new one gets. A welcome that fails is tried again at the next start.
+/// Until the guest is ready and has what each new one gets.
 Task<void> VmManager::bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit)
 {
     co_await runner_.start(vm, operation, ready_limit);
-    auto look = [mark = vm->folder / vm_folder::fresh] { return std::filesystem::exists(mark); };
+    co_await welcome(vm, operation);
+}
+
+/// Once in a VM's life; one that fails is tried again at the next start.
+Task<void> VmManager::welcome(VmPtr vm, OperationPtr operation)
+{
+    auto look = [mark = vm->folder / vm_folder::unwelcomed] { return std::filesystem::exists(mark); };
     if (!co_await run_on(ports_.loop, ports_.work_lane, std::move(look))) {
         co_return;
     }
     if (vm->record.spec.home == HomePlace::WorkDisk) {
         co_await ports_.welcome(vm, operation);
     }
-    auto forget = [mark = vm->folder / vm_folder::fresh] { std::filesystem::remove(mark); };
+    auto forget = [mark = vm->folder / vm_folder::unwelcomed] { std::filesystem::remove(mark); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
+}
+
+/// Of a guest that got ready when its start had given up, or gone with its bangerd.
+Task<void> VmManager::welcome_late(VmPtr vm)
+{
+    const auto guard = co_await vm->lifecycle.lock();
+    if (vm->ready()) {
+        const auto operation = std::make_shared<Operation>(0, "start", vm->name());
+        co_await welcome(vm, operation);
+    }
 }
 
 /// For stop and restart: what can't be stopped says so before anything waits.

@@ -144,6 +144,8 @@ private:
     Task<void> discard(VmPtr vm, VmSandboxes::Patience patience = VmSandboxes::Patience::Wait);
     Task<void> change_sandbox(VmPtr vm, VmSpec spec);
     Task<void> bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
+    Task<void> welcome(VmPtr vm, OperationPtr operation);
+    Task<void> welcome_late(VmPtr vm);
     Task<void> come_back(VmPtr vm);
     Task<void> drop_forwards(VmPtr vm);
     Task<void> fill_folder(VmPtr vm, OperationPtr operation, FillFolder fill);

@@ -157,7 +157,11 @@ Task<void> VmRunner::refresh_links(VmPtr vm)
         link(vm_folder::modules_disk, artifact_file::modules);
         std::filesystem::remove(folder / vm_folder::larger_work_disk);  // as large as a disk, of a killed bangerd
         rotate_log(folder / vm_folder::console_log);
-        return std::filesystem::exists(folder / vm_folder::fresh);
+        const bool is_first = std::filesystem::exists(folder / vm_folder::fresh);
+        if (is_first) {
+            put_mark(folder, vm_folder::unwelcomed);
+        }
+        return is_first;
     };
     vm->first_boot = co_await run_on(ports_.loop, ports_.work_lane, std::move(make_links));
 }
@@ -331,6 +335,7 @@ Task<void> VmRunner::await_ready(VmPtr vm, OperationPtr operation, milliseconds 
         throw Error{ErrorCode::Failed, vm->name() + " did not come up: " + vm->record.reason};
     }
     vm->running->late = true;
+    vm->running->unattended = true;
     const auto late = "the guest did not get ready in " + std::to_string(limit.count() / 1000) + " s";
     vm->record.reason = late;
     apply(vm, VmEvent::ReadyLate, "started");

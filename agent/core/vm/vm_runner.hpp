@@ -18,6 +18,7 @@ public:
         enum class End { Stopped, Reboot };
         std::function<void(VmPtr, End)> ended;
         std::function<void(const VmPtr&)> up{};  ///< a VMM runs and is watched: was started just now, or taken over
+        std::function<void(const VmPtr&)> ready_unattended{};  ///< its guest is ready, and no start waits for that
     };
 
     VmRunner(const VmPorts& ports, VmSandboxes& sandboxes, Hooks hooks)
@@ -66,6 +67,7 @@ private:
     void adopt(const VmPtr& vm, const Vmm& vmm, UniqueFd process, GuestSettings settings);
     Task<void> take_over(VmPtr vm, const Vmm* vmm, UniqueFd process);
     void on_ready(const VmPtr& vm);
+    Task<void> end_first_boot(VmPtr vm);
     void on_process_end(const VmPtr& vm);
     Task<void> settle_end(VmPtr vm, VmEvent event, Hooks::End end);
     GuestLinkEvents link_events(const VmPtr& vm);

@@ -69,7 +69,22 @@ void VmRunner::on_ready(const VmPtr& vm)
         vm->record.state = *next;
     }
     hooks_.observer.changed(vm);
+    spawn(end_first_boot(vm), [this, vm](std::exception_ptr failure) {
+        if (failure) {
+            hooks_.observer.log(std::string{"its next boot may be a first one again: "} + to_error(failure).what(), vm);
+        }
+    });
+    if (std::exchange(running.unattended, false) && hooks_.ready_unattended) {
+        hooks_.ready_unattended(vm);
+    }
     running.started.set(StartOutcome::Ready);
+}
+
+/// From now on this machine has lived, whatever becomes of its start.
+Task<void> VmRunner::end_first_boot(VmPtr vm)
+{
+    auto forget = [mark = vm->folder / vm_folder::fresh] { std::filesystem::remove(mark); };
+    co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
 }
 
 void VmRunner::on_process_end(const VmPtr& vm)
@@ -148,6 +163,7 @@ Task<VmEvent> VmRunner::recover(VmPtr vm)
     if (watch && vmm != nullptr) {
         co_await take_over(vm, vmm, std::move(watch));
         vm->running->ready_once = was_up;
+        vm->running->unattended = before == VmState::Starting;
         co_await note(vm);
         co_return VmEvent::FoundRunning;
     }

@@ -5,14 +5,18 @@
 
 #include <fstream>
 
+#include "agent/core/vm/vm_files.hpp"
+#include "agent/core/vm/vm_folder.hpp"
 #include "tests/fakes/bangerd.hpp"
 
 namespace banger::agent::test {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class VmRecoveryTest : public ::testing::Test {
 protected:
@@ -44,6 +48,22 @@ TEST_F(VmRecoveryTest, ARunningVmIsTakenOver)
     EXPECT_EQ(next.link("calm-otter").settings().network.address, "192.0.2.7");
     EXPECT_THAT(next.faults(), IsEmpty());
     EXPECT_TRUE(next.stop("calm-otter").ok());
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AVmTakenOverInItsFirstBootIsWelcomedAndHasNoOther)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    const auto folder = bangerd->vm("calm-otter")->folder;
+    bangerd.reset();
+    row().state = VmState::Starting;  // as a bangerd leaves it that ends while the guest boots
+    put_mark(folder, vm_folder::fresh);
+    put_mark(folder, vm_folder::unwelcomed);
+    auto& next = restart();
+    EXPECT_THAT(next.welcomed, ElementsAre("calm-otter"));
+    ASSERT_TRUE(next.restart("calm-otter").ok());
+    EXPECT_THAT(next.vmm.config->kernel_arguments, Not(HasSubstr("first-boot")));
+    EXPECT_THAT(next.welcomed, ElementsAre("calm-otter"));
     EXPECT_THAT(next.faults(), IsEmpty());
 }
 
