@@ -42,6 +42,7 @@ public:
     void tell_time() override;
     std::chrono::steady_clock::time_point last_use() const noexcept override;
     Task<void> shut_down(std::chrono::milliseconds limit) override;
+    std::optional<GuestGoodbye> last_goodbye() override;
 
 private:
     struct Opening {
@@ -56,7 +57,8 @@ private:
     void listen_for_knocks();
     void on_knock();
     void on_channel(std::uint32_t events);
-    void read_channel();
+    /// False when nothing came.
+    bool read_channel();
     void watch_channel();
     void after_mux();
     void configure();
@@ -131,6 +133,7 @@ private:
     std::unordered_map<wire::StreamId, wire::StreamId> primary_of_;  ///< of secondary streams
     std::chrono::steady_clock::time_point last_use_{std::chrono::steady_clock::now()};
     bool was_ready_{false};
+    std::optional<GuestGoodbye> goodbye_;
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
 };
 

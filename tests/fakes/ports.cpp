@@ -286,6 +286,7 @@ void FakeLink::say_ready()
 }
 void FakeLink::say_goodbye(GuestGoodbye goodbye)
 {
+    goodbye_ = goodbye;
     later([this, goodbye] { events_.goodbye(goodbye); });
 }
 void FakeLink::say_failed(std::string why)

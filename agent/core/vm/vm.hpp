@@ -35,6 +35,7 @@ struct RunningVm {
     bool late{false};        ///< it took too long to get ready, and its reason says so
     bool unattended{false};  ///< no start waits for its guest any more, which was not ready when it was given up
     std::optional<GuestGoodbye> goodbye;
+    bool going_down{false};  ///< as the bangerd before this one has noted: a stop had begun, or its guest said goodbye
     std::string guest_failure;
     Promise<StartOutcome> started;
     Event ended;

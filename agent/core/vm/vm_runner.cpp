@@ -351,6 +351,9 @@ Task<bool> VmRunner::stop(VmPtr vm, milliseconds limit)
         co_return true;
     }
     apply(vm, VmEvent::StopRequested, "stopped");
+    if (!vm->restarting) {
+        spawn(note(vm));  // so that the end is wanted, whichever bangerd sees it
+    }
     const auto ended = vm->running->ended;
     const auto begin = std::chrono::steady_clock::now();
     bool heard = false;

@@ -67,6 +67,8 @@ private:
     void adopt(const VmPtr& vm, const Vmm& vmm, UniqueFd process, GuestSettings settings);
     Task<void> take_over(VmPtr vm, const Vmm* vmm, UniqueFd process);
     void on_ready(const VmPtr& vm);
+    void on_goodbye(const VmPtr& vm, GuestGoodbye goodbye);
+    Task<void> note_power_off(VmPtr vm);
     Task<void> end_first_boot(VmPtr vm);
     void on_process_end(const VmPtr& vm);
     Task<void> settle_end(VmPtr vm, VmEvent event, Hooks::End end);

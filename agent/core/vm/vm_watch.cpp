@@ -39,10 +39,9 @@ GuestLinkEvents VmRunner::link_events(const VmPtr& vm)
             on_ready(alive);
         }
     };
-    events.goodbye = [weak = std::weak_ptr{vm}](GuestGoodbye goodbye) {
+    events.goodbye = [this, weak = std::weak_ptr{vm}](GuestGoodbye goodbye) {
         if (const auto alive = weak.lock(); alive && alive->running) {
-            alive->running->goodbye = goodbye;
-            alive->running->ready = false;
+            on_goodbye(alive, goodbye);
         }
     };
     events.failed = [weak = std::weak_ptr{vm}](const std::string& why) {
@@ -87,10 +86,38 @@ Task<void> VmRunner::end_first_boot(VmPtr vm)
     co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
 }
 
+void VmRunner::on_goodbye(const VmPtr& vm, GuestGoodbye goodbye)
+{
+    auto& running = *vm->running;
+    const bool is_first = !running.goodbye;  // a guest may not make us write as often as it likes
+    running.goodbye = goodbye;
+    running.ready = false;
+    if (is_first && goodbye == GuestGoodbye::PowerOff && vm->record.state == VmState::Running) {
+        spawn(note_power_off(vm));  // where that fails, a bangerd that comes just now may take it for a reboot
+    }
+}
+
+/// In the row alone, for a bangerd that comes back before the VMM has ended: on Firecracker every end is a reset.
+Task<void> VmRunner::note_power_off(VmPtr vm)
+{
+    auto& store = ports_.store;
+    auto update = [&store, row = vm->record]() mutable {
+        row.state = VmState::Stopping;
+        store.update(row);
+    };
+    co_await run_on(ports_.loop, ports_.store_lane, std::move(update));
+}
+
 void VmRunner::on_process_end(const VmPtr& vm)
 {
     auto& running = *vm->running;
     running.process_source.reset();
+    if (running.link) {
+        running.goodbye = running.link->last_goodbye();
+    }
+    if (!running.goodbye && running.going_down) {
+        running.goodbye = GuestGoodbye::PowerOff;
+    }
     const auto said = running.control ? running.control->guest_end() : std::nullopt;
     const bool wanted =
         running.kill_asked || vm->record.state == VmState::Stopping || vm->record.state == VmState::Deleting;
@@ -164,6 +191,7 @@ Task<VmEvent> VmRunner::recover(VmPtr vm)
         co_await take_over(vm, vmm, std::move(watch));
         vm->running->ready_once = was_up;
         vm->running->unattended = before == VmState::Starting;
+        vm->running->going_down = before == VmState::Stopping;
         co_await note(vm);
         co_return VmEvent::FoundRunning;
     }

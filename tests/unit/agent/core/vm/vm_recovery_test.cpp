@@ -81,6 +81,36 @@ TEST_F(VmRecoveryTest, AVmThatRebootsJustAfterATakeOverComesBack)
     EXPECT_THAT(bangerd->faults(), IsEmpty());
 }
 
+TEST_F(VmRecoveryTest, AGuestThatSaidGoodbyeToTheBangerdBeforeIsNotTakenForOneThatReboots)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    bangerd->link("calm-otter").say_goodbye(GuestGoodbye::PowerOff);
+    bangerd->settle();
+    auto& next = restart();  // its guest does not say it again, as one of an earlier banger
+    next.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(next.drive([&] { return next.state("calm-otter") == VmState::Stopped; }));
+    next.settle();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AStopThatABangerdBeganIsAStopForTheNext)
+{
+    const LeaksExpected leaks;
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    world.guests.shut_down = false;  // it hears, and takes its time
+    bangerd->begin(bangerd->manager->stop(bangerd->vm("calm-otter"), bangerd->operation(), seconds{60}));
+    bangerd->settle();
+    ASSERT_EQ(row().state, VmState::Stopping);
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Running);
+    next.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(next.drive([&] { return next.state("calm-otter") == VmState::Stopped; }));
+    next.settle();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
 TEST_F(VmRecoveryTest, AVmWhoseVmmEndedMeanwhileIsStoppedAndSaysSo)
 {
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
