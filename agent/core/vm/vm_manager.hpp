@@ -55,8 +55,9 @@ struct ImportRequest {
 };
 
 inline constexpr std::chrono::milliseconds default_stop_limit{10'000};
-/// Where its session or the host ends, which should not feel longer than that.
-inline constexpr std::chrono::milliseconds session_end_limit{8'000};
+/// Where its session or the host ends: more than the 10 s that Docker gives its containers, and with what the VMM takes to flush less than its
+/// unit has.
+inline constexpr std::chrono::milliseconds session_end_limit{12'000};
 inline constexpr std::chrono::milliseconds default_ready_limit{120'000};
 
 inline constexpr std::chrono::milliseconds lend_stop_limit{60'000};
