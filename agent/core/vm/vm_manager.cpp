@@ -186,12 +186,21 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
 
 void VmManager::check_removable(const VmPtr& vm, Force force) const
 {
+    if (force == Force::Yes) {
+        return;
+    }
     const auto state = vm->record.state;
     const bool at_rest = state == VmState::Stopped || state == VmState::Failed || state == VmState::Deleting;
-    const bool busy = vm->running || !at_rest || ports_.open_process(vm->record.process);
-    if (busy && force == Force::No) {
-        throw Error{ErrorCode::WrongState,
-                    vm->name() + " is " + std::string{to_string(state)} + "; stop it first, or delete it with -f"};
+    std::string busy;
+    if (vm->reboot_wanted) {
+        busy = "is rebooting";  // which nobody who deletes what is stopped has in mind
+    } else if (vm->running || !at_rest) {
+        busy = "is " + std::string{to_string(state)};
+    } else if (ports_.open_process(vm->record.process)) {
+        busy = "has a VMM that runs as PID " + std::to_string(vm->record.process.pid);
+    }
+    if (!busy.empty()) {
+        throw Error{ErrorCode::WrongState, vm->name() + " " + busy + "; stop it first, or delete it with -f"};
     }
 }
 

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "tests/fakes/bangerd.hpp"
 
 namespace banger::agent::test {
@@ -243,6 +245,24 @@ TEST_F(VmManagerTest, ADeleteThatComesJustAfterARebootWins)
     EXPECT_TRUE(bangerd.remove("calm-otter", Force::Yes).ok());
     bangerd.settle();
     EXPECT_THAT(bangerd.manager->list(), IsEmpty());
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmManagerTest, ADeleteWithoutForceSparesAVmThatReboots)
+{
+    const auto vm = create("calm-otter");
+    std::promise<void> disk;  // a slow one, that the row of the end waits for
+    ASSERT_TRUE(bangerd.store_lane.submit([slow = disk.get_future().share()] { slow.wait(); }));
+    bangerd.end_guest("calm-otter", GuestEnd::Reset);
+    ASSERT_TRUE(bangerd.drive([&] { return vm->reboot_wanted; }));
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
+    const auto refused = bangerd.remove("calm-otter", Force::No);
+    EXPECT_EQ(refused.code(), ErrorCode::WrongState);
+    EXPECT_THAT(refused.what(), HasSubstr("is rebooting"));
+    disk.set_value();
+    EXPECT_TRUE(bangerd.drive([&] { return vm->ready(); }));
+    bangerd.settle();
+    EXPECT_EQ(bangerd.state("calm-otter"), VmState::Running);
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
