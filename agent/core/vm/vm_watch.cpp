@@ -223,7 +223,9 @@ Task<void> VmRunner::take_over(VmPtr vm, const Vmm* vmm, UniqueFd process)
     } else if (!vm->record.address.empty()) {
         settings.network = ports_.user_network.describe(vm->record.id, vm->record.address);
     }
-    settings.authorized_keys = co_await ports_.authorized_keys();
+    if (vm->record.spec.home == HomePlace::WorkDisk) {  // as launch() does; a guest that still boots takes them
+        settings.authorized_keys = co_await ports_.authorized_keys();
+    }
     apply(vm, VmEvent::FoundRunning, "taken over");
     adopt(vm, *vmm, std::move(process), std::move(settings));
 }

@@ -51,6 +51,17 @@ TEST_F(VmRecoveryTest, ARunningVmIsTakenOver)
     EXPECT_THAT(next.faults(), IsEmpty());
 }
 
+TEST_F(VmRecoveryTest, AVmWhoseHomeIsInItsImageGetsNoKeysFromTheNextBangerdEither)
+{
+    auto request = bangerd->request("calm-otter");
+    request.home = HomePlace::Image;
+    ASSERT_TRUE(bangerd->create(request).ok());
+    ASSERT_TRUE(bangerd->create("brave-eel").ok());
+    auto& next = restart();
+    EXPECT_THAT(next.link("calm-otter").settings().authorized_keys, IsEmpty());
+    EXPECT_THAT(next.link("brave-eel").settings().authorized_keys, ElementsAre("ssh-ed25519 AAAA test"));
+}
+
 TEST_F(VmRecoveryTest, AVmTakenOverInItsFirstBootIsWelcomedAndHasNoOther)
 {
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
