@@ -329,6 +329,10 @@ void VmManager::on_lease_end(const VmPtr& vm)
         vm->making->cancel();
     } else if (vm->running) {
         spawn(runner_.end(vm), logged(vm, "can't be ended"));
+    } else {  // it starts, or rebooted just now
+        vm->reboot_wanted = false;
+        VmRunner::cancel_start(vm);
+        spawn(drop_forwards(vm), logged(vm, "its forwards stay"));
     }
 }
 
