@@ -142,7 +142,7 @@ void VmManager::check_stoppable(const VmPtr& vm)
 Task<void> VmManager::stop(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit)
 {
     check_stoppable(vm);
-    VmRunner::cancel_start(vm);
+    VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
     vm->reboot_wanted = false;
     operation->set_stage("shutting down");
@@ -164,7 +164,7 @@ Task<void> VmManager::drop_forwards(VmPtr vm)
 Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit)
 {
     check_stoppable(vm);
-    VmRunner::cancel_start(vm);
+    VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
     co_await runner_.check_alone(vm);
     operation->set_stage("shutting down");
@@ -210,7 +210,7 @@ Task<void> VmManager::remove(VmPtr vm, OperationPtr operation, Force force)
     if (vm->making) {
         vm->making->cancel();
     }
-    VmRunner::cancel_start(vm);
+    VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
     if (vm->removed) {
         co_return;
@@ -331,7 +331,7 @@ void VmManager::on_lease_end(const VmPtr& vm)
         spawn(runner_.end(vm), logged(vm, "can't be ended"));
     } else {  // it starts, or rebooted just now
         vm->reboot_wanted = false;
-        VmRunner::cancel_start(vm);
+        VmRunner::give_way(vm);
         spawn(drop_forwards(vm), logged(vm, "its forwards stay"));
     }
 }

@@ -143,7 +143,7 @@ private:
     Promise<Unit> begin_sync(const VmPtr& vm);
     Task<void> give_back(VmPtr vm);
     Task<void> discard(VmPtr vm, VmSandboxes::Patience patience = VmSandboxes::Patience::Wait);
-    Task<void> change_sandbox(VmPtr vm, VmSpec spec);
+    Task<void> change_sandbox(VmPtr vm, OperationPtr operation, VmSpec spec);
     Task<void> bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
     Task<void> welcome(VmPtr vm, OperationPtr operation);
     Task<void> welcome_late(VmPtr vm);

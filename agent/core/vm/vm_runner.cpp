@@ -418,7 +418,7 @@ void VmRunner::kill(const VmPtr& vm, int signal)
     ports_.send_signal(vm->running->process, signal);
 }
 
-void VmRunner::cancel_start(const VmPtr& vm)
+void VmRunner::give_way(const VmPtr& vm)
 {
     if (vm->record.state == VmState::Starting) {
         vm->give_up = true;
@@ -427,6 +427,10 @@ void VmRunner::cancel_start(const VmPtr& vm)
         } else if (vm->end_boot) {
             vm->end_boot();
         }
+    }
+    if (vm->end_wait && (vm->running || vm->record.state == VmState::Starting)) {  // else it is a disk that is lent
+        const auto give_up = vm->end_wait;
+        give_up();
     }
 }
 

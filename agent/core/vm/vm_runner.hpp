@@ -36,8 +36,8 @@ public:
     Task<void> end(VmPtr vm);
     /// Sends a signal to the VMM. Throws WrongState.
     void kill(const VmPtr& vm, int signal);
-    /// A start in progress gives up, wherever it is.
-    static void cancel_start(const VmPtr& vm);
+    /// A start in progress gives up, wherever it is, and so does a change that may wait for polkit's answer.
+    static void give_way(const VmPtr& vm);
     /// After bangerd's own start: the VMM is found again, or the row made true. Gives the FoundX event that held.
     Task<VmEvent> recover(VmPtr vm);
 
