@@ -106,14 +106,10 @@ OperationPtr Operations::add(std::string kind, std::string target)
     return operation;
 }
 
-void Operations::cancel_all()
+void Operations::request_stop() const noexcept
 {
-    std::vector<OperationPtr> running;
     for (const auto& [id, operation] : running_) {
-        running.push_back(operation);
-    }
-    for (const auto& operation : running) {
-        operation->cancel();
+        operation->request_stop();
     }
 }
 
@@ -130,12 +126,15 @@ void Operations::run(const OperationPtr& operation, Task<void> work)
             told_(*operation);
         }
         const auto id = operation->id();
-        ended_[id] = loop_->after(kept, [this, id] {
-            if (removed_) {
-                removed_(id);
-            }
-            ended_.erase(id);
-        });
+        try {
+            ended_[id] = loop_->after(kept, [this, id] {
+                if (removed_) {
+                    removed_(id);
+                }
+                ended_.erase(id);
+            });
+        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): the loop has ended, so nobody can ask any more
+        }
     });
 }
 

@@ -48,6 +48,8 @@ public:
     void set_fraction(double fraction);
     /// The work sees it through stop_token(), or because `on_cancel` was called.
     void cancel();
+    /// As cancel(), but through stop_token() alone, so that no task goes on because of it.
+    void request_stop() noexcept { stop_.request_stop(); }
     void on_cancel(std::function<void()> call) { cancel_call_ = std::move(call); }
     std::stop_token stop_token() const noexcept { return stop_.get_token(); }
     /// Throws Cancelled once cancel() was called.
@@ -96,8 +98,9 @@ public:
     /// Runs `work` as this operation and ends it with the outcome.
     void run(const OperationPtr& operation, Task<void> work);
     std::size_t running() const noexcept { return running_.size(); }
-    /// Asks all to end, for a bangerd that is about to: what they do on other threads must not keep it.
-    void cancel_all();
+    /// For a bangerd that is about to end: what they do on other threads must not keep it. No task goes on because of it, as none can wait once
+    /// the loop has ended; a start would give up, and take the VM along that the next bangerd is to find.
+    void request_stop() const noexcept;
 
 private:
     EventLoop* loop_;

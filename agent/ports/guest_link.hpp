@@ -89,6 +89,8 @@ public:
     virtual std::chrono::steady_clock::time_point last_use() const noexcept = 0;
     /// Asks for a clean shutdown; comes back when the guest has heard it. Throws TimedOut.
     virtual Task<void> shut_down(std::chrono::milliseconds limit) = 0;
+    /// The last goodbye. Once its VMM has ended: also one that was on its way still, of which `goodbye` has not told.
+    virtual std::optional<GuestGoodbye> last_goodbye() = 0;
 };
 
 class GuestLinks {

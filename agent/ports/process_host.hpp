@@ -35,8 +35,9 @@ public:
     /// Comes back when the program runs (see Readiness). Throws HostLacks (not there), Failed (says what the log's end says).
     /// With Readiness::Fork the result is empty where nobody tracks the process that stays.
     virtual Task<ProcessId> start(ProcessSpec spec) = 0;
-    /// The live process of this VM and role, whether or not bangerd ever knew of it.
-    virtual Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory) = 0;
+    /// The live process of this VM and role, whether or not bangerd ever knew of it. `noted`, as the VM's row has it, counts where nothing else
+    /// tells: a bangerd without the systemd that started it can't ask that one. Throws Unavailable, Failed: whether there is one is not known.
+    virtual Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory, ProcessId noted) = 0;
 };
 
 /// Sends a signal through a pidfd; a process that has ended is no error.

@@ -68,7 +68,10 @@ Agent::Agent(AgentPorts ports, Paths paths, StoreFindings findings)
              ports_.power,
              {.vms = [this] { return vms_->list(); },
               .tell_time = [this] { vms_->tell_time(); },
-              .stop = [this](const VmPtr& vm) { stop_unasked(vm, "the host shuts down", session_end_limit); },
+              .stop =
+                  [this](const VmPtr& vm, std::chrono::milliseconds wait) {
+                      stop_unasked(vm, "the host shuts down", std::max(session_end_limit, wait));
+                  },
               .log = [](const std::string& text) { json_log::write(json_log::Level::Info, text); }}},
       owner_{sandbox_owner()},
       cache_users_{paths_.cache / "users", owner_, paths_.state}
@@ -242,7 +245,7 @@ void Agent::stop_unasked(const VmPtr& vm, const std::string& why, std::chrono::m
 void Agent::end_work()
 {
     ending_.request_stop();
-    operations_.cancel_all();
+    operations_.request_stop();
 }
 
 void Agent::stop_all(const std::string& why)

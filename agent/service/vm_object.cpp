@@ -215,7 +215,7 @@ sdbus::ObjectPath VmObject::Delete(const bool& force)
 {
     return answer("Delete", [&] {
         const auto how = force ? Force::Yes : Force::No;
-        VmManager::check_removable(vm_, how);
+        agent_->vms().check_removable(vm_, how);
         return run("delete", [&](const OperationPtr& operation) { return agent_->vms().remove(vm_, operation, how); });
     });
 }

@@ -210,7 +210,7 @@ Task<void> Agent::unpack_vm(std::shared_ptr<OpenedVmArchive> archive, VmUnpackin
                         "the archive has the sha256 " + sha256.str() + " and not " + wish.sha256->str()};
         }
         if (archive->contents().fresh || wish.identity == GuestIdentity::New) {
-            mark_fresh(where.folder);
+            put_mark(where.folder, vm_folder::fresh);
         }
         return sha256;
     };

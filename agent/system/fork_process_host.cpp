@@ -215,24 +215,26 @@ ProcessId start_now(ProcessSpec& spec)
     return {report.pid, process_start_time(report.pid).value_or(0), {}};
 }
 
-/// The process that the pid file names, if it still is the same one and works in this very directory.
-ProcessId find_now(const std::string& role, const std::filesystem::path& directory)
+/// Alive, still the same one, and at work in this very directory.
+bool is_still(const ProcessId& process, const std::filesystem::path& directory)
 {
-    std::ifstream file{directory / (role + ".pid")};
-    int pid = 0;
-    std::uint64_t noted_start = 0;
-    if (!(file >> pid >> noted_start) || pid <= 1) {
-        return {};
-    }
-    const auto start_time = process_start_time(pid);
     struct stat ours {};
     struct stat its {};
-    const auto cwd = "/proc/" + std::to_string(pid) + "/cwd";
-    if (start_time != noted_start || ::stat(directory.c_str(), &ours) != 0 || ::stat(cwd.c_str(), &its) != 0) {
-        return {};
+    const auto cwd = "/proc/" + std::to_string(process.pid) + "/cwd";
+    return process.pid > 1 && process_start_time(process.pid) == process.start_time &&
+           ::stat(directory.c_str(), &ours) == 0 && ::stat(cwd.c_str(), &its) == 0 && ours.st_dev == its.st_dev &&
+           ours.st_ino == its.st_ino;
+}
+
+/// The process that the pid file names, else the one that was noted.
+ProcessId find_now(const std::string& role, const std::filesystem::path& directory, const ProcessId& noted)
+{
+    std::ifstream file{directory / (role + ".pid")};
+    ProcessId filed;
+    if (file >> filed.pid >> filed.start_time && is_still(filed, directory)) {
+        return filed;
     }
-    const bool same = ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
-    return same ? ProcessId{pid, *start_time, {}} : ProcessId{};
+    return is_still(noted, directory) ? noted : ProcessId{};
 }
 
 }  // namespace
@@ -244,10 +246,10 @@ Task<ProcessId> ForkProcessHost::start(ProcessSpec spec)
     co_return co_await run_on(*loop_, *lane_, std::move(start));
 }
 
-Task<ProcessId> ForkProcessHost::find(VmId vm, std::string role, std::filesystem::path directory)
+Task<ProcessId> ForkProcessHost::find(VmId vm, std::string role, std::filesystem::path directory, ProcessId noted)
 {
     static_cast<void>(vm);
-    auto find = [role, directory] { return find_now(role, directory); };
+    auto find = [role, directory, noted] { return find_now(role, directory, noted); };
     co_return co_await run_on(*loop_, *lane_, std::move(find));
 }
 

@@ -10,7 +10,7 @@ class ForkProcessHost final : public ProcessHost {
 public:
     ForkProcessHost(EventLoop& loop, Lane& lane) : loop_{&loop}, lane_{&lane} {}
     Task<ProcessId> start(ProcessSpec spec) override;
-    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory) override;
+    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory, ProcessId noted) override;
 
 private:
     EventLoop* loop_;

@@ -212,24 +212,33 @@ void GuestSession::watch_channel()
     }
 }
 
-void GuestSession::read_channel()
+bool GuestSession::read_channel()
 {
     static std::array<std::uint8_t, read_size> buffer;  // the loop's thread only
     if (!mux_->wants_input()) {
-        return;  // its answers must go out first
+        return false;  // its answers must go out first
     }
     const auto got = ::read(channel_.get(), buffer.data(), buffer.size());
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
+        return false;
     }
     if (got <= 0) {
         lose_connection("its VMM closed the channel");
-        return;
+        return false;
     }
     in_mux_ = true;
     mux_->feed(wire::ByteView{buffer.data(), static_cast<std::size_t>(got)});
     in_mux_ = false;
     after_mux();
+    return true;
+}
+
+/// The end of a VMM is seen as soon as its last bytes, in either order.
+std::optional<GuestGoodbye> GuestSession::last_goodbye()
+{
+    while (mux_ && read_channel()) {
+    }
+    return goodbye_;
 }
 
 void GuestSession::after_mux()
@@ -423,9 +432,8 @@ void GuestSession::on_control(wire::ByteView payload)
         } else if (std::holds_alternative<wire::Ready>(control)) {
             tell_ready();
         } else if (const auto* bye = std::get_if<wire::Bye>(&control)) {
-            later([this, kind = bye->kind] {
-                events_.goodbye(kind == wire::ShutdownKind::Reboot ? GuestGoodbye::Reboot : GuestGoodbye::PowerOff);
-            });
+            goodbye_ = bye->kind == wire::ShutdownKind::Reboot ? GuestGoodbye::Reboot : GuestGoodbye::PowerOff;
+            later([this, goodbye = *goodbye_] { events_.goodbye(goodbye); });
         } else if (const auto* failed = std::get_if<wire::BootFailed>(&control)) {
             later([this, text = to_utf8(failed->text)] { events_.failed(text); });
         }

@@ -46,6 +46,7 @@ public:
     void tell_time() override;
     std::chrono::steady_clock::time_point last_use() const noexcept override;
     Task<void> shut_down(std::chrono::milliseconds limit) override;
+    std::optional<GuestGoodbye> last_goodbye() override;
 
 private:
     struct Opening {
@@ -63,7 +64,8 @@ private:
     void probe();
     Task<void> probe_now();
     void on_channel(std::uint32_t events);
-    void read_channel();
+    /// False when nothing came.
+    bool read_channel();
     void watch_channel();
     void after_mux();
     void configure();
@@ -141,6 +143,7 @@ private:
     std::shared_ptr<bool> count_{std::make_shared<bool>(true)};
     std::chrono::steady_clock::time_point last_use_{std::chrono::steady_clock::now()};
     bool was_ready_{false};
+    std::optional<GuestGoodbye> goodbye_;
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
 };
 

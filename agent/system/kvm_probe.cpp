@@ -182,7 +182,8 @@ Task<void> KvmProbe::clear_leftovers()
         }
     }
     for (const auto& folder : folders) {
-        const auto process = open_process(co_await processes_->find(*probe_in(folder), "vmm", folder));
+        const ProcessId none_noted;
+        const auto process = open_process(co_await processes_->find(*probe_in(folder), "vmm", folder, none_noted));
         if (process) {
             send_signal(process, SIGKILL);
         }

@@ -31,11 +31,14 @@ std::string unit_name(const VmId& vm, const std::string& role)
     return "banger-" + vm.str() + "-" + role + ".service";
 }
 
-/// The error that start() branches on has a code of its own.
+/// The errors that others branch on have codes of their own.
 Error from_systemd(const sdbus::Error& error)
 {
     const std::string& name = error.getName();
-    return name == "org.freedesktop.systemd1.UnitExists" ? Error{ErrorCode::AlreadyExists, error.getMessage()}
+    if (name == "org.freedesktop.systemd1.UnitExists") {
+        return Error{ErrorCode::AlreadyExists, error.getMessage()};
+    }
+    return name == "org.freedesktop.systemd1.NoSuchUnit" ? Error{ErrorCode::NotFound, error.getMessage()}
                                                          : bus::from_bus_error(error);
 }
 
@@ -245,17 +248,28 @@ Task<ProcessId> SystemdProcessHost::main_process(std::string unit)
         const auto pid = static_cast<int>(value.get<std::uint32_t>());
         const auto start_time = pid > 0 ? process_start_time(pid) : std::nullopt;
         co_return start_time ? ProcessId{pid, *start_time, unit} : ProcessId{};
-    } catch (const Error&) {
-        // No such unit: it has ended, maybe just now, or was started without systemd.
-        co_return ProcessId{};
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::NotFound) {
+            throw Error{error.code(), "systemd doesn't tell what runs as " + unit + ": " + error.what()};
+        }
     }
+    co_return ProcessId{};  // it has ended, maybe just now, or was started without systemd
 }
 
-Task<ProcessId> SystemdProcessHost::find(VmId vm, std::string role, std::filesystem::path directory)
+Task<ProcessId> SystemdProcessHost::find(VmId vm, std::string role, std::filesystem::path directory, ProcessId noted)
 {
-    auto process = co_await main_process(unit_name(vm, role));
+    ProcessId process;
+    std::exception_ptr failure;
+    try {
+        process = co_await main_process(unit_name(vm, role));
+    } catch (...) {
+        failure = std::current_exception();
+    }
     if (!process) {
-        process = co_await plain_->find(std::move(vm), std::move(role), std::move(directory));
+        process = co_await plain_->find(std::move(vm), std::move(role), std::move(directory), std::move(noted));
+    }
+    if (!process && failure) {
+        std::rethrow_exception(failure);
     }
     co_return process;
 }

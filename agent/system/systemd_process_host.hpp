@@ -29,11 +29,11 @@ public:
     static bool is_on(sdbus::IConnection& bus);
 
     Task<ProcessId> start(ProcessSpec spec) override;
-    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory) override;
+    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory, ProcessId noted) override;
 
 private:
     class Manager;
-    /// Empty when it has none.
+    /// Empty when it has none. Throws where systemd doesn't tell.
     Task<ProcessId> main_process(std::string unit);
 
     EventLoop* loop_;

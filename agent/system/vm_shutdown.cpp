@@ -20,6 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds heard_limit{3'000};
+constexpr milliseconds farewell_limit{14'000};  // bangerd's stop, and a VMM that flushes; the unit has 15 s
 constexpr std::chrono::seconds call_limit{2};
 
 constexpr auto agent_name = "dev.banger.Agent1";
@@ -93,7 +94,7 @@ public:
     Farewell(const std::filesystem::path& folder, UniqueFd vmm) : vmm_{std::move(vmm)}
     {
         ended_ = loop_.on_io(vmm_.get(), EventLoop::readable, [this](std::uint32_t) { loop_.quit(0); });
-        limit_ = loop_.after(session_end_limit, [this] { loop_.quit(1); });
+        limit_ = loop_.after(farewell_limit, [this] { loop_.quit(1); });
         folder_ = folder;
     }
 

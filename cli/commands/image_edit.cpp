@@ -52,10 +52,17 @@ public:
         auto map = command_->options.to_map();
         auto lease = make_lease();
         lease_ = std::move(lease.ours);
+        bangerd_ = translated([&] { return agent_->manager().Pid(); });
         map.emplace("lease", sdbus::Variant{bus::give_fd(std::move(lease.theirs))});
         map.emplace("remove_on_stop", sdbus::Variant{true});
         map.emplace("work_disk", sdbus::Variant{false});  // what is put into /root is to be in the image
-        created_ = Creation{*agent_, *signals_, *progress_}.run(command_->options, map);
+        Creation creation{*agent_, *signals_, *progress_};
+        try {
+            created_ = creation.run(command_->options, map);
+        } catch (...) {
+            created_.path = creation.path().value_or("");
+            throw;
+        }
     }
 
     CommandEnd run(const std::vector<std::string>& words)
@@ -86,6 +93,26 @@ public:
         const auto outcome = watch("", operation);
         if (outcome.error && outcome.error->code() != ErrorCode::NotFound) {
             throw Error{*outcome.error};
+        }
+    }
+
+    const std::string& name() const noexcept { return created_.name; }
+
+    /// Whether it goes on whatever becomes of us: its lease went with a bangerd that ended, and the next one, which this connects to, has taken it
+    /// over.
+    bool is_orphan()
+    {
+        if (created_.path.empty()) {
+            return false;
+        }
+        try {
+            agent_ = Agent::connect(WhenAbsent::Start);
+            return translated([&] {
+                VmProxy{agent_->connection(), created_.path}.properties();  // throws where it isn't there
+                return agent_->manager().Pid() != bangerd_;
+            });
+        } catch (const Error&) {
+            return false;
         }
     }
 
@@ -133,7 +160,8 @@ private:
     SignalInbox* signals_;
     Progress* progress_;
     UniqueFd lease_;
-    std::string edited_{};  ///< the name, where the new image takes the old one's
+    std::uint32_t bangerd_{0};  ///< its pid, which holds the other end
+    std::string edited_{};      ///< the name, where the new image takes the old one's
     Created created_{};
 };
 
@@ -170,6 +198,36 @@ int settle_edit(EditedVm& vm, const std::string& name, Choice choice, const Edit
     return 0;
 }
 
+int work_in(EditedVm& vm, const std::string& name, const EditCommand& command, const std::vector<std::string>& words,
+            SignalInbox& signals)
+{
+    const auto end = vm.run(words);
+    auto choice = choice_of(command, words, end);
+    if (choice == Choice::Ask) {
+        // While it asks, Ctrl-C ends banger as it does any program, and the VM with it.
+        const SignalsAsUsual usual{signals};
+        choice = says_yes("Make this the image " + name + "?") ? Choice::Commit : Choice::Drop;
+    }
+    return settle_edit(vm, name, choice, command, end.exit_code);
+}
+
+enum class Work { Command, Typed };
+
+/// A VM without its lease would go on for good. What a command did it can do again; what somebody typed is nowhere else.
+[[noreturn]] void settle_loss(EditedVm& vm, const Error& error, Work work)
+{
+    if (error.code() != ErrorCode::Unavailable || !vm.is_orphan()) {
+        throw Error{error};
+    }
+    if (work == Work::Command) {
+        vm.drop();
+        throw Error{error};
+    }
+    throw Error{error.code(), std::string{error.what()} + "; the VM " + vm.name() +
+                                  " goes on, with what you did in it: banger image promote --stop " + vm.name() +
+                                  " --name NAME makes an image of it, banger vm delete -f " + vm.name() + " drops it"};
+}
+
 int edit(EditCommand& command, const std::vector<std::string>& words)
 {
     if (!command.commit && !command.drop && !can_ask()) {
@@ -184,15 +242,14 @@ int edit(EditCommand& command, const std::vector<std::string>& words)
         auto signals = std::make_unique<SignalInbox>(command_signals);
         EditedVm vm{command, *signals, *progress};
         const auto name = vm.target_name();
-        vm.make();
-        const auto end = vm.run(words);
-        auto choice = choice_of(command, words, end);
-        if (choice == Choice::Ask) {
-            // While it asks, Ctrl-C ends banger as it does any program, and the VM with it.
-            const SignalsAsUsual usual{*signals};
-            choice = says_yes("Make this the image " + name + "?") ? Choice::Commit : Choice::Drop;
+        auto work = Work::Command;
+        try {
+            vm.make();
+            work = words.empty() ? Work::Typed : Work::Command;
+            return work_in(vm, name, command, words, *signals);
+        } catch (const Error& error) {
+            settle_loss(vm, error, work);
         }
-        return settle_edit(vm, name, choice, command, end.exit_code);
     } catch (const Interrupted& interrupted) {
         return exit_code_of_signal(interrupted.signal);  // the lease ends here, and the VM with it
     }

@@ -26,7 +26,7 @@ enum class Verb {
     Ports,   ///< ask for what listens, and what leads there
     Forward,
     EndForward,  ///< the value `port` is its place on this host
-    // To images; the target is its name or digest
+    // To images; the target is its digest
     DeleteImage,
     VerifyImage,
     MakeDefaults,  ///< the usual image and kernel

@@ -89,9 +89,10 @@ std::optional<Intent> begin_for_image(Model& model, Verb verb)
         model.say("there is no image here; b makes the usual one");
         return std::nullopt;
     }
-    const auto& target = image->name.empty() ? image->digest : image->name;
-    return ask_or_do(model, verb == Verb::DeleteImage ? "delete the image " + target + "?" : "",
-                     Intent{.verb = verb, .target = target, .name = "image " + target});
+    // For people alone: another image may have the name by the time of the answer.
+    const auto& name = image->name.empty() ? image->digest : image->name;
+    return ask_or_do(model, verb == Verb::DeleteImage ? "delete the image " + name + "?" : "",
+                     Intent{.verb = verb, .target = image->digest, .name = "image " + name});
 }
 
 std::optional<Intent> begin_for_operation(Model& model, Verb verb)

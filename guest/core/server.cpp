@@ -78,6 +78,9 @@ void Server::sweep()
 
 void Server::announce(const wire::Control& event)
 {
+    if (std::holds_alternative<wire::Bye>(event)) {
+        goodbye_ = event;
+    }
     mux_.control(wire::encode(event));
     flush();
 }
@@ -107,6 +110,9 @@ void Server::when_synced(std::function<void()> task)
 void Server::on_synced(wire::ByteView /*hello*/)
 {
     ++connection_;
+    if (goodbye_) {
+        announce(*goodbye_);
+    }
     if (const auto task = std::exchange(on_sync_, nullptr)) {
         task();
     }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -32,7 +33,7 @@ class Server : private wire::MuxHandler {
 public:
     Server(Loop& loop, Role& role, std::unique_ptr<Channel> channel);
 
-    /// Tells the host, if there is one, and writes it out as far as the channel takes it now.
+    /// Tells the host, if there is one, and writes it out as far as the channel takes it now. A goodbye is told each host that comes later, too.
     void announce(const wire::Control& event);
     /// Tells sessions to end; `done` runs once they have, or at `limit`.
     void wind_down(std::chrono::milliseconds limit, std::function<void()> done);
@@ -74,6 +75,7 @@ private:
     bool input_waits_{false};      ///< bytes may be in the channel that we did not want to read yet
     std::unique_ptr<std::uint8_t[]> buffer_;
     std::function<void()> on_sync_;
+    std::optional<wire::Control> goodbye_;
     std::function<void()> wound_down_;
     Loop::Timer wind_down_limit_;
 };

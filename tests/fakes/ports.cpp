@@ -69,15 +69,21 @@ Task<ProcessId> FakeProcessHost::start(ProcessSpec spec)
     const auto start_time = world_->process_in(spec.directory)->start_time;
     std::ofstream{spec.log, std::ios::app} << "the fake VMM " << pid << " runs\n";
     co_await world_->after_async(fault);
+    if (!world_->vmms.told) {
+        throw Error{ErrorCode::Failed, "nobody tells what runs"};
+    }
     co_return ProcessId{pid, start_time, {}};
 }
 
-Task<ProcessId> FakeProcessHost::find(VmId, std::string, std::filesystem::path directory)
+Task<ProcessId> FakeProcessHost::find(VmId, std::string, std::filesystem::path directory, ProcessId noted)
 {
     const auto fault = world_->take("process.find");
     co_await world_->before_async(fault);
     co_await world_->after_async(fault);
     const auto* process = world_->process_in(directory);
+    if (world_->vmms.hidden && process != nullptr && process->pid != noted.pid) {
+        co_return ProcessId{};
+    }
     co_return process != nullptr ? ProcessId{process->pid, process->start_time, {}} : ProcessId{};
 }
 
@@ -280,6 +286,7 @@ void FakeLink::say_ready()
 }
 void FakeLink::say_goodbye(GuestGoodbye goodbye)
 {
+    goodbye_ = goodbye;
     later([this, goodbye] { events_.goodbye(goodbye); });
 }
 void FakeLink::say_failed(std::string why)

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "agent/core/vm/vm_ports.hpp"
 #include "tests/fakes/world.hpp"
@@ -28,7 +29,7 @@ class FakeProcessHost final : public ProcessHost {
 public:
     explicit FakeProcessHost(World& world) : world_{&world} {}
     Task<ProcessId> start(ProcessSpec spec) override;
-    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory) override;
+    Task<ProcessId> find(VmId vm, std::string role, std::filesystem::path directory, ProcessId noted) override;
 
 private:
     World* world_;
@@ -149,6 +150,7 @@ public:
     void tell_time() override { ++times_told; }
     std::chrono::steady_clock::time_point last_use() const noexcept override { return used; }
     Task<void> shut_down(std::chrono::milliseconds limit) override;
+    std::optional<GuestGoodbye> last_goodbye() override { return goodbye_; }
 
     std::chrono::steady_clock::time_point used{std::chrono::steady_clock::now()};
     /// From the loop, as a real one does; nothing happens once this is gone.
@@ -171,6 +173,7 @@ private:
     std::filesystem::path folder_;
     GuestSettings settings_;
     GuestLinkEvents events_;
+    std::optional<GuestGoodbye> goodbye_;
     std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
 };
 

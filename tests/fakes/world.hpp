@@ -53,10 +53,12 @@ struct FakeGuests {
 struct FakeVmms {
     bool obey_quit{true};
     bool die_when_killed{true};
-    bool stuck{false};  ///< stopped by a full disk
-    bool slow{false};   ///< boot() goes on until its process ends
-    bool known{true};   ///< to the bangerd that looks for one
-    bool booted{true};  ///< false: started, and never told what to boot
+    bool stuck{false};   ///< stopped by a full disk
+    bool slow{false};    ///< boot() goes on until its process ends
+    bool known{true};    ///< to the bangerd that looks for one
+    bool told{true};     ///< which process it is, by who starts it
+    bool hidden{false};  ///< but for a row's note: units of a systemd that can't be asked
+    bool booted{true};   ///< false: started, and never told what to boot
 };
 
 /// How the broker of this world behaves.

@@ -37,6 +37,18 @@ def test_a_running_vm_outlives_daemon_stop(own_world, make_vm):
     assert vm.boot_id() == boot
 
 
+def test_a_vm_that_boots_outlives_daemon_stop(own_world, make_vm):
+    vm = make_vm("--no-start", home=own_world)
+    start = own_world.start("vm", "start", vm.name)
+    pid = wait.until(lambda: vm.show()["pid"], 60, "its VMM is there")
+    own_world.banger("daemon", "stop", check=True)
+    start.communicate(timeout=60)
+    wait.until(lambda: not own_world.agent_pids(), 10, "bangerd is gone")
+    assert processes.find(pid)
+    assert (vm.state(), vm.show()["pid"]) == ("running", pid)
+    wait.until(lambda: vm.exec("echo up", check=False) == "up", 120, "the boot goes on to its end")
+
+
 def test_a_vm_that_died_meanwhile_is_told_truthfully(own_world, make_vm):
     vm = make_vm(home=own_world)
     pid = vm.show()["pid"]

@@ -159,6 +159,28 @@ def test_an_edit_whose_terminal_is_lost_leaves_nothing(world, nothing_left):
     os.close(master)
 
 
+def test_an_edit_whose_bangerd_is_killed_leaves_nothing_or_names_its_vm(own_world):
+    edit = own_world.start("image", "edit", "debian", "--name", "t-lost", "--commit", "-q", "--", "sleep", "300")
+    wait.until(lambda: any(row["state"] == "running" for row in own_world.vms().values()), 180, "its VM runs")
+    own_world.kill_bangerd()
+    _, err = edit.communicate(timeout=120)
+    assert edit.returncode != 0, err
+    assert own_world.vms() == {}, "a command can be run again"
+    master, slave = pty.openpty()
+    edit = own_world.start("image", "edit", "debian", "--commit", "-q", stdin=slave, stdout=slave, stderr=subprocess.PIPE, start_new_session=True)
+    os.close(slave)
+    try:
+        wait.until(lambda: b"#" in os.read(master, 65536), 180, "its shell asks")
+        own_world.kill_bangerd()
+        _, err = edit.communicate(timeout=120)
+    finally:
+        os.close(master)
+    (name, row), = own_world.vms().items()
+    assert row["state"] == "running"
+    assert f"banger image promote --stop {name}" in err and f"banger vm delete -f {name}" in err
+    own_world.banger("vm", "delete", "-f", name, check=True)
+
+
 @only_with_all("a minute of packages")
 def test_docker_is_there_and_enabled(world, base):
     base.append("t-docker")

@@ -49,6 +49,38 @@ def test_a_vm_is_a_unit_that_outlives_bangerd_and_goes_with_the_vm(session):
     wait.until(lambda: not session.units(), 20, "no unit is left, failed ones neither")
 
 
+def test_a_bangerd_that_is_restarted_while_a_vm_boots_leaves_it_alone(session):
+    """As an upgrade of the package does."""
+    home = session.home
+    home.banger("vm", "create", "--name", "unit", "--memory", "256", "--disk-size", "1G", "--no-start", check=True, timeout=240)
+    start = home.start("vm", "start", "unit")
+    pid = wait.until(lambda: home.show("unit")["pid"], 60, "its VMM is there")
+    session.systemctl("restart", "bangerd.service")
+    start.communicate(timeout=60)
+    assert (home.show("unit")["state"], home.show("unit")["pid"]) == ("running", pid)
+    assert processes.find(pid)
+
+
+def test_a_bangerd_without_a_session_bus_finds_vms_that_are_units(session):
+    """As cron or su start one."""
+    home = session.home
+    pids = {"unit": create(home, "unit")["pid"]}
+    home.banger("vm", "run", "-d", "--rm", "--name", "passing", "--memory", "256", "--disk-size", "1G", check=True, timeout=240)
+    pids["passing"] = home.show("passing")["pid"]
+    home.banger("daemon", "stop", check=True)
+    wait.until(lambda: not home.agent_pids(), 10, "bangerd is gone")
+    elsewhere = home.runtime / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    del home.env["DBUS_SESSION_BUS_ADDRESS"]
+    home.env["XDG_RUNTIME_DIR"] = str(elsewhere)
+    for name, pid in pids.items():
+        assert (home.show(name)["state"], home.show(name)["pid"]) == ("running", pid)
+        assert home.banger("vm", "exec", name, "--", "echo", "hi", check=True).stdout == "hi\n"
+    home.banger("vm", "stop", "unit", "passing", check=True, timeout=60)
+    assert list(home.vms()) == ["unit"]
+    home.banger("daemon", "stop", check=True)
+
+
 def boot_id(home):
     return home.banger("vm", "exec", "unit", "--", "cat", "/proc/sys/kernel/random/boot_id", timeout=60).stdout.strip()
 

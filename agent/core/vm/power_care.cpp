@@ -138,10 +138,11 @@ void PowerCare::shut_down()
     }
     auto vms = hooks_.vms();
     std::erase_if(vms, [](const VmPtr& vm) { return !can_be_stopped(vm); });
-    if (longest_delay_ <= margin) {
+    const auto wait = std::max(longest_delay_ - margin, std::chrono::milliseconds{0});
+    if (wait.count() == 0) {
         let_go();
     } else if (delay_) {
-        limit_ = loop_->after(longest_delay_ - margin, [this] {
+        limit_ = loop_->after(wait, [this] {
             hooks_.log("the host's shutdown goes on, though not all VMs have ended yet");
             let_go();
         });
@@ -150,7 +151,7 @@ void PowerCare::shut_down()
         hooks_.log("the host shuts down; VMs are stopped in order");
     }
     for (const auto& vm : vms) {
-        hooks_.stop(vm);
+        hooks_.stop(vm, wait);
     }
     look();
 }

@@ -19,8 +19,9 @@ class PowerCare {
 public:
     struct Hooks {
         std::function<std::vector<VmPtr>()> vms;
-        std::function<void()> tell_time;         ///< to all guests
-        std::function<void(const VmPtr&)> stop;  ///< begins it, in order; its end comes by notice()
+        std::function<void()> tell_time;  ///< to all guests
+        /// Begins it, in order, for a guest that may take as long as the shutdown waits; its end comes by notice().
+        std::function<void(const VmPtr&, std::chrono::milliseconds wait)> stop;
         std::function<void(const std::string&)> log;
     };
     /// So long before a shutdown would go on by itself it is let go, as whoever is late makes it wait for nothing.

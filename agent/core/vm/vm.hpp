@@ -33,7 +33,9 @@ struct RunningVm {
     bool ready_once{false};  ///< in this VMM's life; a guest that resets before that would do so for ever
     bool kill_asked{false};  ///< an end by signal is then no crash
     bool late{false};        ///< it took too long to get ready, and its reason says so
+    bool unattended{false};  ///< no start waits for its guest any more, which was not ready when it was given up
     std::optional<GuestGoodbye> goodbye;
+    bool going_down{false};  ///< as the bangerd before this one has noted: a stop had begun, or its guest said goodbye
     std::string guest_failure;
     Promise<StartOutcome> started;
     Event ended;
@@ -55,12 +57,14 @@ struct Vm {
     OperationPtr making;               ///< what makes it, its first start included; null later
     bool give_up{false};               ///< a stop or a delete waits for the start in progress
     std::function<void()> end_boot{};  ///< while a VMM is told what to boot: kills it
+    std::function<void()> end_wait{};  ///< while a start or a change may wait for polkit's answer: gives it up
     bool restarting{false};            ///< a stop that a start follows: no end in the sense of remove_on_stop
     bool reboot_wanted{false};         ///< the guest rebooted, and nobody has stopped it since
     bool end_unasked{false};           ///< its VMM's last end was nobody's wish: a crash, or the guest powered off
     bool removed{false};               ///< its row and folder are gone
     bool first_boot{false};            ///< the start in progress is of one whose guest was never ready
     TaskMutex sandbox_turn;            ///< held while the broker works on its sandbox
+    bool asking{false};                ///< and waits for somebody's answer, perhaps
     std::optional<StartedSandbox> sandbox_started;  ///< by its making, for the first start
     std::optional<SandboxRow> sandbox_seen;         ///< as the broker listed it last
     std::string tap_lack;                           ///< why it has no TAP that its configuration likes

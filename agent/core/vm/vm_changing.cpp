@@ -104,7 +104,7 @@ Task<void> VmManager::change(VmPtr vm, OperationPtr operation, VmChange change)
     }
     std::exception_ptr failure;
     try {
-        co_await change_sandbox(vm, spec);
+        co_await change_sandbox(vm, operation, spec);
         vm->record.spec = spec;
         co_await runner_.save(vm);
         auto describe = [folder = vm->folder, description = to_json(spec)] { write_description(folder, description); };
@@ -122,7 +122,7 @@ Task<void> VmManager::change(VmPtr vm, OperationPtr operation, VmChange change)
 }
 
 /// What of a change the broker has to do: before the row says so, as it may ask the user, and refuse.
-Task<void> VmManager::change_sandbox(VmPtr vm, VmSpec spec)
+Task<void> VmManager::change_sandbox(VmPtr vm, OperationPtr operation, VmSpec spec)
 {
     if (spec.overlay != vm->record.spec.overlay) {
         co_await sandboxes_.grow(vm, spec.overlay);
@@ -133,7 +133,7 @@ Task<void> VmManager::change_sandbox(VmPtr vm, VmSpec spec)
     const auto before = std::exchange(vm->record.spec, spec);
     std::exception_ptr failure;
     try {
-        co_await sandboxes_.tell_nat(vm);
+        co_await sandboxes_.tell_nat(vm, operation);
     } catch (...) {
         failure = std::current_exception();
     }

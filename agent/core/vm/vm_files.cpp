@@ -107,9 +107,9 @@ void write_description(const std::filesystem::path& folder, const nlohmann::json
     write_whole(folder / vm_folder::description, description);
 }
 
-void mark_fresh(const std::filesystem::path& folder)
+void put_mark(const std::filesystem::path& folder, const char* name)
 {
-    const auto mark = folder / vm_folder::fresh;
+    const auto mark = folder / name;
     if (const UniqueFd file{::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)}; !file) {
         throw errno_error("can't make " + mark.string(), errno);
     }

@@ -23,8 +23,8 @@ void write_text_whole(const std::filesystem::path& path, std::string_view text);
 /// Writes vm.json whole or not at all, and syncs it. Throws NoSpace, Failed.
 void write_description(const std::filesystem::path& folder, const nlohmann::json& description);
 
-/// Puts the mark of a VM whose first boot is to come, when its guest gets an identity of its own. Throws NoSpace, Failed.
-void mark_fresh(const std::filesystem::path& folder);
+/// Of vm_folder::fresh, which a VM has whose guest is to get an identity of its own, or vm_folder::unwelcomed. Throws NoSpace, Failed.
+void put_mark(const std::filesystem::path& folder, const char* name);
 
 /// Writes run.json: what is about to run the VM (vmm, network, address). Throws NoSpace, Failed.
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record);

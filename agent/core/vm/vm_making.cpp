@@ -116,7 +116,7 @@ Task<void> VmManager::make_disks(VmPtr vm, OperationPtr operation, AfterCreate a
             std::filesystem::create_symlink(node, folder / vm_folder::root_disk);
         }
         disks.make_work(folder, size);
-        mark_fresh(folder);
+        put_mark(folder, vm_folder::fresh);
         if (sync_now) {
             disks.sync(folder);
         }

@@ -23,7 +23,11 @@ VmManager::VmManager(const VmPorts& ports, std::filesystem::path vms_folder, std
               sandboxes_,
               {.observer = observer_,
                .ended = [this](const VmPtr& vm, VmRunner::Hooks::End end) { on_ended(vm, end); },
-               .up = [this](const VmPtr& vm) { forwards_.reopen(vm); }}}
+               .up = [this](const VmPtr& vm) { forwards_.reopen(vm); },
+               .ready_unattended =
+                   [this](const VmPtr& vm) {
+                       spawn(welcome_late(vm), logged(vm, "its guest did not get the user's files"));
+                   }}}
 {
 }
 
@@ -91,22 +95,39 @@ Task<void> VmManager::start(VmPtr vm, OperationPtr operation, std::chrono::milli
     if (vm->running && vm->record.state == VmState::Running) {
         co_return;
     }
+    co_await runner_.check_alone(vm);
     co_await bring_up(vm, operation, ready_limit);
 }
 
-/// Until the guest is ready and has what each new one gets. A welcome that fails is tried again at the next start.
+/// Until the guest is ready and has what each new one gets.
 Task<void> VmManager::bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit)
 {
     co_await runner_.start(vm, operation, ready_limit);
-    auto look = [mark = vm->folder / vm_folder::fresh] { return std::filesystem::exists(mark); };
+    co_await welcome(vm, operation);
+}
+
+/// Once in a VM's life; one that fails is tried again at the next start.
+Task<void> VmManager::welcome(VmPtr vm, OperationPtr operation)
+{
+    auto look = [mark = vm->folder / vm_folder::unwelcomed] { return std::filesystem::exists(mark); };
     if (!co_await run_on(ports_.loop, ports_.work_lane, std::move(look))) {
         co_return;
     }
     if (vm->record.spec.home == HomePlace::WorkDisk) {
         co_await ports_.welcome(vm, operation);
     }
-    auto forget = [mark = vm->folder / vm_folder::fresh] { std::filesystem::remove(mark); };
+    auto forget = [mark = vm->folder / vm_folder::unwelcomed] { std::filesystem::remove(mark); };
     co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
+}
+
+/// Of a guest that got ready when its start had given up, or gone with its bangerd.
+Task<void> VmManager::welcome_late(VmPtr vm)
+{
+    const auto guard = co_await vm->lifecycle.lock();
+    if (vm->ready()) {
+        const auto operation = std::make_shared<Operation>(0, "start", vm->name());
+        co_await welcome(vm, operation);
+    }
 }
 
 /// For stop and restart: what can't be stopped says so before anything waits.
@@ -121,7 +142,7 @@ void VmManager::check_stoppable(const VmPtr& vm)
 Task<void> VmManager::stop(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit)
 {
     check_stoppable(vm);
-    VmRunner::cancel_start(vm);
+    VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
     vm->reboot_wanted = false;
     operation->set_stage("shutting down");
@@ -143,8 +164,9 @@ Task<void> VmManager::drop_forwards(VmPtr vm)
 Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit)
 {
     check_stoppable(vm);
-    VmRunner::cancel_start(vm);
+    VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
+    co_await runner_.check_alone(vm);
     operation->set_stage("shutting down");
     vm->restarting = true;
     bool clean = false;
@@ -162,13 +184,23 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
     co_await bring_up(vm, operation, default_ready_limit);
 }
 
-void VmManager::check_removable(const VmPtr& vm, Force force)
+void VmManager::check_removable(const VmPtr& vm, Force force) const
 {
+    if (force == Force::Yes) {
+        return;
+    }
     const auto state = vm->record.state;
-    const bool busy = vm->running || state == VmState::Creating || state == VmState::Starting;
-    if (busy && force == Force::No) {
-        throw Error{ErrorCode::WrongState,
-                    vm->name() + " is " + std::string{to_string(state)} + "; stop it first, or delete it with -f"};
+    const bool at_rest = state == VmState::Stopped || state == VmState::Failed || state == VmState::Deleting;
+    std::string busy;
+    if (vm->reboot_wanted) {
+        busy = "is rebooting";  // which nobody who deletes what is stopped has in mind
+    } else if (vm->running || !at_rest) {
+        busy = "is " + std::string{to_string(state)};
+    } else if (ports_.open_process(vm->record.process)) {
+        busy = "has a VMM that runs as PID " + std::to_string(vm->record.process.pid);
+    }
+    if (!busy.empty()) {
+        throw Error{ErrorCode::WrongState, vm->name() + " " + busy + "; stop it first, or delete it with -f"};
     }
 }
 
@@ -178,7 +210,7 @@ Task<void> VmManager::remove(VmPtr vm, OperationPtr operation, Force force)
     if (vm->making) {
         vm->making->cancel();
     }
-    VmRunner::cancel_start(vm);
+    VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
     if (vm->removed) {
         co_return;
@@ -297,6 +329,10 @@ void VmManager::on_lease_end(const VmPtr& vm)
         vm->making->cancel();
     } else if (vm->running) {
         spawn(runner_.end(vm), logged(vm, "can't be ended"));
+    } else {  // it starts, or rebooted just now
+        vm->reboot_wanted = false;
+        VmRunner::give_way(vm);
+        spawn(drop_forwards(vm), logged(vm, "its forwards stay"));
     }
 }
 

@@ -55,8 +55,9 @@ struct ImportRequest {
 };
 
 inline constexpr std::chrono::milliseconds default_stop_limit{10'000};
-/// Where its session or the host ends, which should not feel longer than that.
-inline constexpr std::chrono::milliseconds session_end_limit{8'000};
+/// Where its session or the host ends: more than the 10 s that Docker gives its containers, and with what the VMM takes to flush less than its
+/// unit has.
+inline constexpr std::chrono::milliseconds session_end_limit{12'000};
 inline constexpr std::chrono::milliseconds default_ready_limit{120'000};
 
 inline constexpr std::chrono::milliseconds lend_stop_limit{60'000};
@@ -105,9 +106,10 @@ public:
     Task<void> stop(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
     Task<void> restart(VmPtr vm, OperationPtr operation, std::chrono::milliseconds limit);
     void kill(const VmPtr& vm, int signal) { runner_.kill(vm, signal); }
-    /// Throws WrongState when it runs or is being made and `force` is No; ask check_removable() first to say so at once.
+    /// Throws WrongState when it runs (also where nobody can speak to that VMM) or is being made and `force` is No; ask check_removable() first to
+    /// say so at once.
     Task<void> remove(VmPtr vm, OperationPtr operation, Force force);
-    static void check_removable(const VmPtr& vm, Force force);
+    void check_removable(const VmPtr& vm, Force force) const;
 
     /// Between two runs, but for NAT and overlay. Throws InvalidArgument (also for a smaller disk), WrongState (not stopped), NoSpace,
     /// CorruptData (of the disk), and what Broker throws; ask check_change() first to say so at once.
@@ -141,8 +143,10 @@ private:
     Promise<Unit> begin_sync(const VmPtr& vm);
     Task<void> give_back(VmPtr vm);
     Task<void> discard(VmPtr vm, VmSandboxes::Patience patience = VmSandboxes::Patience::Wait);
-    Task<void> change_sandbox(VmPtr vm, VmSpec spec);
+    Task<void> change_sandbox(VmPtr vm, OperationPtr operation, VmSpec spec);
     Task<void> bring_up(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);
+    Task<void> welcome(VmPtr vm, OperationPtr operation);
+    Task<void> welcome_late(VmPtr vm);
     Task<void> come_back(VmPtr vm);
     Task<void> drop_forwards(VmPtr vm);
     Task<void> fill_folder(VmPtr vm, OperationPtr operation, FillFolder fill);

@@ -25,6 +25,11 @@ Task<bool> wait_for_end(EventLoop& loop, Event ended, milliseconds limit)
     co_return true;
 }
 
+Error unended(const VmPtr& vm)
+{
+    return Error{ErrorCode::TimedOut, "the VMM of " + vm->name() + " can't be ended; it may hang in the kernel"};
+}
+
 void check_wanted(const VmPtr& vm, const OperationPtr& operation)
 {
     operation->check_cancelled();
@@ -66,12 +71,27 @@ Task<void> VmRunner::note(VmPtr vm)
     }
 }
 
+/// Two VMMs would ruin one disk.
+Task<void> VmRunner::check_alone(VmPtr vm)
+{
+    if (vm->running) {
+        co_return;  // watched it is
+    }
+    const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder, vm->record.process);
+    if (ports_.open_process(process)) {
+        throw Error{ErrorCode::WrongState, vm->name() + " can't be started, as its VMM still runs as PID " +
+                                               std::to_string(process.pid) +
+                                               "; end that process, then start the VM again"};
+    }
+}
+
 Task<void> VmRunner::start(VmPtr vm, OperationPtr operation, milliseconds ready_limit)
 {
     apply(vm, VmEvent::StartRequested, "started");
     vm->give_up = false;
     vm->reboot_wanted = false;
     vm->record.reason.clear();
+    vm->record.process = {};
     std::exception_ptr failure;
     try {
         const auto saved = begin_task(save(vm));
@@ -95,23 +115,28 @@ Task<void> VmRunner::undo_launch(VmPtr vm, std::exception_ptr failure)
     const bool cancelled = error.code() == ErrorCode::Cancelled;
     vm->record.reason = cancelled ? "" : error.what();
     apply(vm, cancelled ? VmEvent::VmmEnded : VmEvent::StartFailed, "started");
-    if (vm->running) {
-        std::optional<Error> problem;
-        try {
-            co_await end(vm);
-        } catch (...) {
-            problem = to_error(std::current_exception());
-        }
-        if (problem) {
-            hooks_.observer.log(problem->what(), vm);
-        }
-    } else if (const auto process = ports_.open_process(vm->record.process)) {
-        ports_.send_signal(process, SIGKILL);
+    std::optional<Error> problem;
+    try {
+        co_await end_what_runs(vm);
+    } catch (...) {
+        problem = to_error(std::current_exception());
+    }
+    if (problem) {
+        hooks_.observer.log(problem->what(), vm);
     }
     ports_.user_network.stop(vm->folder);
     sandboxes_->stop(vm);
     forget_run(vm);
     co_await note(vm);
+}
+
+/// A VMM may run though its start failed: it was asked for, and then nobody told which process it is.
+Task<void> VmRunner::end_what_runs(VmPtr vm)
+{
+    if (!vm->running && !vm->record.process) {
+        vm->record.process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder, vm->record.process);
+    }
+    co_await end(vm);
 }
 
 Task<void> VmRunner::refresh_links(VmPtr vm)
@@ -132,7 +157,11 @@ Task<void> VmRunner::refresh_links(VmPtr vm)
         link(vm_folder::modules_disk, artifact_file::modules);
         remove_leftover_files(folder);
         rotate_log(folder / vm_folder::console_log);
-        return std::filesystem::exists(folder / vm_folder::fresh);
+        const bool is_first = std::filesystem::exists(folder / vm_folder::fresh);
+        if (is_first) {
+            put_mark(folder, vm_folder::unwelcomed);
+        }
+        return is_first;
     };
     vm->first_boot = co_await run_on(ports_.loop, ports_.work_lane, std::move(make_links));
 }
@@ -306,6 +335,7 @@ Task<void> VmRunner::await_ready(VmPtr vm, OperationPtr operation, milliseconds 
         throw Error{ErrorCode::Failed, vm->name() + " did not come up: " + vm->record.reason};
     }
     vm->running->late = true;
+    vm->running->unattended = true;
     const auto late = "the guest did not get ready in " + std::to_string(limit.count() / 1000) + " s";
     vm->record.reason = late;
     apply(vm, VmEvent::ReadyLate, "started");
@@ -321,6 +351,9 @@ Task<bool> VmRunner::stop(VmPtr vm, milliseconds limit)
         co_return true;
     }
     apply(vm, VmEvent::StopRequested, "stopped");
+    if (!vm->restarting) {
+        spawn(note(vm));  // so that the end is wanted, whichever bangerd sees it
+    }
     const auto ended = vm->running->ended;
     const auto begin = std::chrono::steady_clock::now();
     bool heard = false;
@@ -340,9 +373,24 @@ Task<bool> VmRunner::stop(VmPtr vm, milliseconds limit)
     co_return clean&& heard;
 }
 
+Task<void> VmRunner::end_unwatched(VmPtr vm)
+{
+    const auto process = ports_.open_process(vm->record.process);
+    if (!process) {
+        co_return;
+    }
+    const Event ended;
+    const auto watch = ports_.loop.on_io(process.get(), EventLoop::readable, [ended](std::uint32_t) { ended.set(); });
+    ports_.send_signal(process, SIGKILL);
+    if (!co_await wait_for_end(ports_.loop, ended, ports_.limits.kill)) {
+        throw unended(vm);
+    }
+}
+
 Task<void> VmRunner::end(VmPtr vm)
 {
     if (!vm->running) {
+        co_await end_unwatched(vm);
         co_return;
     }
     const auto ended = vm->running->ended;
@@ -356,7 +404,7 @@ Task<void> VmRunner::end(VmPtr vm)
         ports_.send_signal(vm->running->process, SIGKILL);
     }
     if (!co_await wait_for_end(ports_.loop, ended, ports_.limits.kill)) {
-        throw Error{ErrorCode::TimedOut, "the VMM of " + vm->name() + " can't be ended; it may hang in the kernel"};
+        throw unended(vm);
     }
 }
 
@@ -370,7 +418,7 @@ void VmRunner::kill(const VmPtr& vm, int signal)
     ports_.send_signal(vm->running->process, signal);
 }
 
-void VmRunner::cancel_start(const VmPtr& vm)
+void VmRunner::give_way(const VmPtr& vm)
 {
     if (vm->record.state == VmState::Starting) {
         vm->give_up = true;
@@ -379,6 +427,10 @@ void VmRunner::cancel_start(const VmPtr& vm)
         } else if (vm->end_boot) {
             vm->end_boot();
         }
+    }
+    if (vm->end_wait && (vm->running || vm->record.state == VmState::Starting)) {  // else it is a disk that is lent
+        const auto give_up = vm->end_wait;
+        give_up();
     }
 }
 

@@ -141,7 +141,7 @@ Task<void> VmSandboxes::take_in(VmPtr vm, SandboxRow row)
                (record.state == VmState::Stopped || record.state == VmState::Failed);
     };
     if (row.state != SandboxRow::State::Stopped && is_left_over()) {
-        const auto vmm = co_await ports_.processes.find(record.id, "vmm", vm->folder);
+        const auto vmm = co_await ports_.processes.find(record.id, "vmm", vm->folder, record.process);
         if (!vmm && is_left_over()) {  // a VMM that we can't speak to keeps what it has
             stop(vm);
         }

@@ -9,14 +9,16 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Waits for work that may take minutes (polkit asks somebody), unless it is cancelled: the work then goes on by itself.
-Task<void> unless_cancelled(OperationPtr operation, Task<void> work)
+/// Waits for work that may take minutes (polkit asks somebody), unless it is cancelled, or somebody wants the VM's end: the work then goes on by
+/// itself.
+Task<void> unless_cancelled(VmPtr vm, OperationPtr operation, Task<void> work)
 {
     operation->check_cancelled();
     Promise<Unit> over;
-    operation->on_cancel([over] {
+    vm->end_wait = [over] {
         over.fail(std::make_exception_ptr(Error{ErrorCode::Cancelled, "cancelled, as was asked for"}));
-    });
+    };
+    operation->on_cancel(vm->end_wait);
     spawn(std::move(work), [over](std::exception_ptr failure) {
         if (failure) {
             over.fail(failure);
@@ -31,10 +33,23 @@ Task<void> unless_cancelled(OperationPtr operation, Task<void> work)
         failure = std::current_exception();
     }
     operation->on_cancel({});
+    vm->end_wait = {};
     if (failure) {
         std::rethrow_exception(failure);
     }
 }
+
+/// While it lives, polkit may be asking somebody about the VM's sandbox, for as long as that one likes.
+class Asking {
+public:
+    Asking(VmPtr vm, Prompt prompt) : vm_{std::move(vm)} { vm_->asking = prompt == Prompt::Allowed; }
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+    ~Asking() { vm_->asking = false; }
+
+private:
+    VmPtr vm_;
+};
 
 /// The broker's sentence speaks of sandboxes; ours says which VM, and what to do.
 Error explained(const Error& error, const VmPtr& vm, const std::string& what)
@@ -123,6 +138,7 @@ Task<void> VmSandboxes::create_with(VmPtr vm, std::optional<Digest> base, Nat na
         throw Error{ErrorCode::HostLacks, "no sandbox can be made; banger daemon status tells why"};
     }
     const auto overlay = base ? vm->record.spec.overlay : ByteSize{};
+    const Asking asking{vm, prompt};
     std::optional<Error> failure;
     try {
         co_await ports_.broker.create(id_of(vm), std::move(base), overlay, nat, prompt);
@@ -145,7 +161,7 @@ Task<void> VmSandboxes::make(VmPtr vm, OperationPtr operation)
         std::optional<Error> lack;
         try {
             auto making = make_disk(vm, chosen && !asked_tap ? Prompt::Never : Prompt::Allowed);
-            co_await unless_cancelled(operation, std::move(making));
+            co_await unless_cancelled(vm, operation, std::move(making));
         } catch (const Error& error) {
             lack = error;
         }
@@ -166,7 +182,7 @@ Task<void> VmSandboxes::make(VmPtr vm, OperationPtr operation)
     if (asked_tap && spec.storage == StorageChoice::File) {
         operation->set_stage("making the sandbox");
         auto making = make_network(vm);
-        co_await unless_cancelled(operation, std::move(making));
+        co_await unless_cancelled(vm, operation, std::move(making));
     }
 }
 
@@ -218,6 +234,7 @@ Task<void> VmSandboxes::make_ready(VmPtr vm, Prompt prompt)
     }
     if (record.sandbox_nat != record.spec.nat) {
         const auto nat = record.spec.nat;
+        const Asking asking{vm, prompt};
         co_await ports_.broker.set_nat(id_of(vm), nat, prompt);
         record.sandbox_nat = nat;
     }
@@ -285,7 +302,7 @@ Task<std::optional<GuestNetwork>> VmSandboxes::start(VmPtr vm, OperationPtr oper
     }
     operation->set_stage("starting the sandbox");
     auto starting = keep_started(vm);
-    co_await unless_cancelled(operation, std::move(starting));
+    co_await unless_cancelled(vm, operation, std::move(starting));
     const auto started = *std::exchange(vm->sandbox_started, std::nullopt);
     if (has_disk) {
         co_await link_root(vm, started.disk);
@@ -348,7 +365,7 @@ Task<void> VmSandboxes::stop_in_turn(VmPtr vm)
 
 Task<void> VmSandboxes::settled(VmPtr vm)
 {
-    if (vm->sandbox_turn.is_locked()) {
+    if (vm->sandbox_turn.is_locked() && !vm->asking) {
         const auto turn = co_await vm->sandbox_turn.lock();
     }
 }
@@ -427,7 +444,13 @@ Task<void> VmSandboxes::destroy_in_turn(VmPtr vm)
     co_await until_free(&VmSandboxes::destroy_now, id_of(vm));
 }
 
-Task<void> VmSandboxes::tell_nat(VmPtr vm)
+Task<void> VmSandboxes::tell_nat(VmPtr vm, OperationPtr operation)
+{
+    auto telling = tell_nat_in_turn(vm);
+    co_await unless_cancelled(vm, operation, std::move(telling));
+}
+
+Task<void> VmSandboxes::tell_nat_in_turn(VmPtr vm)
 {
     const auto turn = co_await vm->sandbox_turn.lock();
     if (vm->record.sandbox || vm->record.spec.nat == Nat::On) {

@@ -44,15 +44,15 @@ public:
     Task<std::optional<GuestNetwork>> start(VmPtr vm, OperationPtr operation);
     /// After the VMM's end, and for one that never came. Goes on by itself; what comes next for this VM waits for it.
     void stop(const VmPtr& vm);
-    /// Until stop() has come to its end.
+    /// Until stop() has come to its end, unless it waits for somebody whom polkit asks.
     static Task<void> settled(VmPtr vm);
 
     enum class Patience { Wait, None };
     /// For good. A broker that can't be reached is no error: it is told when it can. Throws InUse (something holds the disk open).
     Task<void> remove(VmPtr vm, Patience patience);
 
-    /// Tells the broker the VM's NAT, which the spec has already; makes the sandbox where there is none. May ask the user.
-    Task<void> tell_nat(VmPtr vm);
+    /// Tells the broker the VM's NAT, which the spec has already; makes the sandbox where there is none. May ask the user. Throws Cancelled.
+    Task<void> tell_nat(VmPtr vm, OperationPtr operation);
     Task<void> grow(VmPtr vm, ByteSize overlay);
 
     /// Looks what the broker has and makes it agree with the VMs, in the background; again and again while that is of use.
@@ -71,6 +71,7 @@ private:
     Task<StartedSandbox> begin(VmPtr vm, SandboxNetwork network);
     Task<void> keep_started(VmPtr vm);
     Task<void> link_root(VmPtr vm, std::string disk);
+    Task<void> tell_nat_in_turn(VmPtr vm);
     Task<void> stop_in_turn(VmPtr vm);
     Task<void> stop_now(std::string id);
     Task<void> destroy_now(std::string id);

@@ -39,10 +39,9 @@ GuestLinkEvents VmRunner::link_events(const VmPtr& vm)
             on_ready(alive);
         }
     };
-    events.goodbye = [weak = std::weak_ptr{vm}](GuestGoodbye goodbye) {
+    events.goodbye = [this, weak = std::weak_ptr{vm}](GuestGoodbye goodbye) {
         if (const auto alive = weak.lock(); alive && alive->running) {
-            alive->running->goodbye = goodbye;
-            alive->running->ready = false;
+            on_goodbye(alive, goodbye);
         }
     };
     events.failed = [weak = std::weak_ptr{vm}](const std::string& why) {
@@ -69,13 +68,56 @@ void VmRunner::on_ready(const VmPtr& vm)
         vm->record.state = *next;
     }
     hooks_.observer.changed(vm);
+    spawn(end_first_boot(vm), [this, vm](std::exception_ptr failure) {
+        if (failure) {
+            hooks_.observer.log(std::string{"its next boot may be a first one again: "} + to_error(failure).what(), vm);
+        }
+    });
+    if (std::exchange(running.unattended, false) && hooks_.ready_unattended) {
+        hooks_.ready_unattended(vm);
+    }
     running.started.set(StartOutcome::Ready);
+}
+
+/// From now on this machine has lived, whatever becomes of its start.
+Task<void> VmRunner::end_first_boot(VmPtr vm)
+{
+    auto forget = [mark = vm->folder / vm_folder::fresh] { std::filesystem::remove(mark); };
+    co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
+}
+
+void VmRunner::on_goodbye(const VmPtr& vm, GuestGoodbye goodbye)
+{
+    auto& running = *vm->running;
+    const bool is_first = !running.goodbye;  // a guest may not make us write as often as it likes
+    running.goodbye = goodbye;
+    running.ready = false;
+    if (is_first && goodbye == GuestGoodbye::PowerOff && vm->record.state == VmState::Running) {
+        spawn(note_power_off(vm));  // where that fails, a bangerd that comes just now may take it for a reboot
+    }
+}
+
+/// In the row alone, for a bangerd that comes back before the VMM has ended: on Firecracker every end is a reset.
+Task<void> VmRunner::note_power_off(VmPtr vm)
+{
+    auto& store = ports_.store;
+    auto update = [&store, row = vm->record]() mutable {
+        row.state = VmState::Stopping;
+        store.update(row);
+    };
+    co_await run_on(ports_.loop, ports_.store_lane, std::move(update));
 }
 
 void VmRunner::on_process_end(const VmPtr& vm)
 {
     auto& running = *vm->running;
     running.process_source.reset();
+    if (running.link) {
+        running.goodbye = running.link->last_goodbye();
+    }
+    if (!running.goodbye && running.going_down) {
+        running.goodbye = GuestGoodbye::PowerOff;
+    }
     const auto said = running.control ? running.control->guest_end() : std::nullopt;
     const bool wanted =
         running.kill_asked || vm->record.state == VmState::Stopping || vm->record.state == VmState::Deleting;
@@ -133,30 +175,29 @@ Task<void> VmRunner::settle_end(VmPtr vm, VmEvent event, Hooks::End end)
 
 Task<VmEvent> VmRunner::recover(VmPtr vm)
 {
-    const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder);
+    const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder, vm->record.process);
     auto watch = ports_.open_process(process);
     const Vmm* vmm = ports_.ladder.by_name(vm->record.vmm);
     const auto before = vm->record.state;
     const bool was_up = before == VmState::Running || before == VmState::Starting || before == VmState::Stopping;
     const bool half_started =
         watch && vmm != nullptr && before == VmState::Starting && !co_await vmm->has_booted(ports_.loop, vm->folder);
+    vm->record.process = process;
     if (half_started) {
-        ports_.send_signal(watch, SIGKILL);
+        co_await end_unwatched(vm);
         watch.reset();
     }
     if (watch && vmm != nullptr) {
-        vm->record.process = process;
         co_await take_over(vm, vmm, std::move(watch));
         vm->running->ready_once = was_up;
+        vm->running->unattended = before == VmState::Starting;
+        vm->running->going_down = before == VmState::Stopping;
         co_await note(vm);
         co_return VmEvent::FoundRunning;
     }
     forget_run(vm);
     if (watch) {
-        const bool unwanted = before == VmState::Creating || before == VmState::Deleting;
-        if (unwanted) {
-            ports_.send_signal(watch, SIGKILL);
-        }
+        vm->record.process = process;  // it must not be taken for gone
         vm->record.reason = "its VMM runs as PID " + std::to_string(process.pid) +
                             ", but banger lost what it needs to speak to it; end that process, then start the VM again";
         apply(vm, VmEvent::FoundStrange, "taken over");
@@ -182,7 +223,9 @@ Task<void> VmRunner::take_over(VmPtr vm, const Vmm* vmm, UniqueFd process)
     } else if (!vm->record.address.empty()) {
         settings.network = ports_.user_network.describe(vm->record.id, vm->record.address);
     }
-    settings.authorized_keys = co_await ports_.authorized_keys();
+    if (vm->record.spec.home == HomePlace::WorkDisk) {  // as launch() does; a guest that still boots takes them
+        settings.authorized_keys = co_await ports_.authorized_keys();
+    }
     apply(vm, VmEvent::FoundRunning, "taken over");
     adopt(vm, *vmm, std::move(process), std::move(settings));
 }

@@ -52,6 +52,24 @@ def test_a_vm_outlives_a_killed_bangerd_and_is_found_again(alice, make_vm, journ
     assert any(f"uid={alice.uid}" in line and "method=CreateSandbox" in line for line in journal(unit="banger-broker.service"))
 
 
+@only_with_all("two minutes")
+@pytest.mark.parametrize("delay", [0.1, 0.4, 1.0])
+def test_a_guest_that_powers_off_stays_off_though_bangerd_is_killed_meanwhile(alice, make_vm, faults, delay):
+    """On Firecracker every end is a reset, so that a power-off was meant is its guest's word alone."""
+    vm = make_vm(alice)
+    vmm = vmm_of(alice, vm)
+    bangerd, = alice.processes("bangerd")
+    stubborn = "setsid sh -c \"trap '' TERM HUP; exec sleep 60\" </dev/null >/dev/null 2>&1 &"
+    alice.exec(vm, f"{stubborn} kill -USR2 1", check=False)  # banger-guest's init waits 3 s for such a one, and hears nobody meanwhile
+    time.sleep(delay)
+    faults.kill(bangerd)
+    wait.until(lambda: not vmm.alive(), 60, "the VMM ends")
+    wait.until(lambda: alice.vms()[vm]["state"] == "stopped", 20, "its end is seen")
+    time.sleep(3)  # what must not come back would be there by then
+    assert alice.vms()[vm]["state"] == "stopped"
+    assert not alice.processes("firecracker")
+
+
 @pytest.fixture
 def clock():
     """Sets the workstation's clock by a number of days; put right when the test ends."""

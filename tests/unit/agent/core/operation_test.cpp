@@ -101,22 +101,30 @@ TEST_F(OperationTest, RunEndsItWithTheOutcomeOfItsWork)
     EXPECT_EQ(operations.running(), 0U);
 }
 
-TEST_F(OperationTest, CancelAllReachesAllThatRun)
+TEST_F(OperationTest, ABangerdThatEndsStopsOtherThreadsAndResumesNoTask)
 {
     const auto work = [](OperationPtr operation, Promise<Unit> gate) -> Task<void> {
         operation->on_cancel([gate] { gate.set(Unit{}); });
         co_await gate.wait();
         operation->check_cancelled();
     };
+    const std::vector<Promise<Unit>> gates(3);
     std::vector<OperationPtr> all;
-    for (int i = 0; i < 3; ++i) {
+    for (const auto& gate : gates) {
         all.push_back(operations.add("start", "a"));
-        operations.run(all.back(), work(all.back(), {}));
+        operations.run(all.back(), work(all.back(), gate));
     }
-    operations.cancel_all();
+    loop.quit(0);
+    loop.run();
+    operations.request_stop();
     for (const auto& operation : all) {
-        EXPECT_EQ(operation->state(), OperationState::Cancelled);
+        EXPECT_TRUE(operation->stop_token().stop_requested());
+        EXPECT_EQ(operation->state(), OperationState::Running);
     }
+    for (const auto& gate : gates) {
+        gate.set(Unit{});  // one that goes on all the same finds no loop, and ends nothing but itself
+    }
+    EXPECT_EQ(all.front()->state(), OperationState::Cancelled);
     EXPECT_EQ(operations.running(), 0U);
 }
 

@@ -98,9 +98,9 @@ protected:
         }
         return text;
     }
-    ProcessId find(const std::string& role = "vmm")
+    ProcessId find(const std::string& role = "vmm", const ProcessId& noted = {})
     {
-        return run(ForkProcessHost{loop, lane}.find(test_vm, role, folder.path))->value.value_or(ProcessId{});
+        return run(ForkProcessHost{loop, lane}.find(test_vm, role, folder.path, noted))->value.value_or(ProcessId{});
     }
     void note(const std::string& text) const { std::ofstream{folder.path / "vmm.pid"} << text; }
     static bool has_ended(const UniqueFd& process)
@@ -175,6 +175,24 @@ TEST_F(ForkProcessHostTest, APidInTheSameFolderThatBeganAtAnotherTimeIsNotMistak
     EXPECT_FALSE(find());
     note(std::to_string(started.pid) + " " + std::to_string(started.start_time));
     EXPECT_EQ(find().pid, started.pid);
+}
+
+TEST_F(ForkProcessHostTest, AProcessWithoutAPidFileIsFoundAsItWasNoted)
+{
+    auto what = spec({"/bin/cat"});
+    Pipe in;
+    what.standard_input = std::move(in.read);
+    auto noted = start(std::move(what));
+    noted.unit = "banger-abcdefghijkl-vmm.service";
+    for (const auto* text : {"", "x", "2147483647 1"}) {
+        note(text);
+        EXPECT_EQ(find("vmm", noted).pid, noted.pid) << text;
+    }
+    std::filesystem::remove(folder.path / "vmm.pid");
+    EXPECT_FALSE(find());
+    EXPECT_EQ(find("vmm", noted).unit, noted.unit);
+    EXPECT_FALSE(find("vmm", {noted.pid, noted.start_time + 1, {}})) << "its pid was used again";
+    EXPECT_FALSE(find("vmm", {::getpid(), process_start_time(::getpid()).value_or(0), {}})) << "in another folder";
 }
 
 TEST_F(ForkProcessHostTest, AProgramThatIsNotThereIsAnErrorThatNamesIt)

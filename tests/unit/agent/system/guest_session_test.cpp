@@ -419,6 +419,16 @@ TEST_F(GuestSessionTest, AFarewellAndAFailedBootAreTold)
     EXPECT_EQ(failures[0], "no ?? root");
 }
 
+TEST_F(GuestSessionTest, AFarewellThatIsOnItsWayStillIsAskedForOnceTheVmmHasEnded)
+{
+    open_synced_session();
+    EXPECT_EQ(session->last_goodbye(), std::nullopt);
+    guest->say(wire::Bye{wire::ShutdownKind::PowerOff});
+    guest->die();
+    EXPECT_EQ(session->last_goodbye(), GuestGoodbye::PowerOff);
+    EXPECT_THAT(goodbyes, IsEmpty()) << "the loop has turned, so this shows nothing";
+}
+
 TEST_F(GuestSessionTest, AGuestThatIsReadyAgainAndAgainIsNoneThatIsUsed)
 {
     open_synced_session();

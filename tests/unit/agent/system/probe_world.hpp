@@ -38,7 +38,7 @@ public:
         }
         co_return fork_waiting();
     }
-    Task<ProcessId> find(VmId, std::string, std::filesystem::path) override
+    Task<ProcessId> find(VmId, std::string, std::filesystem::path, ProcessId) override
     {
         if (found_child && child == 0) {
             co_return fork_waiting();

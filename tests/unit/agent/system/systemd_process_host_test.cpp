@@ -7,6 +7,7 @@
 #include <systemd1_adaptor.hpp>
 
 #include "agent/system/private_bus.hpp"
+#include "common/pipe.hpp"
 #include "dbus/compat/bus.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/unit/agent/system/loop_test.hpp"
@@ -20,7 +21,7 @@ using ErrorName = std::decay_t<decltype(std::declval<const sdbus::Error&>().getN
 using Properties = std::vector<sdbus::Struct<std::string, sdbus::Variant>>;
 using Auxiliary = std::vector<sdbus::Struct<std::string, Properties>>;
 
-/// A manager that has no unit by the time that somebody asks for it: each has ended at once.
+/// A manager that tells of no unit by the time that somebody asks for it: each has ended at once.
 class FakeSystemd final : public sdbus::AdaptorInterfaces<org::freedesktop::systemd1::Manager_adaptor> {
 public:
     FakeSystemd(EventLoop& loop, sdbus::IConnection& bus)
@@ -45,6 +46,7 @@ public:
     std::string unit;
     std::map<std::string, sdbus::Variant> properties;  ///< of the last one
     std::string result{"done"};
+    std::string lack{"org.freedesktop.systemd1.NoSuchUnit"};  ///< what is said where somebody asks for a unit
 
 private:
     void Subscribe() override {}
@@ -67,7 +69,7 @@ private:
     }
     sdbus::ObjectPath GetUnit(const std::string& name) override
     {
-        throw sdbus::Error{ErrorName{"org.freedesktop.systemd1.NoSuchUnit"}, "Unit " + name + " not loaded."};
+        throw sdbus::Error{ErrorName{lack}, "Unit " + name + " not loaded."};
     }
 
     EventLoop* loop_;
@@ -147,6 +149,36 @@ TEST_F(SystemdProcessHostTest, AProcessThatDiedAtOnceIsNone)
     const auto answer = run(processes.start(spec()));
     ASSERT_TRUE(answer->value) << answer->error->what();
     EXPECT_FALSE(*answer->value);
+}
+
+TEST_F(SystemdProcessHostTest, AManagerThatDoesNotTellIsNoEndOfAProcess)
+{
+    SystemdProcessHost processes{loop, *connection, plain};
+    systemd.lack = "org.freedesktop.DBus.Error.NoReply";
+    const auto started = run(processes.start(spec()));
+    ASSERT_TRUE(started->error);
+    EXPECT_THAT(started->error->what(), HasSubstr("banger-aaaaaaaaaaaa-vmm.service"));
+    const auto found = run(processes.find(spec().vm, "vmm", folder.path, {}));
+    ASSERT_TRUE(found->error) << "it may run";
+    EXPECT_EQ(found->error->code(), ErrorCode::Unavailable);
+}
+
+TEST_F(SystemdProcessHostTest, WhatTheRowHasNotedCountsWhereTheManagerDoesNotTell)
+{
+    SystemdProcessHost processes{loop, *connection, plain};
+    auto cat = spec();
+    cat.argv = {"/bin/cat"};
+    auto input = make_pipe("cat");
+    cat.standard_input = std::move(input.read);
+    const auto noted = run(plain.start(std::move(cat)))->value.value_or(ProcessId{});
+    ASSERT_TRUE(noted);
+    std::filesystem::remove(folder.path / "vmm.pid");
+    for (const auto* lack : {"org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.DBus.Error.NoReply"}) {
+        systemd.lack = lack;
+        const auto found = run(processes.find(spec().vm, "vmm", folder.path, noted));
+        ASSERT_TRUE(found->value) << lack;
+        EXPECT_EQ(found->value->pid, noted.pid) << lack;
+    }
 }
 
 TEST_F(SystemdProcessHostTest, AJobThatFailsSaysSo)

@@ -286,5 +286,16 @@ TEST(DeadDiskTest, AStatThatHangsStopsNothingElse)
     });
 }
 
+TEST_F(ServerTest, AGoodbyeIsToldEachHostThatComesAfterIt)
+{
+    pair.server->announce(wire::Bye{wire::ShutdownKind::PowerOff});
+    for (int hosts = 0; hosts < 2; ++hosts) {
+        pair.host->vanish();
+        pair.connect();
+        ASSERT_TRUE(pair.wait([&] { return pair.host->controls.size() == 1; }));
+        EXPECT_EQ(std::get<wire::Bye>(pair.host->controls[0]).kind, wire::ShutdownKind::PowerOff);
+    }
+}
+
 }  // namespace
 }  // namespace banger::guest::test

@@ -81,12 +81,17 @@ protected:
     Bangerd bangerd{world};
     FakePower power;
     std::vector<std::string> stopped;
+    milliseconds waits_for{};  ///< the last of them
     std::vector<std::string> log;
     PowerCare care{bangerd.loop,
                    power,
                    {.vms = [this] { return bangerd.manager->list(); },
                     .tell_time = [this] { bangerd.manager->tell_time(); },
-                    .stop = [this](const VmPtr& vm) { stopped.push_back(vm->name()); },
+                    .stop =
+                        [this](const VmPtr& vm, milliseconds wait) {
+                            stopped.push_back(vm->name());
+                            waits_for = wait;
+                        },
                     .log = [this](const std::string& text) { log.push_back(text); }}};
 };
 
@@ -157,12 +162,21 @@ TEST_F(PowerCareTest, AShutdownGoesOnBeforeTheDelayIsOver)
     EXPECT_EQ(power.asked, 1) << "and isn't held up again";
 }
 
+TEST_F(PowerCareTest, AGuestMayTakeAsLongAsTheShutdownWaits)
+{
+    create("otter");
+    found(std::chrono::seconds{60});
+    power.events.shutdown_begins();
+    EXPECT_EQ(waits_for, std::chrono::seconds{60} - PowerCare::margin);
+}
+
 TEST_F(PowerCareTest, AHostWithoutDelaysGoesOnAtOnce)
 {
     create("otter");
     found(milliseconds{0});
     power.events.shutdown_begins();
     EXPECT_THAT(stopped, ElementsAre("otter"));
+    EXPECT_EQ(waits_for.count(), 0);
     EXPECT_FALSE(power.waits());
 }
 
@@ -263,7 +277,7 @@ TEST_F(PowerCareTest, AMissingBusIsSaidOnceAndTriedAgain)
                     none,
                     {.vms = [this] { return bangerd.manager->list(); },
                      .tell_time = [] {},
-                     .stop = [](const VmPtr&) {},
+                     .stop = [](const VmPtr&, milliseconds) {},
                      .log = [&said](const std::string& text) { said.push_back(text); }}};
     other.housekeep();
     EXPECT_EQ(none.watched, 0) << "not before it begins";

@@ -63,10 +63,10 @@ protected:
 TEST_F(VmFilesTest, AMarkThatCanNotBeMadeIsAnError)
 {
     const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
-    mark_fresh(folder);
+    put_mark(folder, vm_folder::fresh);
     EXPECT_TRUE(std::filesystem::exists(folder / vm_folder::fresh));
-    mark_fresh(folder);
-    EXPECT_THROW(mark_fresh(vms / "no-such"), Error) << "two machines would have one identity";
+    put_mark(folder, vm_folder::fresh);
+    EXPECT_THROW(put_mark(vms / "no-such", vm_folder::fresh), Error) << "two machines would have one identity";
 }
 
 TEST_F(VmFilesTest, FoldersAndDescriptionsAreTheUsersAlone)

@@ -15,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 void expect_nothing(Bangerd& bangerd)
 {
@@ -90,6 +91,32 @@ TEST_F(VmMakingTest, AWelcomeThatFailsIsToldAndTriedAgainAtTheNextStart)
     EXPECT_EQ(bangerd.state("calm-otter"), VmState::Running);
     EXPECT_THAT(bangerd.welcomed, IsEmpty());
     ASSERT_TRUE(bangerd.restart("calm-otter").ok());
+    EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter"));
+    EXPECT_THAT(bangerd.vmm.config->kernel_arguments, Not(HasSubstr("first-boot"))) << "the machine has lived";
+}
+
+TEST_F(VmMakingTest, AGuestThatIsReadyLateIsWelcomedThenAndHadItsFirstBoot)
+{
+    world.guests.get_ready = false;
+    EXPECT_EQ(bangerd.create("calm-otter").code(), ErrorCode::TimedOut);
+    EXPECT_THAT(bangerd.welcomed, IsEmpty());
+    bangerd.link("calm-otter").say_ready();
+    EXPECT_TRUE(bangerd.drive([&] { return !bangerd.welcomed.empty(); }));
+    bangerd.settle();
+    world.guests.get_ready = true;
+    ASSERT_TRUE(bangerd.restart("calm-otter").ok());
+    EXPECT_THAT(bangerd.vmm.config->kernel_arguments, Not(HasSubstr("first-boot")));
+    EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter"));
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmMakingTest, AGuestThatWasNeverReadyHasItsFirstBootAgain)
+{
+    world.guests.get_ready = false;
+    EXPECT_EQ(bangerd.create("calm-otter").code(), ErrorCode::TimedOut);
+    world.guests.get_ready = true;
+    ASSERT_TRUE(bangerd.restart("calm-otter").ok());
+    EXPECT_THAT(bangerd.vmm.config->kernel_arguments, HasSubstr("banger.first-boot=1"));
     EXPECT_THAT(bangerd.welcomed, ElementsAre("calm-otter"));
 }
 

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
+#include "common/pipe.hpp"
 #include "tests/fakes/bangerd.hpp"
 
 namespace banger::agent::test {
@@ -246,6 +249,24 @@ TEST_F(VmManagerTest, ADeleteThatComesJustAfterARebootWins)
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
+TEST_F(VmManagerTest, ADeleteWithoutForceSparesAVmThatReboots)
+{
+    const auto vm = create("calm-otter");
+    std::promise<void> disk;  // a slow one, that the row of the end waits for
+    ASSERT_TRUE(bangerd.store_lane.submit([slow = disk.get_future().share()] { slow.wait(); }));
+    bangerd.end_guest("calm-otter", GuestEnd::Reset);
+    ASSERT_TRUE(bangerd.drive([&] { return vm->reboot_wanted; }));
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
+    const auto refused = bangerd.remove("calm-otter", Force::No);
+    EXPECT_EQ(refused.code(), ErrorCode::WrongState);
+    EXPECT_THAT(refused.what(), HasSubstr("is rebooting"));
+    disk.set_value();
+    EXPECT_TRUE(bangerd.drive([&] { return vm->ready(); }));
+    bangerd.settle();
+    EXPECT_EQ(bangerd.state("calm-otter"), VmState::Running);
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
 TEST_F(VmManagerTest, ARebootThatFailsIsLoggedAndLeavesItFailed)
 {
     const auto vm = create("calm-otter");
@@ -255,6 +276,41 @@ TEST_F(VmManagerTest, ARebootThatFailsIsLoggedAndLeavesItFailed)
     bangerd.settle();
     ASSERT_FALSE(bangerd.log.empty());
     EXPECT_THAT(bangerd.log.back(), HasSubstr("reboot failed"));
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+// Leases
+
+TEST_F(VmManagerTest, ALeaseThatEndsWhileTheVmRebootsKeepsItDown)
+{
+    auto lease = make_pipe("a lease");
+    ASSERT_TRUE(bangerd.create(bangerd.request("calm-otter"), AfterCreate::Start, std::move(lease.read)).ok());
+    const auto vm = bangerd.vm("calm-otter");
+    std::promise<void> disk;  // a slow one, that the row of the end waits for
+    ASSERT_TRUE(bangerd.store_lane.submit([slow = disk.get_future().share()] { slow.wait(); }));
+    bangerd.end_guest("calm-otter", GuestEnd::Reset);
+    ASSERT_TRUE(bangerd.drive([&] { return vm->reboot_wanted; }));
+    lease.write.reset();
+    EXPECT_TRUE(bangerd.drive([&] { return !vm->reboot_wanted; }));
+    disk.set_value();
+    bangerd.settle();
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmManagerTest, ALeaseThatEndsWhileTheVmIsStartedAgainEndsTheStart)
+{
+    auto lease = make_pipe("a lease");
+    ASSERT_TRUE(bangerd.create(bangerd.request("calm-otter"), AfterCreate::Start, std::move(lease.read)).ok());
+    ASSERT_TRUE(bangerd.stop("calm-otter").ok());
+    world.vmms.slow = true;
+    const auto vm = bangerd.vm("calm-otter");
+    const auto starting = bangerd.begin(bangerd.manager->start(vm, bangerd.operation(), seconds{30}));
+    ASSERT_TRUE(bangerd.drive([&] { return vm->end_boot != nullptr; }));
+    lease.write.reset();
+    ASSERT_TRUE(bangerd.drive([&] { return starting->ended; }));
+    EXPECT_EQ(starting->code(), ErrorCode::Cancelled) << starting->what();
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 

@@ -5,14 +5,18 @@
 
 #include <fstream>
 
+#include "agent/core/vm/vm_files.hpp"
+#include "agent/core/vm/vm_folder.hpp"
 #include "tests/fakes/bangerd.hpp"
 
 namespace banger::agent::test {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class VmRecoveryTest : public ::testing::Test {
 protected:
@@ -47,6 +51,33 @@ TEST_F(VmRecoveryTest, ARunningVmIsTakenOver)
     EXPECT_THAT(next.faults(), IsEmpty());
 }
 
+TEST_F(VmRecoveryTest, AVmWhoseHomeIsInItsImageGetsNoKeysFromTheNextBangerdEither)
+{
+    auto request = bangerd->request("calm-otter");
+    request.home = HomePlace::Image;
+    ASSERT_TRUE(bangerd->create(request).ok());
+    ASSERT_TRUE(bangerd->create("brave-eel").ok());
+    auto& next = restart();
+    EXPECT_THAT(next.link("calm-otter").settings().authorized_keys, IsEmpty());
+    EXPECT_THAT(next.link("brave-eel").settings().authorized_keys, ElementsAre("ssh-ed25519 AAAA test"));
+}
+
+TEST_F(VmRecoveryTest, AVmTakenOverInItsFirstBootIsWelcomedAndHasNoOther)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    const auto folder = bangerd->vm("calm-otter")->folder;
+    bangerd.reset();
+    row().state = VmState::Starting;  // as a bangerd leaves it that ends while the guest boots
+    put_mark(folder, vm_folder::fresh);
+    put_mark(folder, vm_folder::unwelcomed);
+    auto& next = restart();
+    EXPECT_THAT(next.welcomed, ElementsAre("calm-otter"));
+    ASSERT_TRUE(next.restart("calm-otter").ok());
+    EXPECT_THAT(next.vmm.config->kernel_arguments, Not(HasSubstr("first-boot")));
+    EXPECT_THAT(next.welcomed, ElementsAre("calm-otter"));
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
 TEST_F(VmRecoveryTest, AVmThatRebootsJustAfterATakeOverComesBack)
 {
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
@@ -59,6 +90,36 @@ TEST_F(VmRecoveryTest, AVmThatRebootsJustAfterATakeOverComesBack)
     bangerd->settle();
     EXPECT_EQ(bangerd->state("calm-otter"), VmState::Running);
     EXPECT_THAT(bangerd->faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AGuestThatSaidGoodbyeToTheBangerdBeforeIsNotTakenForOneThatReboots)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    bangerd->link("calm-otter").say_goodbye(GuestGoodbye::PowerOff);
+    bangerd->settle();
+    auto& next = restart();  // its guest does not say it again, as one of an earlier banger
+    next.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(next.drive([&] { return next.state("calm-otter") == VmState::Stopped; }));
+    next.settle();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AStopThatABangerdBeganIsAStopForTheNext)
+{
+    const LeaksExpected leaks;
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    world.guests.shut_down = false;  // it hears, and takes its time
+    bangerd->begin(bangerd->manager->stop(bangerd->vm("calm-otter"), bangerd->operation(), seconds{60}));
+    bangerd->settle();
+    ASSERT_EQ(row().state, VmState::Stopping);
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Running);
+    next.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(next.drive([&] { return next.state("calm-otter") == VmState::Stopped; }));
+    next.settle();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
+    EXPECT_THAT(next.faults(), IsEmpty());
 }
 
 TEST_F(VmRecoveryTest, AVmWhoseVmmEndedMeanwhileIsStoppedAndSaysSo)
@@ -130,6 +191,49 @@ TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsLeftAloneAndSaid)
     auto& next = restart();
     EXPECT_EQ(next.state("calm-otter"), VmState::Failed);
     EXPECT_THAT(next.vm("calm-otter")->record.reason, HasSubstr("end that process"));
+    EXPECT_EQ(world.live_processes(), 1U);
+}
+
+TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsDoubledByNoStartAndEndedByNothingButForce)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    world.vmms.known = false;
+    auto& next = restart();
+    for (const auto& outcome :
+         {next.start("calm-otter"), next.restart("calm-otter"), next.remove("calm-otter", Force::No)}) {
+        EXPECT_EQ(outcome.code(), ErrorCode::WrongState) << outcome.what();
+    }
+    EXPECT_EQ(next.state("calm-otter"), VmState::Failed);
+    EXPECT_EQ(world.live_processes(), 1U);
+    EXPECT_TRUE(next.remove("calm-otter", Force::Yes).ok());
+    EXPECT_EQ(world.live_processes(), 0U) << "it would go on without its disks";
+}
+
+TEST_F(VmRecoveryTest, ABangerdThatFindsNoUnitsFindsVmsByTheirRows)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    auto passing = bangerd->request("brave-eel");
+    passing.on_stop = StopPolicy::Remove;
+    ASSERT_TRUE(bangerd->create(passing).ok());
+    const auto pid = bangerd->vm("calm-otter")->record.process.pid;
+    world.vmms.hidden = true;
+    auto& next = restart();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Running);
+    EXPECT_EQ(next.vm("calm-otter")->record.process.pid, pid);
+    ASSERT_NE(next.vm("brave-eel"), nullptr) << "deleted while it runs";
+    EXPECT_EQ(next.state("brave-eel"), VmState::Running);
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
+TEST_F(VmRecoveryTest, AVmThatCantBeTakenOverIsNoPreyOfADelete)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    bangerd.reset();
+    bangerd = std::make_unique<Bangerd>(world);
+    world.arm("process.find", Fault::Fail);
+    EXPECT_TRUE(bangerd->recover().ok());
+    EXPECT_EQ(bangerd->remove("calm-otter", Force::No).code(), ErrorCode::WrongState);
+    EXPECT_EQ(bangerd->start("calm-otter").code(), ErrorCode::WrongState);
     EXPECT_EQ(world.live_processes(), 1U);
 }
 

@@ -258,11 +258,23 @@ TEST_F(VmRunnerTest, AStartThatFailsAtAnyStepLeavesNothingRunningAndSaysWhy)
         EXPECT_THAT(bangerd.faults(), IsEmpty());
         if (outcome.error) {
             EXPECT_EQ(outcome.code(), ErrorCode::NoSpace);
-            EXPECT_EQ(vm->record.state, VmState::Failed);
-            EXPECT_THAT(vm->record.reason, HasSubstr(where));
+            const bool has_begun = where != "process.find";  // whether a VMM runs already comes first
+            EXPECT_EQ(vm->record.state, has_begun ? VmState::Failed : VmState::Stopped);
+            EXPECT_THAT(outcome.what(), HasSubstr(where));
+            EXPECT_THAT(vm->record.reason, HasSubstr(has_begun ? where : ""));
             EXPECT_TRUE(bangerd.start("calm-otter").ok()) << "it may be tried again";
         }
     }
+}
+
+TEST_F(VmRunnerTest, AVmmThatNobodyToldOfIsEndedWithTheStartThatFailed)
+{
+    stop(seconds{5});
+    world.vmms.told = false;
+    EXPECT_EQ(bangerd.start("calm-otter").code(), ErrorCode::Failed);
+    EXPECT_EQ(vm->record.state, VmState::Failed);
+    EXPECT_EQ(world.live_processes(), 0U);
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
 TEST_F(VmRunnerTest, AStartThatFailsWithItsDiskFullStaysFullTellsTheFirstError)

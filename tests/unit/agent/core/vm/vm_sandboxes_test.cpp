@@ -419,6 +419,60 @@ TEST_F(VmSandboxesTest, NatIsSwitchedOnAndOffWhileItsVmRuns)
     expect_well();
 }
 
+TEST_F(VmSandboxesTest, AQuestionOfPolkitsHoldsUpNoEndOfItsVm)
+{
+    const LeaksExpected leaks;
+    ASSERT_TRUE(bangerd->create(with([](VmRequest& r) { r.network = NetworkChoice::Tap; })).ok());
+    const auto vm = bangerd->vm("otter");
+    world.arm("broker.nat-on", Fault::Hang);
+    const auto changing = bangerd->begin(bangerd->manager->change(vm, bangerd->operation("set"), {.nat = Nat::On}));
+    ASSERT_TRUE(bangerd->drive([&] { return !world.fired().empty(); }));
+    const auto stopped = bangerd->stop("otter");
+    EXPECT_TRUE(stopped.ok()) << stopped.what();
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
+    EXPECT_EQ(vm->record.spec.nat, Nat::Off);
+    ASSERT_TRUE(changing->ended);
+    EXPECT_EQ(changing->code(), ErrorCode::Cancelled) << changing->what();
+    const auto removed = bangerd->remove("otter", Force::No);
+    EXPECT_TRUE(removed.ok()) << removed.what();
+}
+
+TEST_F(VmSandboxesTest, AQuestionOfPolkitsIsCalledOffByItsOperation)
+{
+    const LeaksExpected leaks;
+    ASSERT_TRUE(bangerd->create(with([](VmRequest& r) { r.network = NetworkChoice::Tap; })).ok());
+    world.arm("broker.nat-on", Fault::Hang);
+    const auto operation = bangerd->operation("set");
+    const auto changing = bangerd->begin(bangerd->manager->change(bangerd->vm("otter"), operation, {.nat = Nat::On}));
+    ASSERT_TRUE(bangerd->drive([&] { return !world.fired().empty(); }));
+    operation->cancel();
+    EXPECT_TRUE(bangerd->drive([&] { return changing->ended; }));
+    EXPECT_EQ(changing->code(), ErrorCode::Cancelled) << changing->what();
+    EXPECT_EQ(bangerd->state("otter"), VmState::Running);
+    EXPECT_EQ(record().spec.nat, Nat::Off);
+}
+
+TEST_F(VmSandboxesTest, AStartThatWaitsForPolkitIsEndedByAStop)
+{
+    const LeaksExpected leaks;
+    auto request = nat();
+    request.storage = StorageChoice::File;
+    ASSERT_TRUE(bangerd->create(request, AfterCreate::Leave).ok());
+    const auto vm = bangerd->vm("otter");
+    world.sandboxes.clear();
+    vm->record.sandbox = false;  // as a look at a broker says that has forgotten it
+    world.arm("broker.create", Fault::Hang);
+    const auto starting =
+        bangerd->begin(bangerd->manager->start(vm, bangerd->operation("start"), std::chrono::seconds{3}));
+    ASSERT_TRUE(bangerd->drive([&] { return !world.fired().empty(); }));
+    const auto stopped = bangerd->stop("otter");
+    EXPECT_TRUE(stopped.ok()) << stopped.what();
+    ASSERT_TRUE(starting->ended);
+    EXPECT_EQ(starting->code(), ErrorCode::Cancelled) << starting->what();
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
+    EXPECT_EQ(world.live_processes(), 0U);
+}
+
 TEST_F(VmSandboxesTest, AStoppedVmWhoseNetworkWasLeftOpenGetsATapWithNat)
 {
     world.broker.there = false;  // so its root disk is a file, and there is no sandbox

@@ -54,6 +54,31 @@ TEST_F(VmWatchTest, APowerOffThatOnlyTheGuestTellsIsAStopThoughTheVmmResets)
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
+TEST_F(VmWatchTest, APowerOffThatIsToldWithTheEndOfItsVmmIsNoReboot)
+{
+    bangerd.link("calm-otter").say_goodbye(GuestGoodbye::PowerOff);
+    bangerd.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(becomes(VmState::Stopped));
+    EXPECT_FALSE(vm->running);
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
+TEST_F(VmWatchTest, AGuestThatSaysGoodbyeOverAndOverIsNotedOnce)
+{
+    auto& row = world.rows.begin()->second;
+    auto& link = bangerd.link("calm-otter");
+    link.say_goodbye(GuestGoodbye::PowerOff);
+    bangerd.settle();
+    EXPECT_EQ(row.state, VmState::Stopping) << "for a bangerd that comes back";
+    EXPECT_EQ(vm->record.state, VmState::Running);
+    row.state = VmState::Running;
+    for (const auto goodbye : {GuestGoodbye::PowerOff, GuestGoodbye::Reboot, GuestGoodbye::PowerOff}) {
+        link.say_goodbye(goodbye);
+    }
+    bangerd.settle();
+    EXPECT_EQ(row.state, VmState::Running) << "the row was written again";
+}
+
 TEST_F(VmWatchTest, ARebootThatOnlyTheGuestTellsIsAReboot)
 {
     const auto before = vm->record.process.pid;
