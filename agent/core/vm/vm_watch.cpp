@@ -91,7 +91,9 @@ void VmRunner::on_goodbye(const VmPtr& vm, GuestGoodbye goodbye)
     auto& running = *vm->running;
     const bool is_first = !running.goodbye;  // a guest may not make us write as often as it likes
     running.goodbye = goodbye;
-    running.ready = false;
+    if (std::exchange(running.ready, false)) {
+        hooks_.observer.changed(vm);
+    }
     if (is_first && goodbye == GuestGoodbye::PowerOff && vm->record.state == VmState::Running) {
         spawn(note_power_off(vm));  // where that fails, a bangerd that comes just now may take it for a reboot
     }

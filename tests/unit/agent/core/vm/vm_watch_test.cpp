@@ -12,6 +12,7 @@
 namespace banger::agent::test {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -67,9 +68,12 @@ TEST_F(VmWatchTest, AGuestThatSaysGoodbyeOverAndOverIsNotedOnce)
 {
     auto& row = world.rows.begin()->second;
     auto& link = bangerd.link("calm-otter");
+    bangerd.seen.clear();
     link.say_goodbye(GuestGoodbye::PowerOff);
     bangerd.settle();
     EXPECT_EQ(row.state, VmState::Stopping) << "for a bangerd that comes back";
+    EXPECT_FALSE(vm->ready());
+    EXPECT_THAT(bangerd.seen, ElementsAre("calm-otter running")) << "that it is not ready any more";
     EXPECT_EQ(vm->record.state, VmState::Running);
     row.state = VmState::Running;
     for (const auto goodbye : {GuestGoodbye::PowerOff, GuestGoodbye::Reboot, GuestGoodbye::PowerOff}) {
@@ -77,6 +81,7 @@ TEST_F(VmWatchTest, AGuestThatSaysGoodbyeOverAndOverIsNotedOnce)
     }
     bangerd.settle();
     EXPECT_EQ(row.state, VmState::Running) << "the row was written again";
+    EXPECT_EQ(bangerd.seen.size(), 1U);
 }
 
 TEST_F(VmWatchTest, ARebootThatOnlyTheGuestTellsIsAReboot)
