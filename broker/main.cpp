@@ -83,6 +83,7 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
                                             .sandboxes = machine.sandboxes,
                                             .files = machine.files,
                                             .names = names,
+                                            .opening_facts = opening_of,
                                             .file_facts = facts_of,
                                             .socket_facts = socket_facts},
                                  .journal = machine.journal,

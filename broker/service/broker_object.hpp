@@ -29,6 +29,7 @@ public:
         Sandboxes& sandboxes;
         CowFiles& files;
         NameRouting& names;
+        std::function<OpeningFacts(int)> opening_facts;
         std::function<FileFacts(int)> file_facts;
         std::function<SocketFacts(int)> socket_facts;
     };
