@@ -96,6 +96,7 @@ void BrokerObject::on_lane(Words words, sdbus::Result<Values...>&& result, Job j
                        .object = std::move(words.object),
                        .flags = words.flags,
                        .more_flags = words.more_flags,
+                       .more_bytes = words.more_bytes,
                        .work =
                            [this, reply, work](const Caller& caller, Gate::Done done) {
                                lane_then(
@@ -144,10 +145,12 @@ void BrokerObject::CreateSandbox(sdbus::Result<>&& result, std::string id, Ids b
                                  std::uint32_t flags)
 {
     const auto nat = (flags & flag_nat) != 0 ? Nat::On : Nat::Off;
+    const auto more_bytes = base_digest.size();
     on_lane({.method = nat == Nat::On ? Method::CreateWithNat : Method::CreateSandbox,
              .object = id + (nat == Nat::On ? " with NAT" : ""),
              .flags = flags,
-             .more_flags = flag_nat},
+             .more_flags = flag_nat,
+             .more_bytes = more_bytes},
             std::move(result), [this, id, base_digest = std::move(base_digest), cow_bytes, nat](const Caller& caller) {
                 parts_.sandboxes.create(key_of(caller, id), caller.user, digest_of(base_digest), ByteSize{cow_bytes},
                                         nat);
@@ -159,7 +162,12 @@ void BrokerObject::StartSandbox(
     sdbus::Result<std::string, std::string, std::string, std::string, std::uint32_t, std::string>&& result,
     std::string id, std::vector<sdbus::UnixFd> base, Ids base_digest, std::uint32_t flags)
 {
-    on_lane({.method = Method::StartSandbox, .object = id, .flags = flags, .more_flags = flag_network},
+    const auto more_bytes = base_digest.size() + base.size() * sizeof(std::uint32_t);
+    on_lane({.method = Method::StartSandbox,
+             .object = id,
+             .flags = flags,
+             .more_flags = flag_network,
+             .more_bytes = more_bytes},
             std::move(result),
             [this, id, base = std::move(base), digest = std::move(base_digest), flags](const Caller& caller) mutable {
                 const auto disk = base_disk(std::move(base), digest, parts_);

@@ -68,6 +68,7 @@ private:
         std::string object{};
         std::uint32_t flags{0};
         std::uint32_t more_flags{0};
+        std::size_t more_bytes{0};
     };
     template <typename... Values, typename Job>
     void on_lane(Words words, sdbus::Result<Values...>&& result, Job job);

@@ -79,6 +79,9 @@ void Gate::serve(Request request) noexcept
         if ((call->request.flags & ~(flag_interactive | call->request.more_flags)) != 0) {
             throw Error{ErrorCode::InvalidArgument, "flags has bits that are not known"};
         }
+        if (call->request.object.size() + call->request.more_bytes > longest) {
+            throw Error{ErrorCode::InvalidArgument, "the arguments are longer than any that are right"};
+        }
         parts_.callers.uid_of(call->request.sender, [this, id](std::optional<uid_t> uid) { identified(id, uid); });
     });
 }
@@ -93,8 +96,8 @@ void Gate::identified(CallId id, std::optional<uid_t> uid)
         if (!uid) {
             throw Error{ErrorCode::NotAuthorized, "the caller is gone"};
         }
-        check_quota(*uid);
         found->second->uid = uid;
+        check_quota(*uid);
         found->second->limit = parts_.clock.after(silent_limit, [this, id] { named(id, std::nullopt); });
         parts_.name_of(*uid, [this, id](const std::optional<std::string>& name) { named(id, name); });
     });
@@ -125,12 +128,13 @@ void Gate::named(CallId id, const std::optional<std::string>& name)
     });
 }
 
+/// This one counts, too.
 void Gate::check_quota(uid_t uid) const
 {
     const auto known = [](const auto& row) { return row.second->uid.has_value(); };
     const auto theirs = [uid](const auto& row) { return row.second->uid == uid; };
-    if (std::count_if(calls_.begin(), calls_.end(), known) >= parts_.config.all.calls ||
-        std::count_if(calls_.begin(), calls_.end(), theirs) >= parts_.config.user.calls) {
+    if (std::count_if(calls_.begin(), calls_.end(), known) > parts_.config.all.calls ||
+        std::count_if(calls_.begin(), calls_.end(), theirs) > parts_.config.user.calls) {
         throw Error{ErrorCode::QuotaExceeded, "too many calls at once; wait for their answers"};
     }
 }
@@ -280,7 +284,7 @@ void Gate::finish(CallId id, AuditLine::Verdict verdict, const std::optional<Fai
         parts_.audit({.rule = call->rule,
                       .uid = call->uid,
                       .sender = call->request.sender,
-                      .object = call->request.object,
+                      .object = std::move(call->request.object),
                       .verdict = verdict,
                       .failure = failure,
                       .took = took});

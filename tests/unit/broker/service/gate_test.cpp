@@ -387,6 +387,29 @@ TEST_F(GateTest, R11AFlagThatIsNotKnownIsRefusedBeforeAnybodyIsAsked)
     EXPECT_EQ(callers.waiting(), 1U);
 }
 
+TEST_F(GateTest, R16ACallThatIsLongerThanAnyWaitsForNobody)
+{
+    for (const auto& [words, more] :
+         {std::pair{Gate::longest + 1, std::size_t{0}}, std::pair{Gate::longest, std::size_t{1}}}) {
+        const auto call = std::make_shared<Call>();
+        gate.serve({.method = Method::CreateSandbox,
+                    .sender = ":1.5",
+                    .object = std::string(words, 'a'),
+                    .flags = 1,
+                    .more_bytes = more,
+                    .work = [](const Caller&, const Gate::Done&) {},
+                    .refuse = [call](const Error& why) { call->refused.push_back(why.code()); }});
+        expect_refused(*call, ErrorCode::InvalidArgument);
+    }
+    EXPECT_EQ(callers.waiting(), 0U);
+    gate.serve({.method = Method::List,
+                .sender = ":1.5",
+                .object = std::string(Gate::longest, 'a'),
+                .work = [](const Caller&, const Gate::Done&) {},
+                .refuse = [](const Error&) {}});
+    EXPECT_EQ(callers.waiting(), 1U);
+}
+
 TEST_F(GateTest, AWorkThatThrowsIsAnsweredAndItsTextStaysInTheLog)
 {
     work = [] { throw std::runtime_error{"secret detail"}; };
@@ -468,6 +491,7 @@ TEST_F(GateTest, R16AUserHasSoManyCallsInFlightAndOthersHaveTheirs)
     }
     const auto refused = submit_known(Method::List);
     EXPECT_THAT(refused->refused, ::testing::ElementsAre(ErrorCode::QuotaExceeded));
+    EXPECT_EQ(audit.back().uid, alice) << "whose calls they are";
     expect_runs(*submit_known(Method::List, ":1.6"), bob);
     calls.back()->done(std::nullopt);
     expect_runs(*submit_known(Method::List));
