@@ -208,7 +208,7 @@ void Broker::kernel_changed()
         return;  // one is on its way and sees this, too
     }
     on_lane(
-        Turn::Last,
+        Turn::First,
         [this] {
             mending_ = false;  // before the look: what changes from here on is looked at again
             return parts_.reconciler.mend_network();

@@ -150,6 +150,16 @@ def test_R29_rules_that_somebody_flushes_are_back(alice, base, journal):
     wait_until(lambda: world.state()["rules"] == rules, 5, "they are not back")
 
 
+def test_R29_rules_that_are_flushed_while_a_sandbox_starts_are_back_for_all(alice):
+    for number in range(6):
+        alice.create(f"n{number}", size=0)
+        alice.send(method="StartSandbox", signature="sahayu", args=[f"n{number}", [], [], 2])
+        world.sh("nft flush ruleset")
+        alice.receive()
+        taps = [row["tap"] for row in alice.list().values()]
+        wait_until(lambda: all(f'"{tap}"' in world.sh("nft list set inet banger taps", check=False) for tap in taps), 5, f"not all of {taps} are back")  # pylint: disable=cell-var-from-loop
+
+
 def test_R28_the_broker_has_two_capabilities_and_no_more(alice):
     alice.list()
     status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{world.pid()}/status").read_text().splitlines())
