@@ -142,6 +142,9 @@ int reconcile(const Arguments& arguments, const BrokerConfig& config)
         report.problem("left alone, as it can't be read: " + problem);
     }
     const auto repairs = machine.reconciler.plan();
+    for (const auto& half : machine.reconciler.left_alone()) {
+        report.problem("left alone: " + half);
+    }
     for (const auto& repair : repairs) {
         report.repair(repair.to_string());
     }

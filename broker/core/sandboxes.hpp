@@ -87,6 +87,8 @@ public:
 private:
     /// Throws NotFound, InUse (it is being cloned).
     const SandboxRecord& find(const SandboxKey& key) const;
+    /// Also a half one, which can only be destroyed.
+    const SandboxRecord& find_of_user(const SandboxKey& key) const;
     /// Also what was put away.
     const SandboxRecord& find_of_anybody(const SandboxKey& key) const;
     const SandboxRecord& checked(const SandboxKey& key, const SandboxRecord* record) const;

@@ -64,7 +64,7 @@ void Broker::reconcile(std::function<void(bool)> then)
 {
     struct Report {
         bool read{true};
-        std::vector<std::string> damaged;
+        std::vector<std::string> left_alone;
         std::vector<Repair> repairs;
         std::vector<std::string> problems;
     };
@@ -76,7 +76,9 @@ void Broker::reconcile(std::function<void(bool)> then)
                 return report;  // what is half made is in good hands; tomorrow is another day
             }
             try {
-                report.damaged = parts_.journal.load();
+                for (const auto& record : parts_.journal.load()) {
+                    report.left_alone.push_back("left alone, as it can't be read: " + record);
+                }
             } catch (const std::exception& problem) {
                 report.read = false;
                 report.problems.emplace_back(problem.what());
@@ -84,6 +86,9 @@ void Broker::reconcile(std::function<void(bool)> then)
             }
             try {
                 report.repairs = parts_.reconciler.plan();
+                for (const auto& half : parts_.reconciler.left_alone()) {
+                    report.left_alone.push_back("left alone: " + half);
+                }
             } catch (const Error& problem) {
                 report.problems.emplace_back(problem.what());
             }
@@ -93,8 +98,8 @@ void Broker::reconcile(std::function<void(bool)> then)
             return report;
         },
         [then = std::move(then)](const Report& report) {
-            for (const auto& record : report.damaged) {
-                log::error(log::Event::NotReconciled, "left alone, as it can't be read: " + record);
+            for (const auto& text : report.left_alone) {
+                log::error(log::Event::NotReconciled, text);
             }
             for (const auto& repair : report.repairs) {
                 log::warn(log::Event::Reconciled, "reconciled: " + repair.to_string());

@@ -176,7 +176,7 @@ FakeKernel::CowFile& FakeKernel::Ports::Files::at(const SandboxKey& key)
 {
     const auto found = kernel->files.find(test::name_of(key));
     if (found == kernel->files.end()) {
-        throw Error{ErrorCode::NotFound, "there is no such file"};
+        throw Error{ErrorCode::HostLacks, "there is no such file"};
     }
     return found->second;
 }

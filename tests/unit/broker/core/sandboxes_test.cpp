@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Long because each member has its refusals, and each requirement its test.
 #include "broker/core/sandboxes.hpp"
 
 #include "broker/core/growth.hpp"
@@ -258,6 +259,24 @@ TEST_F(SandboxesTest, ADestroyedOneLeavesNothing)
     sandboxes().destroy(box, Force::No);
     EXPECT_EQ(kernel.describe(), before);
     EXPECT_EQ(broker->quota.allocated(box), ByteSize{});
+}
+
+TEST_F(SandboxesTest, AHalfOneCanOnlyBeDestroyed)
+{
+    create(box);
+    for (const auto phase : {Phase::Making, Phase::Destroying}) {
+        auto half = record(box);
+        half.phase = phase;
+        broker->journal.save(half);
+        EXPECT_EQ(error_of([&] { start(box); }), ErrorCode::NotFound);
+        EXPECT_EQ(error_of([&] { sandboxes().stop(box); }), ErrorCode::NotFound);
+        EXPECT_EQ(error_of([&] { sandboxes().begin_clone(box, second); }), ErrorCode::NotFound);
+        EXPECT_EQ(error_of([&] { create(box); }), ErrorCode::AlreadyExists);
+        EXPECT_EQ(record(box).phase, phase);
+    }
+    sandboxes().destroy(box, Force::No);
+    EXPECT_THAT(kernel.texts, IsEmpty());
+    EXPECT_THAT(kernel.leaks(), IsEmpty());
 }
 
 TEST_F(SandboxesTest, ALimitGrowsAndNeverShrinks)
