@@ -64,6 +64,9 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
                 "sandbox " + key.str() +
                 ": its copy-on-write file could not be written, so its I/O fails; the kernel's log says why");
         }
+        if (status->held) {
+            parts_.mapper.resume(key);  // by a broker that died over a clone; what waits fails
+        }
         return;
     }
     const auto allocated = parts_.quota.allocated(key);

@@ -27,8 +27,6 @@ const char* word(Repair::Kind kind) noexcept
             return "stop sandbox ";
         case Repair::Kind::RemoveStray:
             return "remove kernel objects of ";
-        case Repair::Kind::ResumeDisk:
-            return "resume the disk of ";
     }
     return "";
 }
@@ -140,11 +138,6 @@ void Reconciler::plan_record(const SandboxRecord& record, const Seen& seen, std:
         add(Repair::Kind::StopSandbox, "what it ran on is gone");
     } else if (record.phase == Phase::Stopped && (has_node || has_tap)) {
         add(Repair::Kind::StopSandbox, "it is stopped, and parts of it are there");
-    }
-    if (record.phase == Phase::Running && has_node) {
-        if (const auto status = kernel_.mapper.status(key); status && status->held) {
-            add(Repair::Kind::ResumeDisk, "it was held");
-        }
     }
 }
 
@@ -304,9 +297,6 @@ void Reconciler::apply(const Repair& repair)
         case Repair::Kind::RemoveStray:
             kernel_.taps.remove(key.mark());
             remove_node(key);
-            break;
-        case Repair::Kind::ResumeDisk:
-            kernel_.mapper.resume(key);
             break;
     }
 }

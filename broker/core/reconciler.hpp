@@ -19,7 +19,6 @@ struct Repair {
         GiveBack,        ///< its user is there again
         StopSandbox,     ///< it was cut off while it started or stopped, or what it needs is gone
         RemoveStray,     ///< kernel objects of ours that no record knows
-        ResumeDisk,      ///< a disk that was held when the broker ended; Caretaker holds it again where that is needed
     };
     Kind kind;
     SandboxKey key;
