@@ -78,7 +78,7 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
     const auto least = std::min(growth::hold.bytes(), record.cow_limit.bytes() / 4);
     const bool hold = room.bytes() < least;
     if (hold && !status->held) {
-        parts_.mapper.suspend(key, DeviceMapper::Flush::No);
+        parts_.mapper.suspend(key);
     } else if (!hold && status->held) {  // also by somebody who could not let it go on
         parts_.mapper.resume(key);
     }

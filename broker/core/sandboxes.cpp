@@ -229,7 +229,7 @@ void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
     Rollback undo;
     undo.add([&] { parts_.journal.remove(to); });
     if (record.phase == Phase::Running && !is_held(from)) {
-        kernel_.mapper.suspend(from, DeviceMapper::Flush::Yes);
+        kernel_.mapper.suspend(from);
         paused_.insert(from);
     }
     undo.commit();

@@ -102,7 +102,7 @@ std::optional<BlockDevice> FakeKernel::Ports::Mapper::cow_of(const SandboxKey& k
     return found != nullptr && !found->leaving ? std::optional{found->cow} : std::nullopt;
 }
 
-void FakeKernel::Ports::Mapper::suspend(const SandboxKey& key, Flush)
+void FakeKernel::Ports::Mapper::suspend(const SandboxKey& key)
 {
     kernel->step("mapper.suspend");
     live(key).held = true;

@@ -32,7 +32,7 @@ struct FakeKernel::Ports {
         Removal remove(const SandboxKey& key) override;
         std::optional<SnapshotStatus> status(const SandboxKey& key) override;
         std::optional<BlockDevice> cow_of(const SandboxKey& key) override;
-        void suspend(const SandboxKey& key, Flush flush) override;
+        void suspend(const SandboxKey& key) override;
         void resume(const SandboxKey& key) override;
         std::vector<SandboxKey> list() override;
         Node& live(const SandboxKey& key);
