@@ -316,22 +316,30 @@ void FakeKernel::Ports::Rules::need_tap(const SandboxNetwork& network) const
     }
 }
 
+void FakeKernel::Ports::Rules::step(const char* name) const
+{
+    kernel->step(name);
+    if (kernel->firewall_fails) {
+        throw Error{*kernel->firewall_fails, "the test lets the firewall fail"};
+    }
+}
+
 void FakeKernel::Ports::Rules::add(const SandboxNetwork& network)
 {
-    kernel->step("firewall.add");
+    step("firewall.add");
     need_tap(network);
     kernel->rules.insert_or_assign(network.altname, network);
 }
 
 void FakeKernel::Ports::Rules::remove(const SandboxNetwork& network)
 {
-    kernel->step("firewall.remove");
+    step("firewall.remove");
     kernel->rules.erase(network.altname);
 }
 
 void FakeKernel::Ports::Rules::set_nat(const SandboxNetwork& network)
 {
-    kernel->step("firewall.set_nat");
+    step("firewall.set_nat");
     const auto found = kernel->rules.find(network.altname);
     if (found == kernel->rules.end()) {
         throw Error{ErrorCode::Failed, "there are no rules of " + network.altname};
@@ -341,7 +349,7 @@ void FakeKernel::Ports::Rules::set_nat(const SandboxNetwork& network)
 
 void FakeKernel::Ports::Rules::restore(const std::vector<SandboxNetwork>& networks)
 {
-    kernel->step("firewall.restore");
+    step("firewall.restore");
     for (const auto& network : networks) {
         need_tap(network);
     }
@@ -354,7 +362,7 @@ void FakeKernel::Ports::Rules::restore(const std::vector<SandboxNetwork>& networ
 
 bool FakeKernel::Ports::Rules::is_whole()
 {
-    kernel->step("firewall.is_whole");
+    step("firewall.is_whole");
     return !kernel->firewall_touched_;
 }
 

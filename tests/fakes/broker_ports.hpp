@@ -75,6 +75,7 @@ struct FakeKernel::Ports {
         void restore(const std::vector<SandboxNetwork>& networks) override;
         bool is_whole() override;
         void need_tap(const SandboxNetwork& network) const;
+        void step(const char* name) const;
         FakeKernel* kernel;
     };
     struct Routes final : Forwarding {
