@@ -26,6 +26,7 @@ Broker::Broker(Parts parts) : parts_{std::move(parts)}, loop_{&parts_.object.loo
 {
     terminate_ = loop_->on_signal(SIGTERM, [this] {
         told_to_leave_ = true;
+        parts_.object.gate.ask_no_more();
         leave();
     });
 }
@@ -289,6 +290,7 @@ void Broker::leave()
     if (std::exchange(leaving_, true)) {
         return;
     }
+    leaving_idly_ = !told_to_leave_;
     bus::release_name(parts_.connection, bus_name);
     parts_.object.gate.calls_since_asked();
     idle_timer_ = loop_->after(drain_time, [this] { end_or_stay(); });
@@ -300,7 +302,7 @@ void Broker::end_or_stay()
         idle_timer_ = loop_->after(drain_time, [this] { end_or_stay(); });
         return;
     }
-    if (told_to_leave_) {
+    if (!leaving_idly_) {
         log::info(log::Event::Leaving, "told to leave; sandboxes stay");
         loop_->quit(0);
         return;
@@ -317,9 +319,15 @@ void Broker::end_or_stay()
         });
 }
 
-/// A sandbox was started while we were leaving.
+/// A sandbox was started while we were leaving. Under systemd that is too late: a service of Type=dbus whose name is gone gets SIGTERM, and the
+/// next one is started if it fails then (systemd, service.c).
 void Broker::stay()
 {
+    if (told_to_leave_) {
+        log::info(log::Event::Leaving, "leaving a sandbox that was started meanwhile to the next broker");
+        loop_->quit(EXIT_FAILURE);
+        return;
+    }
     try {
         bus::request_name(parts_.connection, bus_name);
         leaving_ = false;

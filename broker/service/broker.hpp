@@ -70,6 +70,7 @@ private:
     bool users_due_{false};
     bool trim_due_{false};
     bool leaving_{false};
+    bool leaving_idly_{false};
     bool told_to_leave_{false};
     std::atomic<bool> mending_{false};
 };

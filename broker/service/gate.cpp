@@ -36,6 +36,8 @@ Error user_database_is_away()
                  "the user database does not answer, so nobody knows whose your uid is; try again"};
 }
 
+Error ending() { return Error{ErrorCode::Unavailable, "banger-broker is ending; try again"}; }
+
 }  // namespace
 
 struct Gate::Call {
@@ -43,7 +45,7 @@ struct Gate::Call {
     const Rule* rule;
     std::optional<uid_t> uid;
     std::chrono::steady_clock::time_point begun;
-    std::optional<Authority::Ticket> question;
+    std::optional<Authority::Ticket> question;  ///< that polkit has not answered
     std::unique_ptr<Clock::Timer> limit;
     bool runs{false};
     std::string user{};
@@ -149,12 +151,14 @@ void Gate::ask_polkit(CallId id)
 
 void Gate::ask(CallId id, std::string_view action, Authority::Interaction interaction)
 {
+    if (!asks_) {
+        throw ending();
+    }
     auto& call = *calls_.at(id);
     const bool interactive = interaction == Authority::Interaction::Allowed;
     const auto number = ++call.questions;
     call.asked = action;
     call.interaction = interaction;
-    call.question.reset();
     call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit, [this, id, number] {
         guarded(id, [&] { decided(id, number, Authority::Answer::Unavailable); });
     });
@@ -173,8 +177,9 @@ void Gate::decided(CallId id, unsigned number, Authority::Answer answer)
     }
     auto& call = *found->second;
     call.limit.reset();
-    if (answer == Authority::Answer::Unavailable && call.question) {
-        parts_.authority.forget(*call.question);
+    const auto question = std::exchange(call.question, std::nullopt);
+    if (answer == Authority::Answer::Unavailable && question) {
+        parts_.authority.forget(*question);
     }
     if (!call.rule->also.empty() && call.interaction == Authority::Interaction::Never) {
         decided_of_two(id, answer);
@@ -186,6 +191,17 @@ void Gate::decided(CallId id, unsigned number, Authority::Answer answer)
         throw not_authorized(call.asked, answer);
     }
     recheck(id);
+}
+
+void Gate::ask_no_more()
+{
+    asks_ = false;
+    for (const auto& [id, call] : std::map{calls_}) {  // a copy, as those that end go out of it
+        if (call->question) {
+            parts_.authority.forget(*call->question);
+            refuse(id, {ending(), "it waited for polkit's answer, and the broker was told to leave"});
+        }
+    }
 }
 
 /// Each of the two was asked about without a person, so that a plain no to either is one; then he is asked once, for what is left to him.

@@ -78,6 +78,9 @@ public:
     explicit Gate(Parts parts) : parts_{std::move(parts)} {}
 
     void serve(Request request) noexcept;
+    /// From now on polkit is asked nothing: who waits for it, or would, is refused with Unavailable. For a broker that is told to end, whom a person
+    /// at a prompt must not keep.
+    void ask_no_more();
     std::size_t in_flight() const noexcept { return calls_.size(); }
     /// Calls since this was last asked.
     std::uint64_t calls_since_asked() noexcept { return std::exchange(count_, 0); }
@@ -105,6 +108,7 @@ private:
     Parts parts_;
     std::map<CallId, std::shared_ptr<Call>> calls_;
     CallId last_{0};
+    bool asks_{true};
     std::uint64_t count_{0};
 };
 

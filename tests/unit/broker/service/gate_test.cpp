@@ -325,6 +325,24 @@ TEST_F(GateTest, R04WorkNeverRunsWhilePolkitDoesNotAnswer)
     EXPECT_EQ(clock.waiting(), 0U);
 }
 
+TEST_F(GateTest, WhoWaitsForPolkitIsRefusedByABrokerThatIsToldToEnd)
+{
+    const auto own = submit_known(Method::List);
+    const auto waiting = submit_known(Method::CreateSandbox, ":1.6", 1);
+    const auto allowed = submit_known(Method::CloneSandbox);
+    authority.answer(Answer::Yes);
+    gate.ask_no_more();
+    EXPECT_THAT(waiting->refused, ::testing::ElementsAre(ErrorCode::Unavailable));
+    EXPECT_TRUE(authority.questions.front().forgotten) << "it stays on nobody's screen";
+    EXPECT_EQ(gate.in_flight(), 2U);
+    authority.questions.front().answered(Answer::Yes);
+    callers.tell();
+    EXPECT_EQ(waiting->answers(), 1U);
+    expect_runs(*allowed);
+    EXPECT_THAT(submit_known(Method::CreateSandbox)->refused, ::testing::ElementsAre(ErrorCode::Unavailable));
+    expect_runs(*submit_known(Method::List));
+}
+
 TEST_F(GateTest, APersonHasTwoMinutesForAPassword)
 {
     const auto call = submit_known(Method::CreateSandbox, ":1.5", 1);
