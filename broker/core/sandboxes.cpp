@@ -131,6 +131,7 @@ void Sandboxes::tear_down(const SandboxRecord& record)
     parts_.assembly.follow_forwarding();  // before it is stopped, or no second try would come to it
     gone.name.clear();
     in_phase(gone, Phase::Stopped);
+    close_name_servers();
 }
 
 void Sandboxes::grow(const SandboxKey& key, ByteSize limit)
@@ -182,7 +183,7 @@ SandboxNetwork Sandboxes::check_name(const SandboxKey& key, const std::string& n
     return parts_.assembly.network_of(record);
 }
 
-SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& name)
+SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& name, UniqueFd server)
 {
     if (!name.empty()) {
         check_name(key, name);
@@ -192,7 +193,20 @@ SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& nam
         record.name = name;
         parts_.journal.save(record);
     }
+    if (server) {
+        name_servers_.insert_or_assign(key, std::move(server));
+    }
+    close_name_servers();
     return parts_.assembly.network_of(record);
+}
+
+/// Of those that have no name any more, however they lost it.
+void Sandboxes::close_name_servers()
+{
+    std::erase_if(name_servers_, [this](const auto& row) {
+        const auto* record = parts_.journal.find(row.first);
+        return record == nullptr || record->name.empty();
+    });
 }
 
 void Sandboxes::destroy(const SandboxKey& key, Force force)
@@ -207,6 +221,7 @@ void Sandboxes::destroy(const SandboxKey& key, Force force)
     kernel_.files.remove(key);
     parts_.quota.set_allocated(key, ByteSize{});
     parts_.journal.remove(key);
+    close_name_servers();
 }
 
 void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)

@@ -268,11 +268,11 @@ void BrokerObject::PublishName(sdbus::Result<>&& result, std::string id, std::st
             const auto label = VmName::parse(name).str();
             lane_then(
                 parts_.lane,
-                [this, caller, key, label, file = bus::take_fd(std::move(*socket))] {
+                [this, caller, key, label, file = bus::take_fd(std::move(*socket))]() mutable {
                     know(caller);
                     const auto network = parts_.sandboxes.check_name(key, label);
                     const auto port = check_name_server(parts_.socket_facts(file.get()), network);
-                    parts_.sandboxes.set_name(key, label);
+                    parts_.sandboxes.set_name(key, label, std::move(file));
                     return Place{network, port};
                 },
                 [this, key, label, done](const std::optional<Place>& place, const std::optional<Failure>& failure) {

@@ -9,7 +9,7 @@ import pytest
 
 import broker_world as world
 from broker_fixtures import alice, base, bob, callers, mallory  # noqa: F401: fixtures
-from broker_user import Refused, wait_until
+from broker_user import BrokerUser, Refused, wait_until
 
 pytestmark = pytest.mark.limit(300)
 MIB = 1 << 20
@@ -139,6 +139,18 @@ def test_R25_a_call_is_an_entry_of_the_journal_with_fields(alice, journal):
         assert (entry["BANGER_UID"], entry["BANGER_VERDICT"], entry["BANGER_RESULT"], entry["PRIORITY"]) == (str(alice.uid), "allowed", "ok", "6")
         assert entry["SYSLOG_IDENTIFIER"] == "banger-broker" and entry["BANGER_SENDER"].startswith(":") and entry["BANGER_MS"].isdigit()
         assert entry["MESSAGE"].startswith(f"call uid={alice.uid} ")
+
+
+def test_R31_the_port_of_a_name_is_nobody_else_s_when_who_answers_has_ended(alice, mallory):
+    alice.create("web", size=0)
+    _, _, _, gateway, *_ = alice.start("web")
+    publisher = BrokerUser("alice")
+    publisher.call("PublishName", "ssh", "web", "web", {"special": f"udp {gateway} 45353"})
+    publisher.close()
+    bind = f"import socket; socket.socket(type=socket.SOCK_DGRAM).bind(('{gateway}', 45353))"
+    assert "Address already in use" in mallory.run("python3", "-c", bind).stderr
+    alice.call("WithdrawName", "s", "web")
+    assert mallory.run("python3", "-c", bind).returncode == 0
 
 
 def test_R29_rules_that_somebody_flushes_are_back(alice, base, journal):
