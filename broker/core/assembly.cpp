@@ -64,6 +64,7 @@ void Assembly::take_apart(const SandboxRecord& record)
     }
     if (record.has_disk()) {
         kernel_.mapper.remove(record.key);
+        kernel_.loops.sweep();
     }
     if (failure) {
         std::rethrow_exception(failure);

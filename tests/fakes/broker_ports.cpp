@@ -172,6 +172,8 @@ void FakeKernel::Ports::Loops::refresh(BlockDevice device, int file)
     }
 }
 
+void FakeKernel::Ports::Loops::sweep() { kernel->step("loops.sweep"); }
+
 FakeKernel::CowFile& FakeKernel::Ports::Files::at(const SandboxKey& key)
 {
     const auto found = kernel->files.find(test::name_of(key));

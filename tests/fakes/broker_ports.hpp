@@ -42,6 +42,7 @@ struct FakeKernel::Ports {
         explicit Loops(FakeKernel& of) : kernel{&of} {}
         broker::Loop attach(int file, Access access, const std::string& mark) override;
         void refresh(BlockDevice device, int file) override;
+        void sweep() override;
         FakeKernel* kernel;
     };
     struct Files final : CowFiles {

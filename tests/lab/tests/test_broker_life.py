@@ -58,6 +58,15 @@ def test_a_disk_is_its_users_alone_and_keeps_what_was_written(alice, mallory, ba
     assert base.read_bytes()[:4] == b"base"
 
 
+def test_R20_udev_looks_again_into_the_loop_devices_of_a_stopped_one(alice, base):
+    marks = "/run/banger-broker/loops"
+    alice.create("web")
+    alice.start("web", base, flags=0)
+    assert len(os.listdir(marks)) == 2
+    alice.stop("web")
+    assert os.listdir(marks) == []
+
+
 def test_R30_a_disk_that_is_written_at_full_speed_never_overflows(alice, base):
     alice.create("fast", size=2 << 30)
     disk, *_ = alice.start("fast", base, flags=0)
