@@ -45,6 +45,7 @@ Taken timed(Work&& work)
 BaseDisk open_base(const char* path)
 {
     UniqueFd file{::open(path, O_RDONLY | O_CLOEXEC)};
+    check_opening(opening_of(file.get()));
     const auto size = check_base(facts_of(file.get()));
     return {.file = std::move(file), .size = size, .digest = "sha256:" + std::string(64, '7')};
 }

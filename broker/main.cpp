@@ -83,6 +83,7 @@ int serve(const Arguments& arguments, const BrokerConfig& config)
                                             .sandboxes = machine.sandboxes,
                                             .files = machine.files,
                                             .names = names,
+                                            .opening_facts = opening_of,
                                             .file_facts = facts_of,
                                             .socket_facts = socket_facts},
                                  .journal = machine.journal,
@@ -141,6 +142,9 @@ int reconcile(const Arguments& arguments, const BrokerConfig& config)
         report.problem("left alone, as it can't be read: " + problem);
     }
     const auto repairs = machine.reconciler.plan();
+    for (const auto& half : machine.reconciler.left_alone()) {
+        report.problem("left alone: " + half);
+    }
     for (const auto& repair : repairs) {
         report.repair(repair.to_string());
     }

@@ -2,6 +2,7 @@
 #include "broker/core/assembly.hpp"
 
 #include <algorithm>
+#include <exception>
 
 #include "broker/core/address_pool.hpp"
 #include "common/error.hpp"
@@ -44,13 +45,30 @@ void Assembly::build_network(const SandboxNetwork& network)
 void Assembly::take_apart(const SandboxNetwork& network)
 {
     kernel_.taps.remove(network.altname);
-    kernel_.firewall.remove(network);
+    try {
+        kernel_.firewall.remove(network);
+    } catch (const Error& problem) {
+        if (problem.code() != ErrorCode::HostLacks) {  // where there is no nftables there are no rules
+            throw;
+        }
+    }
 }
 
-Removal Assembly::take_apart(const SandboxRecord& record)
+void Assembly::take_apart(const SandboxRecord& record)
 {
-    take_apart(network_of(record));  // the way out first: what is half gone must not reach anything
-    return record.has_disk() ? kernel_.mapper.remove(record.key) : Removal::Absent;
+    std::exception_ptr failure;
+    try {
+        take_apart(network_of(record));  // the way out first: what is half gone must not reach anything
+    } catch (const Error&) {
+        failure = std::current_exception();
+    }
+    if (record.has_disk()) {
+        kernel_.mapper.remove(record.key);
+        kernel_.loops.sweep();
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
 }
 
 bool Assembly::is_open(const SandboxKey& key) { return kernel_.mapper.open_count(key).value_or(0) > 0; }

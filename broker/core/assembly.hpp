@@ -44,8 +44,8 @@ public:
     /// All that `record` says, over `base` where it has a disk. Where it throws (InUse, HostLacks, NoSpace, Failed), take_apart() is for what
     /// there is by then.
     void build(const SandboxRecord& record, const BaseDisk* base);
-    /// All that there is. Busy: the disk is open and goes when it is closed. Throws Failed.
-    Removal take_apart(const SandboxRecord& record);
+    /// All that there is; a disk that is open goes when it is closed. Throws Failed, when all has gone that could.
+    void take_apart(const SandboxRecord& record);
     /// Whether its disk is open somewhere.
     bool is_open(const SandboxKey& key);
     /// Lets what the host forwards follow the records: on while one that runs has NAT, else back as it was.

@@ -26,23 +26,27 @@ constexpr std::array allowed{ext4, xfs, btrfs, f2fs, zfs};
 
 }  // namespace
 
+void check_opening(const OpeningFacts& facts)
+{
+    if ((facts.flags & O_PATH) != 0) {
+        refuse("is O_PATH");
+    }
+    if ((facts.flags & O_ACCMODE) != O_RDONLY) {
+        refuse("must be opened for reading alone");
+    }
+    if (std::find(allowed.begin(), allowed.end(), facts.file_system) == allowed.end()) {
+        refuse("must be on ext4, xfs, btrfs, f2fs or zfs");
+    }
+}
+
 ByteSize check_base(const FileFacts& facts)
 {
     constexpr std::uint64_t sector = 512;
     if (facts.type != FileFacts::Type::Regular) {
         refuse("is none of a regular file");
     }
-    if ((facts.open_flags & O_PATH) != 0) {
-        refuse("is O_PATH");
-    }
-    if ((facts.open_flags & O_ACCMODE) != O_RDONLY) {
-        refuse("must be opened for reading alone");
-    }
     if (facts.links == 0) {
         refuse("is of a file that has no name");
-    }
-    if (std::find(allowed.begin(), allowed.end(), facts.file_system) == allowed.end()) {
-        refuse("must be on ext4, xfs, btrfs, f2fs or zfs");
     }
     if (facts.size == 0 || facts.size % sector != 0) {
         refuse("is of a file whose size is not a whole number of sectors");

@@ -64,6 +64,9 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
                 "sandbox " + key.str() +
                 ": its copy-on-write file could not be written, so its I/O fails; the kernel's log says why");
         }
+        if (status->held) {
+            parts_.mapper.resume(key);  // by a broker that died over a clone; what waits fails
+        }
         return;
     }
     const auto allocated = parts_.quota.allocated(key);
@@ -75,7 +78,7 @@ void Caretaker::look_after(const SandboxRecord& record, Round& round)
     const auto least = std::min(growth::hold.bytes(), record.cow_limit.bytes() / 4);
     const bool hold = room.bytes() < least;
     if (hold && !status->held) {
-        parts_.mapper.suspend(key, DeviceMapper::Flush::No);
+        parts_.mapper.suspend(key);
     } else if (!hold && status->held) {  // also by somebody who could not let it go on
         parts_.mapper.resume(key);
     }

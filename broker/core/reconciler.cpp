@@ -27,12 +27,6 @@ const char* word(Repair::Kind kind) noexcept
             return "stop sandbox ";
         case Repair::Kind::RemoveStray:
             return "remove kernel objects of ";
-        case Repair::Kind::RemoveFile:
-            return "remove the file of ";
-        case Repair::Kind::ForgetSandbox:
-            return "forget sandbox ";
-        case Repair::Kind::ResumeDisk:
-            return "resume the disk of ";
     }
     return "";
 }
@@ -52,6 +46,7 @@ std::vector<Repair> Reconciler::plan()
 {
     const auto seen = look();
     std::vector<Repair> repairs;
+    left_alone_.clear();
     for (const auto& [key, record] : parts_.journal.records()) {
         plan_record(record, seen, repairs);
     }
@@ -75,6 +70,9 @@ Reconciler::Seen Reconciler::look()
     }
     for (const auto& tap : kernel_.taps.list()) {
         seen.taps.insert(tap.key);
+    }
+    for (const auto& [key, record] : parts_.journal.records()) {
+        parts_.quota.set_allocated(key, {});
     }
     for (const auto& key : seen.files) {
         parts_.quota.set_allocated(key, kernel_.files.size(key));
@@ -109,7 +107,8 @@ bool Reconciler::plan_user(const SandboxRecord& record, const Seen& seen, std::v
     const auto why = "its user " + record.user + (name ? " is now " + *name : " is gone");
     const auto now = parts_.now();
     const bool is_known = record.is_left() && record.left <= now;  // else the clock was wrong then
-    if (is_known && now - record.left >= grace) {
+    const bool is_whole = !record.has_disk() || seen.files.contains(key);
+    if (is_known && is_whole && now - record.left >= grace) {
         repairs.push_back({Repair::Kind::DestroySandbox, key, why});
     } else if (!is_known || is_up(record, seen)) {
         repairs.push_back({Repair::Kind::PutAway, key, why});
@@ -123,9 +122,12 @@ void Reconciler::plan_record(const SandboxRecord& record, const Seen& seen, std:
     const auto add = [&](Repair::Kind kind, std::string why) { repairs.push_back({kind, key, std::move(why)}); };
     const bool has_node = seen.nodes.contains(key);
     const bool has_tap = seen.taps.contains(key);
-    if (record.phase == Phase::Cloning || record.phase == Phase::Destroying) {
+    if (record.is_half()) {
         add(Repair::Kind::DestroySandbox, "it was cut off");
         return;
+    }
+    if (record.has_disk() && !seen.files.contains(key)) {
+        left_alone_.push_back("sandbox " + key.str() + " has a record, and its copy-on-write file is not there");
     }
     if (plan_user(record, seen, repairs)) {
         return;
@@ -137,17 +139,9 @@ void Reconciler::plan_record(const SandboxRecord& record, const Seen& seen, std:
     } else if (record.phase == Phase::Stopped && (has_node || has_tap)) {
         add(Repair::Kind::StopSandbox, "it is stopped, and parts of it are there");
     }
-    if (record.has_disk() && !seen.files.contains(key) && !has_node) {
-        add(Repair::Kind::ForgetSandbox, "it has no copy-on-write file");
-    }
-    if (record.phase == Phase::Running && has_node) {
-        if (const auto status = kernel_.mapper.status(key); status && status->held) {
-            add(Repair::Kind::ResumeDisk, "it was held");
-        }
-    }
 }
 
-void Reconciler::plan_strays(const Seen& seen, std::vector<Repair>& repairs) const
+void Reconciler::plan_strays(const Seen& seen, std::vector<Repair>& repairs)
 {
     const auto unknown = [this](const SandboxKey& key) {
         return parts_.journal.find(key) == nullptr && !parts_.journal.is_damaged(key);
@@ -161,7 +155,7 @@ void Reconciler::plan_strays(const Seen& seen, std::vector<Repair>& repairs) con
     }
     for (const auto& key : seen.files) {
         if (unknown(key)) {
-            repairs.push_back({Repair::Kind::RemoveFile, key, "no record knows it"});
+            left_alone_.push_back("sandbox " + key.str() + " has a copy-on-write file, and its record is not there");
         }
     }
 }
@@ -303,17 +297,6 @@ void Reconciler::apply(const Repair& repair)
         case Repair::Kind::RemoveStray:
             kernel_.taps.remove(key.mark());
             remove_node(key);
-            break;
-        case Repair::Kind::RemoveFile:
-            kernel_.files.remove(key);
-            parts_.quota.set_allocated(key, ByteSize{});
-            break;
-        case Repair::Kind::ForgetSandbox:
-            parts_.journal.remove(key);
-            parts_.quota.set_allocated(key, ByteSize{});
-            break;
-        case Repair::Kind::ResumeDisk:
-            kernel_.mapper.resume(key);
             break;
     }
 }

@@ -19,9 +19,6 @@ struct Repair {
         GiveBack,        ///< its user is there again
         StopSandbox,     ///< it was cut off while it started or stopped, or what it needs is gone
         RemoveStray,     ///< kernel objects of ours that no record knows
-        RemoveFile,      ///< a copy-on-write file that no record knows
-        ForgetSandbox,   ///< a record whose file was never made, or is gone
-        ResumeDisk,      ///< a disk that was held when the broker ended; Caretaker holds it again where that is needed
     };
     Kind kind;
     SandboxKey key;
@@ -47,6 +44,9 @@ public:
 
     /// What there is to do; changes nothing but what is known of files' lengths.
     std::vector<Repair> plan();
+    /// What the last plan() does nothing about, for people: records whose file isn't there, and files that no record knows. The other half may be
+    /// on a disk that is mounted later, or in a backup that is being restored; when it is there again, all is as before.
+    const std::vector<std::string>& left_alone() const noexcept { return left_alone_; }
     /// Does it, the firewall and the forwarding after it; gives what could not be done.
     std::vector<std::string> apply(const std::vector<Repair>& repairs);
     /// The firewall and the forwarding alone, after somebody has changed either; gives what was done, for the log. Where the firewall can't be
@@ -57,7 +57,7 @@ private:
     struct Seen;
     Seen look();
     void plan_record(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs);
-    void plan_strays(const Seen& seen, std::vector<Repair>& repairs) const;
+    void plan_strays(const Seen& seen, std::vector<Repair>& repairs);
     static bool is_up(const SandboxRecord& record, const Seen& seen);
     bool plan_user(const SandboxRecord& record, const Seen& seen, std::vector<Repair>& repairs);
     void apply(const Repair& repair);
@@ -69,6 +69,7 @@ private:
 
     Parts parts_;
     Kernel kernel_;
+    std::vector<std::string> left_alone_;
     bool networks_are_down_{false};  ///< for the lack of rules; they go up with the next that can be put back
 };
 

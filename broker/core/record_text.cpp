@@ -13,6 +13,7 @@ namespace banger::broker {
 namespace {
 
 constexpr std::int64_t version = 1;
+/// In the order of the enum; Making has the word of when clones alone were made in two steps.
 constexpr std::array<std::string_view, 6> phases{"stopped", "starting", "running", "stopping", "cloning", "destroying"};
 
 Phase parse_phase(std::string_view word)

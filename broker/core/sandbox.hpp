@@ -46,8 +46,8 @@ struct SandboxKey {
 };
 
 /// Where a sandbox is on its way, as the journal has it before the kernel follows. What is not Stopped or Running when the broker
-/// starts was cut off.
-enum class Phase { Stopped, Starting, Running, Stopping, Cloning, Destroying };
+/// starts was cut off. Making: its file isn't whole yet, be it new or a copy.
+enum class Phase { Stopped, Starting, Running, Stopping, Making, Destroying };
 
 enum class Nat { Off, On };
 
@@ -66,6 +66,8 @@ struct SandboxRecord {
     std::chrono::sys_seconds left{};
 
     bool has_disk() const noexcept { return cow_limit.bytes() != 0; }
+    /// Its file may or may not be there, and it is to be destroyed unless somebody is at it. Of all others record and file belong together.
+    bool is_half() const noexcept { return phase == Phase::Making || phase == Phase::Destroying; }
     bool is_left() const noexcept { return left != std::chrono::sys_seconds{}; }
 };
 

@@ -48,7 +48,11 @@ void Sandboxes::put_away(SandboxRecord record, std::vector<std::string>& news)
         return;
     }
     try {
-        tear_down(record);
+        if (record.is_half()) {
+            destroy(record.key, Force::Yes);
+        } else {
+            tear_down(record);
+        }
     } catch (const Error& problem) {
         news.push_back("sandbox " + record.key.str() + " is put away and can't be stopped: " + problem.what());
     }

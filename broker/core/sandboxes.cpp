@@ -63,14 +63,20 @@ void Sandboxes::create(const SandboxKey& key, const std::string& user, const std
     check_new(key, limit.bytes() != 0 ? Disk::Yes : Disk::No);
     const auto first = std::min(limit, growth::step);
     parts_.quota.check(key.uid, {.sandboxes = 1, .bytes = first});
-    parts_.journal.save(
-        {.key = key, .user = user, .base_digest = digest, .cow_limit = limit, .slot = free_slot(), .nat = nat});
-    if (limit.bytes() == 0) {
+    SandboxRecord record{
+        .key = key, .user = user, .base_digest = digest, .cow_limit = limit, .slot = free_slot(), .nat = nat};
+    if (!record.has_disk()) {
+        parts_.journal.save(record);
         return;
     }
+    record = in_phase(record, Phase::Making);
     Rollback undo;
-    undo.add([&] { parts_.journal.remove(key); });
+    undo.add([&] {
+        kernel_.files.remove(key);  // first: a record without its file is half, a file without its record nobody's
+        parts_.journal.remove(key);
+    });
     kernel_.files.create(key, first);
+    in_phase(record, Phase::Stopped);
     undo.commit();
     parts_.quota.set_allocated(key, first);
 }
@@ -125,6 +131,7 @@ void Sandboxes::tear_down(const SandboxRecord& record)
     parts_.assembly.follow_forwarding();  // before it is stopped, or no second try would come to it
     gone.name.clear();
     in_phase(gone, Phase::Stopped);
+    close_name_servers();
 }
 
 void Sandboxes::grow(const SandboxKey& key, ByteSize limit)
@@ -176,7 +183,7 @@ SandboxNetwork Sandboxes::check_name(const SandboxKey& key, const std::string& n
     return parts_.assembly.network_of(record);
 }
 
-SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& name)
+SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& name, UniqueFd server)
 {
     if (!name.empty()) {
         check_name(key, name);
@@ -186,12 +193,25 @@ SandboxNetwork Sandboxes::set_name(const SandboxKey& key, const std::string& nam
         record.name = name;
         parts_.journal.save(record);
     }
+    if (server) {
+        name_servers_.insert_or_assign(key, std::move(server));
+    }
+    close_name_servers();
     return parts_.assembly.network_of(record);
+}
+
+/// Of those that have no name any more, however they lost it.
+void Sandboxes::close_name_servers()
+{
+    std::erase_if(name_servers_, [this](const auto& row) {
+        const auto* record = parts_.journal.find(row.first);
+        return record == nullptr || record->name.empty();
+    });
 }
 
 void Sandboxes::destroy(const SandboxKey& key, Force force)
 {
-    const auto record = force == Force::No ? find(key) : find_of_anybody(key);
+    const auto record = force == Force::No ? find_of_user(key) : find_of_anybody(key);
     if (force == Force::No && record.has_disk() && parts_.assembly.is_open(key)) {
         throw Error{ErrorCode::InUse, "its disk is open; end the VM first"};
     }
@@ -201,6 +221,7 @@ void Sandboxes::destroy(const SandboxKey& key, Force force)
     kernel_.files.remove(key);
     parts_.quota.set_allocated(key, ByteSize{});
     parts_.journal.remove(key);
+    close_name_servers();
 }
 
 void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
@@ -215,7 +236,7 @@ void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
     auto clone = record;
     clone.key = to;
     clone.slot = free_slot();
-    clone.phase = Phase::Cloning;
+    clone.phase = Phase::Making;
     clone.network = false;
     clone.nat = Nat::Off;
     clone.name.clear();
@@ -223,7 +244,7 @@ void Sandboxes::begin_clone(const SandboxKey& from, const SandboxKey& to)
     Rollback undo;
     undo.add([&] { parts_.journal.remove(to); });
     if (record.phase == Phase::Running && !is_held(from)) {
-        kernel_.mapper.suspend(from, DeviceMapper::Flush::Yes);
+        kernel_.mapper.suspend(from);
         paused_.insert(from);
     }
     undo.commit();
@@ -236,9 +257,11 @@ void Sandboxes::end_clone(const SandboxKey& from, const SandboxKey& to, Copy cop
     cloning_.erase(from);
     cloning_.erase(to);
     Rollback undo;
-    undo.add([&] { parts_.journal.remove(to); });
-    undo.add([&] { parts_.quota.set_allocated(to, ByteSize{}); });
-    undo.add([&] { kernel_.files.remove(to); });
+    undo.add([&] {
+        kernel_.files.remove(to);
+        parts_.quota.set_allocated(to, ByteSize{});
+        parts_.journal.remove(to);
+    });
     if (paused_.erase(from) > 0) {
         kernel_.mapper.resume(from);  // should it fail, Caretaker lets it go on
     }
@@ -247,7 +270,7 @@ void Sandboxes::end_clone(const SandboxKey& from, const SandboxKey& to, Copy cop
         tear_down(SandboxRecord{*source});  // put away meanwhile, when it could not be stopped
     }
     if (copy == Copy::Whole) {
-        in_phase(find(to), Phase::Stopped);
+        in_phase(find_of_user(to), Phase::Stopped);
         undo.commit();
     }
 }
@@ -304,11 +327,14 @@ bool Sandboxes::any_running() const noexcept
 
 const SandboxRecord& Sandboxes::find(const SandboxKey& key) const
 {
+    const auto& record = find_of_user(key);
+    return checked(key, record.is_half() ? nullptr : &record);
+}
+
+const SandboxRecord& Sandboxes::find_of_user(const SandboxKey& key) const
+{
     const auto* record = parts_.journal.find(key);
-    if (record != nullptr && record->is_left()) {
-        record = nullptr;
-    }
-    return checked(key, record);
+    return checked(key, record != nullptr && record->is_left() ? nullptr : record);
 }
 
 const SandboxRecord& Sandboxes::find_of_anybody(const SandboxKey& key) const
@@ -334,6 +360,10 @@ void Sandboxes::check_new(const SandboxKey& key, Disk disk) const
     }
     if (disk == Disk::Yes && kernel_.mapper.open_count(key)) {
         throw Error{ErrorCode::InUse, "the disk of an earlier sandbox " + key.id.str() + " is still open"};
+    }
+    if (disk == Disk::Yes && kernel_.files.size(key).bytes() != 0) {
+        throw Error{ErrorCode::AlreadyExists,
+                    "there is a disk of a sandbox " + key.id.str() + " already, whose record is missing"};
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -60,8 +61,8 @@ public:
     void set_nat(const SandboxKey& key, Nat nat);
     /// Where a name may be served. Throws NotFound, WrongState, AlreadyExists.
     SandboxNetwork check_name(const SandboxKey& key, const std::string& name) const;
-    /// As above; empty: none.
-    SandboxNetwork set_name(const SandboxKey& key, const std::string& name);
+    /// As above; empty: none. `server` stays open for as long as the name, so that nobody else gets its port when its owner's program has ended.
+    SandboxNetwork set_name(const SandboxKey& key, const std::string& name, UniqueFd server = {});
     /// Force: also while its disk is open, which then goes when it is closed. Throws NotFound, InUse.
     void destroy(const SandboxKey& key, Force force);
 
@@ -87,6 +88,8 @@ public:
 private:
     /// Throws NotFound, InUse (it is being cloned).
     const SandboxRecord& find(const SandboxKey& key) const;
+    /// Also a half one, which can only be destroyed.
+    const SandboxRecord& find_of_user(const SandboxKey& key) const;
     /// Also what was put away.
     const SandboxRecord& find_of_anybody(const SandboxKey& key) const;
     const SandboxRecord& checked(const SandboxKey& key, const SandboxRecord* record) const;
@@ -98,11 +101,13 @@ private:
     SandboxRecord in_phase(SandboxRecord record, Phase phase);
     bool is_held(const SandboxKey& key);
     void tear_down(const SandboxRecord& record);
+    void close_name_servers();
 
     Parts parts_;
     Kernel kernel_;
     std::set<SandboxKey> cloning_;
-    std::set<SandboxKey> paused_;  ///< those whose I/O waits for the end of a clone
+    std::set<SandboxKey> paused_;                  ///< those whose I/O waits for the end of a clone
+    std::map<SandboxKey, UniqueFd> name_servers_;  ///< of those that have a name, since this broker began
 };
 
 }  // namespace banger::broker

@@ -19,7 +19,7 @@ public:
     /// A new one, allocated and on the disk with its directory entry; its first chunk is zero, which makes a new snapshot of it.
     /// Throws NoSpace (nothing is left), AlreadyExists.
     virtual void create(const SandboxKey& key, ByteSize size) = 0;
-    /// O_RDWR. Throws NotFound.
+    /// O_RDWR. Throws HostLacks: it is not there, which may pass.
     virtual UniqueFd open(const SandboxKey& key) = 0;
     /// Allocates up to `size`; whole or, with NoSpace, not at all.
     virtual void grow(const SandboxKey& key, ByteSize size) = 0;

@@ -63,9 +63,9 @@ public:
     virtual std::optional<SnapshotStatus> status(const SandboxKey& key) = 0;
     /// The copy-on-write device of a live one.
     virtual std::optional<BlockDevice> cow_of(const SandboxKey& key) = 0;
-    /// Lets writes and reads wait until resume(). Flushes what the page cache has first where `flush`.
-    enum class Flush { No, Yes };
-    virtual void suspend(const SandboxKey& key, Flush flush) = 0;
+    /// Lets writes and reads wait until resume(), once those under way are done. What the page cache alone has stays there: to write it takes as
+    /// long as its owner likes.
+    virtual void suspend(const SandboxKey& key) = 0;
     virtual void resume(const SandboxKey& key) = 0;
     /// Keys of all nodes of ours, those on their way out not among them.
     virtual std::vector<SandboxKey> list() = 0;

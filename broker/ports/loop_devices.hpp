@@ -30,6 +30,8 @@ public:
     virtual Loop attach(int file, Access access, const std::string& mark) = 0;
     /// Lets a device see how long its file has become. Throws Failed, and NotFound when the device isn't over `file`.
     virtual void refresh(BlockDevice device, int file) = 0;
+    /// Lets udev look again into devices that are others' now. Throws Failed.
+    virtual void sweep() = 0;
 };
 
 }  // namespace banger::broker

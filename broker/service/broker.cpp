@@ -26,6 +26,7 @@ Broker::Broker(Parts parts) : parts_{std::move(parts)}, loop_{&parts_.object.loo
 {
     terminate_ = loop_->on_signal(SIGTERM, [this] {
         told_to_leave_ = true;
+        parts_.object.gate.ask_no_more();
         leave();
     });
 }
@@ -64,7 +65,7 @@ void Broker::reconcile(std::function<void(bool)> then)
 {
     struct Report {
         bool read{true};
-        std::vector<std::string> damaged;
+        std::vector<std::string> left_alone;
         std::vector<Repair> repairs;
         std::vector<std::string> problems;
     };
@@ -76,7 +77,9 @@ void Broker::reconcile(std::function<void(bool)> then)
                 return report;  // what is half made is in good hands; tomorrow is another day
             }
             try {
-                report.damaged = parts_.journal.load();
+                for (const auto& record : parts_.journal.load()) {
+                    report.left_alone.push_back("left alone, as it can't be read: " + record);
+                }
             } catch (const std::exception& problem) {
                 report.read = false;
                 report.problems.emplace_back(problem.what());
@@ -84,6 +87,9 @@ void Broker::reconcile(std::function<void(bool)> then)
             }
             try {
                 report.repairs = parts_.reconciler.plan();
+                for (const auto& half : parts_.reconciler.left_alone()) {
+                    report.left_alone.push_back("left alone: " + half);
+                }
             } catch (const Error& problem) {
                 report.problems.emplace_back(problem.what());
             }
@@ -93,8 +99,8 @@ void Broker::reconcile(std::function<void(bool)> then)
             return report;
         },
         [then = std::move(then)](const Report& report) {
-            for (const auto& record : report.damaged) {
-                log::error(log::Event::NotReconciled, "left alone, as it can't be read: " + record);
+            for (const auto& text : report.left_alone) {
+                log::error(log::Event::NotReconciled, text);
             }
             for (const auto& repair : report.repairs) {
                 log::warn(log::Event::Reconciled, "reconciled: " + repair.to_string());
@@ -208,7 +214,7 @@ void Broker::kernel_changed()
         return;  // one is on its way and sees this, too
     }
     on_lane(
-        Turn::Last,
+        Turn::First,
         [this] {
             mending_ = false;  // before the look: what changes from here on is looked at again
             return parts_.reconciler.mend_network();
@@ -284,6 +290,7 @@ void Broker::leave()
     if (std::exchange(leaving_, true)) {
         return;
     }
+    leaving_idly_ = !told_to_leave_;
     bus::release_name(parts_.connection, bus_name);
     parts_.object.gate.calls_since_asked();
     idle_timer_ = loop_->after(drain_time, [this] { end_or_stay(); });
@@ -295,7 +302,7 @@ void Broker::end_or_stay()
         idle_timer_ = loop_->after(drain_time, [this] { end_or_stay(); });
         return;
     }
-    if (told_to_leave_) {
+    if (!leaving_idly_) {
         log::info(log::Event::Leaving, "told to leave; sandboxes stay");
         loop_->quit(0);
         return;
@@ -312,9 +319,15 @@ void Broker::end_or_stay()
         });
 }
 
-/// A sandbox was started while we were leaving.
+/// A sandbox was started while we were leaving. Under systemd that is too late: a service of Type=dbus whose name is gone gets SIGTERM, and the
+/// next one is started if it fails then (systemd, service.c).
 void Broker::stay()
 {
+    if (told_to_leave_) {
+        log::info(log::Event::Leaving, "leaving a sandbox that was started meanwhile to the next broker");
+        loop_->quit(EXIT_FAILURE);
+        return;
+    }
     try {
         bus::request_name(parts_.connection, bus_name);
         leaving_ = false;

@@ -52,7 +52,7 @@ private:
     void end_or_stay();
     void stay();
     void reconcile_tomorrow();
-    /// First: a round of care, which must not come late.
+    /// First: a round of care, and rules that somebody has taken away, which must not come late.
     enum class Turn { First, Last };
     template <typename Job, typename Then>
     void on_lane(Turn turn, Job job, Then then);
@@ -70,6 +70,7 @@ private:
     bool users_due_{false};
     bool trim_due_{false};
     bool leaving_{false};
+    bool leaving_idly_{false};
     bool told_to_leave_{false};
     std::atomic<bool> mending_{false};
 };

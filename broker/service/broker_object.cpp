@@ -34,7 +34,7 @@ std::string digest_of(const std::vector<std::uint8_t>& bytes)
 }
 
 std::optional<BaseDisk> base_disk(std::vector<sdbus::UnixFd> files, const std::vector<std::uint8_t>& digest,
-                                  const std::function<FileFacts(int)>& facts)
+                                  const BrokerObject::Parts& parts)
 {
     if (files.size() > 1) {
         throw Error{ErrorCode::InvalidArgument, "base must have one descriptor at most"};
@@ -43,7 +43,8 @@ std::optional<BaseDisk> base_disk(std::vector<sdbus::UnixFd> files, const std::v
         return std::nullopt;
     }
     auto file = bus::take_fd(std::move(files.front()));
-    const auto size = check_base(facts(file.get()));
+    check_opening(parts.opening_facts(file.get()));
+    const auto size = check_base(parts.file_facts(file.get()));
     return BaseDisk{.file = std::move(file), .size = size, .digest = digest_of(digest)};
 }
 
@@ -95,6 +96,7 @@ void BrokerObject::on_lane(Words words, sdbus::Result<Values...>&& result, Job j
                        .object = std::move(words.object),
                        .flags = words.flags,
                        .more_flags = words.more_flags,
+                       .more_bytes = words.more_bytes,
                        .work =
                            [this, reply, work](const Caller& caller, Gate::Done done) {
                                lane_then(
@@ -143,10 +145,12 @@ void BrokerObject::CreateSandbox(sdbus::Result<>&& result, std::string id, Ids b
                                  std::uint32_t flags)
 {
     const auto nat = (flags & flag_nat) != 0 ? Nat::On : Nat::Off;
+    const auto more_bytes = base_digest.size();
     on_lane({.method = nat == Nat::On ? Method::CreateWithNat : Method::CreateSandbox,
              .object = id + (nat == Nat::On ? " with NAT" : ""),
              .flags = flags,
-             .more_flags = flag_nat},
+             .more_flags = flag_nat,
+             .more_bytes = more_bytes},
             std::move(result), [this, id, base_digest = std::move(base_digest), cow_bytes, nat](const Caller& caller) {
                 parts_.sandboxes.create(key_of(caller, id), caller.user, digest_of(base_digest), ByteSize{cow_bytes},
                                         nat);
@@ -158,10 +162,15 @@ void BrokerObject::StartSandbox(
     sdbus::Result<std::string, std::string, std::string, std::string, std::uint32_t, std::string>&& result,
     std::string id, std::vector<sdbus::UnixFd> base, Ids base_digest, std::uint32_t flags)
 {
-    on_lane({.method = Method::StartSandbox, .object = id, .flags = flags, .more_flags = flag_network},
+    const auto more_bytes = base_digest.size() + base.size() * sizeof(std::uint32_t);
+    on_lane({.method = Method::StartSandbox,
+             .object = id,
+             .flags = flags,
+             .more_flags = flag_network,
+             .more_bytes = more_bytes},
             std::move(result),
             [this, id, base = std::move(base), digest = std::move(base_digest), flags](const Caller& caller) mutable {
-                const auto disk = base_disk(std::move(base), digest, parts_.file_facts);
+                const auto disk = base_disk(std::move(base), digest, parts_);
                 const auto tap = (flags & flag_network) != 0 ? Sandboxes::Tap::Yes : Sandboxes::Tap::No;
                 const auto started = parts_.sandboxes.start(key_of(caller, id), disk, tap);
                 parts_.loop.post([this, caller] { remember(caller); });
@@ -250,31 +259,30 @@ void BrokerObject::SetNat(sdbus::Result<>&& result, std::string id, bool enabled
 
 void BrokerObject::PublishName(sdbus::Result<>&& result, std::string id, std::string name, sdbus::UnixFd server)
 {
+    using Place = std::pair<SandboxNetwork, std::uint16_t>;
     auto socket = std::make_shared<sdbus::UnixFd>(std::move(server));
-    in_steps({.method = Method::PublishName, .object = id + " " + name}, std::move(result),
-             [this, id, name, socket](const Caller& caller, const Gate::Done& done) {
-                 const auto key = key_of(caller, id);
-                 const auto label = VmName::parse(name).str();
-                 const auto file = bus::take_fd(std::move(*socket));
-                 const auto facts = parts_.socket_facts(file.get());
-                 lane_then(
-                     parts_.lane,
-                     [this, caller, key, label, facts] {
-                         know(caller);
-                         auto network = parts_.sandboxes.check_name(key, label);
-                         check_name_server(facts, network);
-                         parts_.sandboxes.set_name(key, label);
-                         return network;
-                     },
-                     [this, key, label, port = facts.port, done](std::optional<SandboxNetwork> network,
-                                                                 const std::optional<Failure>& failure) {
-                         if (failure) {
-                             done(failure);
-                         } else {
-                             route_name(key, label, port, *network, done);
-                         }
-                     });
-             });
+    in_steps(
+        {.method = Method::PublishName, .object = id + " " + name}, std::move(result),
+        [this, id, name, socket](const Caller& caller, const Gate::Done& done) {
+            const auto key = key_of(caller, id);
+            const auto label = VmName::parse(name).str();
+            lane_then(
+                parts_.lane,
+                [this, caller, key, label, file = bus::take_fd(std::move(*socket))]() mutable {
+                    know(caller);
+                    const auto network = parts_.sandboxes.check_name(key, label);
+                    const auto port = check_name_server(parts_.socket_facts(file.get()), network);
+                    parts_.sandboxes.set_name(key, label, std::move(file));
+                    return Place{network, port};
+                },
+                [this, key, label, done](const std::optional<Place>& place, const std::optional<Failure>& failure) {
+                    if (failure) {
+                        done(failure);
+                    } else {
+                        route_name(key, label, place->second, place->first, done);
+                    }
+                });
+        });
 }
 
 /// A name that can't be routed is given back.

@@ -29,6 +29,7 @@ public:
         Sandboxes& sandboxes;
         CowFiles& files;
         NameRouting& names;
+        std::function<OpeningFacts(int)> opening_facts;
         std::function<FileFacts(int)> file_facts;
         std::function<SocketFacts(int)> socket_facts;
     };
@@ -67,6 +68,7 @@ private:
         std::string object{};
         std::uint32_t flags{0};
         std::uint32_t more_flags{0};
+        std::size_t more_bytes{0};
     };
     template <typename... Values, typename Job>
     void on_lane(Words words, sdbus::Result<Values...>&& result, Job job);

@@ -36,6 +36,8 @@ Error user_database_is_away()
                  "the user database does not answer, so nobody knows whose your uid is; try again"};
 }
 
+Error ending() { return Error{ErrorCode::Unavailable, "banger-broker is ending; try again"}; }
+
 }  // namespace
 
 struct Gate::Call {
@@ -43,7 +45,7 @@ struct Gate::Call {
     const Rule* rule;
     std::optional<uid_t> uid;
     std::chrono::steady_clock::time_point begun;
-    std::optional<Authority::Ticket> question;
+    std::optional<Authority::Ticket> question;  ///< that polkit has not answered
     std::unique_ptr<Clock::Timer> limit;
     bool runs{false};
     std::string user{};
@@ -79,6 +81,9 @@ void Gate::serve(Request request) noexcept
         if ((call->request.flags & ~(flag_interactive | call->request.more_flags)) != 0) {
             throw Error{ErrorCode::InvalidArgument, "flags has bits that are not known"};
         }
+        if (call->request.object.size() + call->request.more_bytes > longest) {
+            throw Error{ErrorCode::InvalidArgument, "the arguments are longer than any that are right"};
+        }
         parts_.callers.uid_of(call->request.sender, [this, id](std::optional<uid_t> uid) { identified(id, uid); });
     });
 }
@@ -93,8 +98,8 @@ void Gate::identified(CallId id, std::optional<uid_t> uid)
         if (!uid) {
             throw Error{ErrorCode::NotAuthorized, "the caller is gone"};
         }
-        check_quota(*uid);
         found->second->uid = uid;
+        check_quota(*uid);
         found->second->limit = parts_.clock.after(silent_limit, [this, id] { named(id, std::nullopt); });
         parts_.name_of(*uid, [this, id](const std::optional<std::string>& name) { named(id, name); });
     });
@@ -125,12 +130,13 @@ void Gate::named(CallId id, const std::optional<std::string>& name)
     });
 }
 
+/// This one counts, too.
 void Gate::check_quota(uid_t uid) const
 {
     const auto known = [](const auto& row) { return row.second->uid.has_value(); };
     const auto theirs = [uid](const auto& row) { return row.second->uid == uid; };
-    if (std::count_if(calls_.begin(), calls_.end(), known) >= parts_.config.all.calls ||
-        std::count_if(calls_.begin(), calls_.end(), theirs) >= parts_.config.user.calls) {
+    if (std::count_if(calls_.begin(), calls_.end(), known) > parts_.config.all.calls ||
+        std::count_if(calls_.begin(), calls_.end(), theirs) > parts_.config.user.calls) {
         throw Error{ErrorCode::QuotaExceeded, "too many calls at once; wait for their answers"};
     }
 }
@@ -145,12 +151,14 @@ void Gate::ask_polkit(CallId id)
 
 void Gate::ask(CallId id, std::string_view action, Authority::Interaction interaction)
 {
+    if (!asks_) {
+        throw ending();
+    }
     auto& call = *calls_.at(id);
     const bool interactive = interaction == Authority::Interaction::Allowed;
     const auto number = ++call.questions;
     call.asked = action;
     call.interaction = interaction;
-    call.question.reset();
     call.limit = parts_.clock.after(interactive ? interactive_limit : silent_limit, [this, id, number] {
         guarded(id, [&] { decided(id, number, Authority::Answer::Unavailable); });
     });
@@ -169,8 +177,9 @@ void Gate::decided(CallId id, unsigned number, Authority::Answer answer)
     }
     auto& call = *found->second;
     call.limit.reset();
-    if (answer == Authority::Answer::Unavailable && call.question) {
-        parts_.authority.forget(*call.question);
+    const auto question = std::exchange(call.question, std::nullopt);
+    if (answer == Authority::Answer::Unavailable && question) {
+        parts_.authority.forget(*question);
     }
     if (!call.rule->also.empty() && call.interaction == Authority::Interaction::Never) {
         decided_of_two(id, answer);
@@ -182,6 +191,17 @@ void Gate::decided(CallId id, unsigned number, Authority::Answer answer)
         throw not_authorized(call.asked, answer);
     }
     recheck(id);
+}
+
+void Gate::ask_no_more()
+{
+    asks_ = false;
+    for (const auto& [id, call] : std::map{calls_}) {  // a copy, as those that end go out of it
+        if (call->question) {
+            parts_.authority.forget(*call->question);
+            refuse(id, {ending(), "it waited for polkit's answer, and the broker was told to leave"});
+        }
+    }
 }
 
 /// Each of the two was asked about without a person, so that a plain no to either is one; then he is asked once, for what is left to him.
@@ -280,7 +300,7 @@ void Gate::finish(CallId id, AuditLine::Verdict verdict, const std::optional<Fai
         parts_.audit({.rule = call->rule,
                       .uid = call->uid,
                       .sender = call->request.sender,
-                      .object = call->request.object,
+                      .object = std::move(call->request.object),
                       .verdict = verdict,
                       .failure = failure,
                       .took = took});

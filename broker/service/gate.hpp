@@ -50,6 +50,8 @@ public:
     static constexpr std::chrono::milliseconds interactive_limit{120'000};
     static constexpr std::chrono::milliseconds silent_limit{10'000};
     static constexpr std::uint32_t flag_interactive = 1;
+    /// Of a call's words, digests and descriptors' numbers: more than any that is right has. What waits is kept, so what is longer doesn't wait.
+    static constexpr std::size_t longest = 256;
 
     /// One call. `work` begins what is wanted and says by `done`, once and from the loop, how it ended; `refuse` answers in its place. Neither
     /// throws out of its answer.
@@ -60,6 +62,7 @@ public:
         std::string object;
         std::uint32_t flags{0};
         std::uint32_t more_flags{0};  ///< beyond flag_interactive, those that this member knows
+        std::size_t more_bytes{0};    ///< beyond `object`, of the call's arguments
         std::function<void(const Caller&, Done)> work;
         std::function<void(const Error&)> refuse;
     };
@@ -75,6 +78,9 @@ public:
     explicit Gate(Parts parts) : parts_{std::move(parts)} {}
 
     void serve(Request request) noexcept;
+    /// From now on polkit is asked nothing: who waits for it, or would, is refused with Unavailable. For a broker that is told to end, whom a person
+    /// at a prompt must not keep.
+    void ask_no_more();
     std::size_t in_flight() const noexcept { return calls_.size(); }
     /// Calls since this was last asked.
     std::uint64_t calls_since_asked() noexcept { return std::exchange(count_, 0); }
@@ -102,6 +108,7 @@ private:
     Parts parts_;
     std::map<CallId, std::shared_ptr<Call>> calls_;
     CallId last_{0};
+    bool asks_{true};
     std::uint64_t count_{0};
 };
 

@@ -137,7 +137,8 @@ UniqueFd CowFolder::open(const SandboxKey& key)
 {
     auto file = folder_.open(file_of(key), O_RDWR);
     if (!file) {
-        throw Error{ErrorCode::NotFound, "the copy-on-write file of " + key.id.str() + " is gone"};
+        throw Error{ErrorCode::HostLacks, "the copy-on-write file of " + key.id.str() + " is not in " + folder_.path() +
+                                              "; is a disk not mounted that should be there?"};
     }
     return std::move(*file);
 }

@@ -5,7 +5,8 @@
 
 namespace banger::broker {
 
-/// Of an open descriptor. Throws InvalidArgument when the kernel says nothing of it.
+/// Of an open descriptor. Both throw InvalidArgument when the kernel says nothing of it.
+OpeningFacts opening_of(int fd);
 FileFacts facts_of(int fd);
 
 }  // namespace banger::broker

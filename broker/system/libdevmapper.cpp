@@ -278,7 +278,7 @@ void LibDevmapper::cut_off(const SandboxKey& key)
         if (dm_task_run(task.get()) == 0) {
             refuse(task.get(), "can't cut the disk off");
         }
-        suspend(key, Flush::No);
+        suspend(key);
         resume(key);
     } catch (const Error& failure) {
         if (failure.code() != ErrorCode::NotFound) {  // closed, and so gone, in between
@@ -299,14 +299,12 @@ std::optional<BlockDevice> LibDevmapper::cow_of(const SandboxKey& key)
     return target ? std::optional{parse_snapshot_cow(target->text)} : std::nullopt;
 }
 
-void LibDevmapper::suspend(const SandboxKey& key, Flush flush)
+void LibDevmapper::suspend(const SandboxKey& key)
 {
     const auto task = task_for(DM_DEVICE_SUSPEND, key);
-    // Locking a file system is what writes the page cache of a node without one, too (block/bdev.c, freeze_bdev).
-    if (flush == Flush::No) {
-        dm_task_skip_lockfs(task.get());
-        dm_task_no_flush(task.get());
-    }
+    // Locking a file system is what would write the page cache of a node without one, too (block/bdev.c, freeze_bdev).
+    dm_task_skip_lockfs(task.get());
+    dm_task_no_flush(task.get());
     if (dm_task_run(task.get()) == 0) {
         refuse(task.get(), "can't hold the disk");
     }

@@ -18,7 +18,7 @@ public:
     std::optional<SnapshotStatus> status(const SandboxKey& key) override;
     std::optional<BlockDevice> cow_of(const SandboxKey& key) override;
     /// Throws NotFound.
-    void suspend(const SandboxKey& key, Flush flush) override;
+    void suspend(const SandboxKey& key) override;
     /// Throws NotFound.
     void resume(const SandboxKey& key) override;
     std::vector<SandboxKey> list() override;

@@ -7,7 +7,7 @@
 namespace banger::broker {
 
 /// Loop devices by loop(4)'s ioctls. A file loopN in a folder of ours tells udev's rules which are banger's (R20): it is there before the
-/// device is, and goes when the device is found to be free or a stranger's, which attach() and refresh() look for.
+/// device is, and goes when sweep() finds the device free or a stranger's, as attach() and refresh() do, too.
 class LoopIoctl final : public LoopDevices {
 public:
     /// `marks`: /run/banger-broker/loops
@@ -15,8 +15,7 @@ public:
 
     Loop attach(int file, Access access, const std::string& mark) override;
     void refresh(BlockDevice device, int file) override;
-    /// Removes marks of devices that are banger's no more.
-    void sweep();
+    void sweep() override;
 
 private:
     std::optional<Loop> try_attach(int number, int file, Access access, const std::string& mark);

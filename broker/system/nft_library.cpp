@@ -50,6 +50,7 @@ NftLibrary::Outcome NftLibrary::run(const std::string& script)
     if (says("Operation not supported") || says("Protocol not supported")) {
         throw Error{ErrorCode::HostLacks, "the kernel has no nftables, or not all of it that banger needs"};
     }
+    (void)generation();  // says it where there is none, which has many words
     throw Error{ErrorCode::Failed, "the firewall refuses banger's rules"};
 }
 
@@ -69,6 +70,7 @@ std::optional<std::string> NftLibrary::list(const std::string& command, Handles 
     }
     if (said.find("No such file or directory") == std::string::npos) {
         spdlog::debug("libnftables: {}", said);
+        (void)generation();
         throw Error{ErrorCode::Failed, "the firewall does not say what its rules are"};
     }
     return std::nullopt;

@@ -62,30 +62,38 @@ std::string Nftables::without_foreign(const Foreign& foreign, const SandboxNetwo
     return script;
 }
 
-/// One transaction, which finds the tables or makes them.
-void Nftables::change(const std::string& script)
+/// The generation now, if all is as we made it; else what was taken from us must not look whole after a change of our own.
+std::optional<std::uint32_t> Nftables::whole_at()
 {
-    whole_.reset();
-    generation_.reset();
-    const auto before = nft_.generation();
+    const bool is_known = generation_ && (nft_.generation() == *generation_ || is_whole());
+    return is_known ? generation_ : std::nullopt;
+}
+
+/// One transaction, which finds the tables or makes them. All is whole after it if it came right after `before`: whole_at(), or any where the
+/// script makes all anew.
+void Nftables::change(const std::string& script, std::optional<std::uint32_t> before)
+{
     if (nft_.run(script) == NftLibrary::Outcome::Absent &&
         nft_.run(nft_skeleton() + nft_set_uplinks(uplinks_) + script) == NftLibrary::Outcome::Absent) {
         throw Error{ErrorCode::NotFound, "the firewall misses something that banger's rules name"};
     }
-    if (nft_.generation() == before + 1) {
-        generation_ = before + 1;
+    whole_.reset();
+    generation_.reset();
+    if (before && nft_.generation() == *before + 1) {
+        generation_ = *before + 1;
     }
 }
 
 void Nftables::add(const SandboxNetwork& network)
 {
     check_legacy(network);
+    const auto before = whole_at();
     const auto foreign = look();
     auto script = nft_add(network) + nft_add_ingress(network) + without_foreign(foreign, &network);
     if (!foreign.chain.empty()) {
         script += nft_add_foreign(foreign.chain, network);
     }
-    change(script);
+    change(script, before);
     known_.insert_or_assign(network.altname, network);
 }
 
@@ -93,16 +101,18 @@ void Nftables::remove(const SandboxNetwork& network)
 {
     known_.erase(network.altname);
     if (told_ && known_.empty() && uplinks_.empty()) {
-        change(nft_without_tables() + without_foreign(look(), nullptr));
+        const auto before = nft_.generation();
+        change(nft_without_tables() + without_foreign(look(), nullptr), before);
         return;
     }
+    const auto before = whole_at();
     const bool last =
         std::none_of(known_.begin(), known_.end(), [&](const auto& entry) { return entry.second.uid == network.uid; });
     for (int attempt = 1;; ++attempt) {
         // A chain that others' TAPs still use can't go: after a start that nobody has told us of, that is how we learn it.
         const auto user = last && attempt == 1 ? LastOfUser::Yes : LastOfUser::No;
         try {
-            change(nft_remove(network, user) + without_foreign(look(), &network));
+            change(nft_remove(network, user) + without_foreign(look(), &network), before);
             return;
         } catch (const Error&) {
             if (attempt == race_limit) {
@@ -115,7 +125,7 @@ void Nftables::remove(const SandboxNetwork& network)
 void Nftables::set_nat(const SandboxNetwork& network)
 {
     check_legacy(network);
-    change(nft_set_nat(network));
+    change(nft_set_nat(network), whole_at());
     known_.insert_or_assign(network.altname, network);
 }
 
@@ -156,13 +166,14 @@ void Nftables::restore(const std::vector<SandboxNetwork>& networks)
         ours += nft_add(network) + (::if_nametoindex(network.tap.c_str()) != 0 ? nft_add_ingress(network) : "");
     }
     for (int attempt = 1;; ++attempt) {
+        const auto before = nft_.generation();
         const auto foreign = look();
         auto script = ours + without_foreign(foreign, nullptr);
         for (const auto& network : networks) {
             script += foreign.chain.empty() ? "" : nft_add_foreign(foreign.chain, network);
         }
         try {
-            change(script);
+            change(script, before);
             return;
         } catch (const Error&) {
             if (attempt == race_limit) {
@@ -176,14 +187,14 @@ void Nftables::set_uplinks(const std::vector<std::string>& interfaces)
 {
     if (told_ && known_.empty() && interfaces.empty()) {
         if (!std::exchange(uplinks_, {}).empty()) {
-            change(nft_without_tables());
+            change(nft_without_tables(), nft_.generation());
         }
         return;
     }
     if (interfaces == uplinks_ && generation_ == nft_.generation()) {
         return;
     }
-    change(nft_set_uplinks(interfaces));
+    change(nft_set_uplinks(interfaces), whole_at());
     uplinks_ = interfaces;
 }
 

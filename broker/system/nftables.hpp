@@ -37,16 +37,16 @@ private:
     Foreign look();
     bool is_clean();
     static std::string without_foreign(const Foreign& foreign, const SandboxNetwork* network);
-    void change(const std::string& script);
+    std::optional<std::uint32_t> whole_at();
+    void change(const std::string& script, std::optional<std::uint32_t> before);
     std::string listing();
 
     NftLibrary nft_;
     bool told_{false};  ///< by restore(): from then on no TAP left means that nothing of ours stays
     std::map<std::string, SandboxNetwork> known_{};  ///< by altname
     std::vector<std::string> uplinks_{};
-    std::optional<std::uint32_t>
-        generation_{};                    ///< of our last transaction or look, if nobody's transaction came between
-    std::optional<std::string> whole_{};  ///< what was listed after it
+    std::optional<std::uint32_t> generation_{};  ///< at which all was last known to be as we made it
+    std::optional<std::string> whole_{};         ///< what was listed at it
 };
 
 }  // namespace banger::broker

@@ -23,9 +23,9 @@ SocketFacts socket_facts(int descriptor)
     struct stat status {};
     sockaddr_in bound{};
     socklen_t size = sizeof bound;
-    if (::fstat(descriptor, &status) < 0 || !S_ISSOCK(status.st_mode) || !option_is(descriptor, SO_DOMAIN, AF_INET) ||
-        !option_is(descriptor, SO_TYPE, SOCK_DGRAM) || !option_is(descriptor, SO_PROTOCOL, IPPROTO_UDP) ||
-        ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &size) < 0) {
+    if (!option_is(descriptor, SO_DOMAIN, AF_INET) || !option_is(descriptor, SO_TYPE, SOCK_DGRAM) ||
+        !option_is(descriptor, SO_PROTOCOL, IPPROTO_UDP) ||
+        ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &size) < 0 || ::fstat(descriptor, &status) < 0) {
         return facts;
     }
     facts.type = SocketFacts::Type::UdpIpv4;

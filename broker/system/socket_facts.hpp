@@ -5,7 +5,7 @@
 
 namespace banger::broker {
 
-/// Any thread. What is no socket has type Other.
+/// Any thread. What is no socket has type Other, and its file system is not asked (ports/files.hpp has why).
 SocketFacts socket_facts(int descriptor);
 
 }  // namespace banger::broker

@@ -327,6 +327,25 @@ def test_r11_a_digest_has_32_bytes(client, polkit, length):
     assert error_of(client.call, "CreateSandbox", "saytu", "box", digest, dbus.UInt64(GIB), dbus.UInt32(0))[0] == "InvalidArgument"
 
 
+def test_r16_what_is_longer_than_any_call_is_not_kept_while_polkit_hangs(world, client, polkit, base):
+    polkit.allow(MANAGE)
+    client.create("box")
+    before = world.open_descriptors()
+    polkit.tell("SimulateHang", "b", True)
+    long, begun = 16 << 20, time.monotonic()
+    for _ in range(4):
+        assert error_of(client.create, "a" * long, GIB, 1)[0] == "InvalidArgument"
+    digest = dbus.ByteArray(bytes(long))
+    assert error_of(client.call, "CreateSandbox", "saytu", "x", digest, dbus.UInt64(GIB), dbus.UInt32(1))[0] == "InvalidArgument"
+    raw = RawConnection(world.address)  # one descriptor, named again and again
+    numbers = 5000
+    start = struct.pack("<I", 3) + b"box\0" + struct.pack("<I", 4 * numbers) + bytes(4 * numbers) + struct.pack("<I", 32) + bytes(DIGEST) + struct.pack("<I", 0)
+    assert raw.call(NAME, PATH, NAME, "StartSandbox", "sahayu", start, [base])[0] == 3
+    raw.close()
+    assert time.monotonic() - begun < 9, "none has waited for polkit"
+    wait.until(lambda: world.open_descriptors() <= before, 5, "no descriptor stays")
+
+
 def test_r09_more_than_one_descriptor_is_refused_and_none_stays(world, client, polkit, base):
     polkit.allow(MANAGE)
     client.create("box")

@@ -9,9 +9,11 @@ import tempfile
 import threading
 import time
 
+import dbus
 import pytest
 
-from harness.broker import MANAGE, NAME, BrokerWorld, error_of, program
+from harness import wait
+from harness.broker import AUTHORITY, DIGEST, MANAGE, MOCK, NAME, PATH, POLKIT, BrokerWorld, error_of, program
 
 IDLE_MS = 60
 
@@ -32,6 +34,47 @@ def test_one_with_a_running_sandbox_stays(world, polkit, base):
         world.process.wait(2)
     client.call("StopSandbox", "s", "box")
     assert world.process.wait(15) == 0
+
+
+def start_as_it_leaves(client, base):
+    """By the broker's unique name, as soon as it has given its other one back: as a call that was on its way."""
+    owner = client.bus.get_name_owner(NAME)
+    while client.has_owner():
+        pass
+    disks = dbus.Array([dbus.types.UnixFd(base)], signature="h")
+    client.bus.call_blocking(owner, PATH, NAME, "StartSandbox", "sahayu", ("box", disks, DIGEST, dbus.UInt32(2)))
+
+
+def test_one_that_leaves_stays_for_a_sandbox_that_is_started_meanwhile(world, polkit, base):
+    polkit.allow(MANAGE)
+    client = world.start(300)
+    client.create("box")
+    start_as_it_leaves(client, base)
+    wait.until(client.has_owner, 10, "it has its name again")
+    assert client.list()["box"][0] == "running"
+
+
+def test_one_that_systemd_ends_as_its_name_is_gone_fails_if_a_sandbox_was_started_meanwhile(world, polkit, base):
+    """Then systemd starts the next one."""
+    polkit.allow(MANAGE)
+    client = world.start(300)
+    client.create("box")
+    start_as_it_leaves(client, base)
+    world.process.terminate()
+    assert world.process.wait(15) == 1
+
+
+def test_a_prompt_that_nobody_answers_keeps_no_broker_that_is_told_to_end(world, polkit):
+    client = world.start()
+    polkit.tell("SimulateHang", "b", True)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(error_of(client.create, "box", 0, 1)[0]))
+    asking.start()
+    wait.until(lambda: polkit.bus.call_blocking(POLKIT, AUTHORITY, MOCK, "HaveHangingCalls", "", ()), 10, "polkit is asked")
+    world.process.terminate()
+    assert world.process.wait(5) == 0
+    asking.join()
+    assert answers == ["Unavailable"]
 
 
 def test_sigterm_ends_it_and_answers_what_came(world, client):

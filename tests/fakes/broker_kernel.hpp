@@ -113,6 +113,7 @@ public:
     std::chrono::sys_seconds now{std::chrono::seconds{1'700'000'000}};
     bool users_unavailable{false};
     bool loops_lacking{false};
+    std::optional<ErrorCode> firewall_fails{};  ///< with which each call of it ends
     ByteSize free_space{64 * gib};
 
 private:

@@ -46,12 +46,10 @@ private:
 };
 
 /// As the kernel says, but that the file system is one of the allowed: a test's folder is where it is.
-FileFacts lenient_facts(int file)
+OpeningFacts lenient_opening(int file)
 {
     constexpr std::uint64_t ext4 = 0xef53;
-    auto facts = facts_of(file);
-    facts.file_system = ext4;
-    return facts;
+    return {.flags = opening_of(file).flags, .file_system = ext4};
 }
 
 /// As the kernel says, but that 127.0.0.1 is the gateway of the first sandbox, whose address this machine doesn't have.
@@ -124,7 +122,8 @@ int serve(std::chrono::milliseconds idle_limit, int failing_step)
                                             .sandboxes = machine.sandboxes,
                                             .files = kernel.ports().files,
                                             .names = names,
-                                            .file_facts = lenient_facts,
+                                            .opening_facts = lenient_opening,
+                                            .file_facts = facts_of,
                                             .socket_facts = local_facts},
                                  .journal = machine.journal,
                                  .caretaker = machine.caretaker,

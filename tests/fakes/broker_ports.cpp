@@ -102,7 +102,7 @@ std::optional<BlockDevice> FakeKernel::Ports::Mapper::cow_of(const SandboxKey& k
     return found != nullptr && !found->leaving ? std::optional{found->cow} : std::nullopt;
 }
 
-void FakeKernel::Ports::Mapper::suspend(const SandboxKey& key, Flush)
+void FakeKernel::Ports::Mapper::suspend(const SandboxKey& key)
 {
     kernel->step("mapper.suspend");
     live(key).held = true;
@@ -172,11 +172,13 @@ void FakeKernel::Ports::Loops::refresh(BlockDevice device, int file)
     }
 }
 
+void FakeKernel::Ports::Loops::sweep() { kernel->step("loops.sweep"); }
+
 FakeKernel::CowFile& FakeKernel::Ports::Files::at(const SandboxKey& key)
 {
     const auto found = kernel->files.find(test::name_of(key));
     if (found == kernel->files.end()) {
-        throw Error{ErrorCode::NotFound, "there is no such file"};
+        throw Error{ErrorCode::HostLacks, "there is no such file"};
     }
     return found->second;
 }
@@ -316,22 +318,30 @@ void FakeKernel::Ports::Rules::need_tap(const SandboxNetwork& network) const
     }
 }
 
+void FakeKernel::Ports::Rules::step(const char* name) const
+{
+    kernel->step(name);
+    if (kernel->firewall_fails) {
+        throw Error{*kernel->firewall_fails, "the test lets the firewall fail"};
+    }
+}
+
 void FakeKernel::Ports::Rules::add(const SandboxNetwork& network)
 {
-    kernel->step("firewall.add");
+    step("firewall.add");
     need_tap(network);
     kernel->rules.insert_or_assign(network.altname, network);
 }
 
 void FakeKernel::Ports::Rules::remove(const SandboxNetwork& network)
 {
-    kernel->step("firewall.remove");
+    step("firewall.remove");
     kernel->rules.erase(network.altname);
 }
 
 void FakeKernel::Ports::Rules::set_nat(const SandboxNetwork& network)
 {
-    kernel->step("firewall.set_nat");
+    step("firewall.set_nat");
     const auto found = kernel->rules.find(network.altname);
     if (found == kernel->rules.end()) {
         throw Error{ErrorCode::Failed, "there are no rules of " + network.altname};
@@ -341,7 +351,7 @@ void FakeKernel::Ports::Rules::set_nat(const SandboxNetwork& network)
 
 void FakeKernel::Ports::Rules::restore(const std::vector<SandboxNetwork>& networks)
 {
-    kernel->step("firewall.restore");
+    step("firewall.restore");
     for (const auto& network : networks) {
         need_tap(network);
     }
@@ -354,7 +364,7 @@ void FakeKernel::Ports::Rules::restore(const std::vector<SandboxNetwork>& networ
 
 bool FakeKernel::Ports::Rules::is_whole()
 {
-    kernel->step("firewall.is_whole");
+    step("firewall.is_whole");
     return !kernel->firewall_touched_;
 }
 

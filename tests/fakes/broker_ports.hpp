@@ -32,7 +32,7 @@ struct FakeKernel::Ports {
         Removal remove(const SandboxKey& key) override;
         std::optional<SnapshotStatus> status(const SandboxKey& key) override;
         std::optional<BlockDevice> cow_of(const SandboxKey& key) override;
-        void suspend(const SandboxKey& key, Flush flush) override;
+        void suspend(const SandboxKey& key) override;
         void resume(const SandboxKey& key) override;
         std::vector<SandboxKey> list() override;
         Node& live(const SandboxKey& key);
@@ -42,6 +42,7 @@ struct FakeKernel::Ports {
         explicit Loops(FakeKernel& of) : kernel{&of} {}
         broker::Loop attach(int file, Access access, const std::string& mark) override;
         void refresh(BlockDevice device, int file) override;
+        void sweep() override;
         FakeKernel* kernel;
     };
     struct Files final : CowFiles {
@@ -75,6 +76,7 @@ struct FakeKernel::Ports {
         void restore(const std::vector<SandboxNetwork>& networks) override;
         bool is_whole() override;
         void need_tap(const SandboxNetwork& network) const;
+        void step(const char* name) const;
         FakeKernel* kernel;
     };
     struct Routes final : Forwarding {

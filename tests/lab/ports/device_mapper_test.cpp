@@ -75,7 +75,7 @@ TEST(DeviceMapperPort, NoSemaphoreOfUdevIsLeft)
     const auto before = must("dmsetup udevcookies | wc -l");
     Disk disk{key("cookie")};
     disk.create();
-    disk.dm.suspend(disk.name, DeviceMapper::Flush::No);
+    disk.dm.suspend(disk.name);
     disk.dm.resume(disk.name);
     EXPECT_EQ(code_of([&] { disk.create(); }), ErrorCode::InUse);
     disk.dm.remove(disk.name);
@@ -96,7 +96,7 @@ TEST(DeviceMapperPort, AHeldDiskLetsAWriterWaitAndResumingLetsItGoOn)
 {
     Disk disk{key("held")};
     disk.create();
-    disk.dm.suspend(disk.name, DeviceMapper::Flush::No);
+    disk.dm.suspend(disk.name);
     EXPECT_TRUE(disk.dm.status(disk.name)->held);
     const auto writer = start_writer(disk.node());
     must("udevadm settle");
@@ -111,7 +111,7 @@ TEST(DeviceMapperPort, RemovingAHeldDiskHangsNobody)
 {
     Disk disk{key("held")};
     disk.create();
-    disk.dm.suspend(disk.name, DeviceMapper::Flush::No);
+    disk.dm.suspend(disk.name);
     const auto writer = start_writer(disk.node());
     ASSERT_TRUE(eventually([&] { return disk.dm.open_count(disk.name) == 1U; }));
     (void)disk.dm.remove(disk.name);
@@ -119,22 +119,24 @@ TEST(DeviceMapperPort, RemovingAHeldDiskHangsNobody)
     EXPECT_TRUE(eventually([&] { return !disk.dm.open_count(disk.name); }));
 }
 
-TEST(DeviceMapperPort, HoldingWithAFlushPutsThePageCacheIntoTheCowFile)
+TEST(DeviceMapperPort, HoldingWaitsForNothingThatThePageCacheAloneHas)
 {
-    for (const auto flush : {DeviceMapper::Flush::Yes, DeviceMapper::Flush::No}) {
-        Disk disk{key("flush")};
-        disk.create();
-        const auto before = disk.dm.status(disk.name)->used;
-        const UniqueFd node{::open(disk.node().c_str(), O_RDWR | O_CLOEXEC)};
-        write_all(node.get(), std::string(1U << 16U, 'p'), "the node");
-        disk.dm.suspend(disk.name, flush);
-        const bool written = disk.dm.status(disk.name)->used > before;
-        std::ifstream file{disk.folder.path / "cow/1000-flush.cow", std::ios::binary};
+    Disk disk{key("cache")};
+    disk.create();
+    const auto is_in_cow = [&] {
+        std::ifstream file{disk.folder.path / "cow/1000-cache.cow", std::ios::binary};
         const std::string cow{std::istreambuf_iterator<char>{file}, {}};
-        disk.dm.resume(disk.name);
-        EXPECT_EQ(written, flush == DeviceMapper::Flush::Yes);
-        EXPECT_EQ(cow.find(std::string(4096, 'p')) != std::string::npos, flush == DeviceMapper::Flush::Yes);
-    }
+        return cow.find(std::string(4096, 'p')) != std::string::npos;
+    };
+    const UniqueFd node{::open(disk.node().c_str(), O_RDWR | O_CLOEXEC)};
+    write_all(node.get(), std::string(1U << 16U, 'p'), "the node");
+    disk.dm.suspend(disk.name);
+    EXPECT_FALSE(is_in_cow());
+    disk.dm.resume(disk.name);
+    ASSERT_EQ(::fsync(node.get()), 0);
+    disk.dm.suspend(disk.name);
+    EXPECT_TRUE(is_in_cow()) << "what its owner has synced";
+    disk.dm.resume(disk.name);
 }
 
 TEST(DeviceMapperPort, ALiveSnapshotTakesALargerFile)
@@ -196,7 +198,7 @@ TEST(DeviceMapperPort, AStrangersNodeOfThatNameIsNotTouched)
         EXPECT_FALSE(disk.dm.status(disk.name));
         EXPECT_FALSE(disk.dm.open_count(disk.name));
         EXPECT_TRUE(disk.dm.list().empty());
-        EXPECT_EQ(code_of([&] { disk.dm.suspend(disk.name, DeviceMapper::Flush::No); }), ErrorCode::NotFound);
+        EXPECT_EQ(code_of([&] { disk.dm.suspend(disk.name); }), ErrorCode::NotFound);
         EXPECT_EQ(code_of([&] { disk.dm.resume(disk.name); }), ErrorCode::NotFound);
     }
     EXPECT_EQ(must("dmsetup info --noheadings -c -o uuid,suspended banger-1000-strange"), "SOMEONE-1:Active\n");
@@ -217,7 +219,7 @@ TEST(DeviceMapperPort, NothingProbesTheNode)
     Disk disk{key("probe")};
     disk.create();
     must("mke2fs -q -L probed-label " + disk.node() + " && udevadm settle");
-    disk.dm.suspend(disk.name, DeviceMapper::Flush::No);
+    disk.dm.suspend(disk.name);
     disk.dm.resume(disk.name);
     must("udevadm trigger --settle " + disk.node());
     EXPECT_FALSE(exists("/dev/disk/by-label/probed-label"));

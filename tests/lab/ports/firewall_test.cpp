@@ -35,6 +35,7 @@ public:
             "ip -n outside addr add 198.51.100.1/24 dev up1 && ip -n outside link set up1 up && ip -n outside link set "
             "lo up");
         must("echo 1 >/proc/sys/net/ipv4/conf/up0/forwarding");
+        firewall.restore({});  // as a broker begins, and whenever it sees that others have changed something
     }
     ~FirewallPort() override
     {
@@ -234,6 +235,7 @@ TEST_F(FirewallPort, UplinksAreGuardedAlsoWhereNoTapIs)
 TEST_F(FirewallPort, R33BeforeADroppingForwardTwoPlainRulesAreEnough)
 {
     must("iptables -P FORWARD DROP");
+    firewall.restore({});
     const auto before = must("iptables -S");
     {
         const auto wire = guest(7, 1000, "web", Nat::On);
@@ -267,6 +269,7 @@ TEST_F(FirewallPort, DockersOwnChainComesFirst)
     must(
         "iptables -P FORWARD DROP && iptables -N DOCKER-USER && iptables -A FORWARD -j DOCKER-USER && iptables -A "
         "DOCKER-USER -j RETURN");
+    firewall.restore({});
     const auto before = must("iptables -S");
     const auto wire = guest(7, 1000, "web", Nat::On);
     EXPECT_EQ(must("iptables -S DOCKER-USER | grep -c bgr7"), "2\n");
@@ -306,6 +309,37 @@ TEST_F(FirewallPort, WhatOthersTakeFromUsIsSeenAndWhatIsTheirsIsNot)
         EXPECT_TRUE(wire->received().empty());
     }
     EXPECT_FALSE(Nftables{}.is_whole()) << "one that has made nothing";
+}
+
+TEST_F(FirewallPort, R29AChangeOfOursHidesNothingThatOthersTookBeforeIt)
+{
+    const auto web = guest(7, 1000, "web");
+    const auto old = guest(9, 1000, "old");
+    std::unique_ptr<GuestWire> db;
+    const std::vector<std::function<void()>> changes{
+        [&] { db = guest(8, 1001, "db"); }, [&] { firewall.set_nat(web->network); },
+        [&] { firewall.remove(old->network); }, [&] { firewall.set_uplinks({"up0"}); }};
+    for (const auto* damage : {"nft flush ruleset", "nft delete element inet banger taps '{ bgr7 }'"}) {
+        for (const auto& change : changes) {
+            firewall.restore({web->network, old->network});
+            EXPECT_TRUE(firewall.is_whole());
+            must(damage);
+            change();
+            EXPECT_FALSE(firewall.is_whole()) << damage;
+            EXPECT_FALSE(firewall.is_whole()) << damage;
+            firewall.set_uplinks({});
+            db.reset();
+        }
+    }
+    firewall.restore({web->network});
+    must("nft add table inet somebody");
+    firewall.set_nat(web->network);
+    EXPECT_FALSE(firewall.is_whole()) << "nobody had looked since the restore";
+    firewall.restore({web->network});
+    EXPECT_TRUE(firewall.is_whole());
+    must("nft delete table inet somebody");
+    firewall.set_nat(web->network);
+    EXPECT_TRUE(firewall.is_whole()) << "that was seen to take nothing of ours";
 }
 
 TEST_F(FirewallPort, RemovingFailsOfNothingThatIsGone)

@@ -6,7 +6,7 @@ import pytest
 
 import broker_world as world
 from broker_fixtures import alice, base, bob, callers, mallory  # noqa: F401: fixtures
-from broker_user import wait_until
+from broker_user import Refused, wait_until
 from test_broker_life import MIB, read
 from long import only_with_all
 
@@ -72,6 +72,30 @@ def test_a_disk_of_the_host_that_fails_breaks_its_own_sandboxes_and_that_is_told
         alice.destroy("net")
     finally:
         world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}; dmsetup remove --retry failing; losetup -d /dev/loop77; rm {image}", check=False)
+
+
+def test_a_disk_of_the_host_that_is_mounted_late_loses_nobody_s(disks_on, alice, base):
+    image, records = "/var/tmp/late.img", "/var/tmp/records"
+    world.sh(f"truncate -s 1G {image} && mke2fs -q -t ext4 {image}")
+    disks_on(image, "-o loop")
+    alice.create("box", size=64 * MIB)
+    disk, *_ = alice.start("box", base, flags=0)
+    alice.run("sh", "-c", f"printf kept | dd of={disk} conv=notrunc,fsync")
+    alice.stop("box")
+    world.sh(f"systemctl stop {world.UNIT}; umount {DISKS}")
+    assert alice.list()["box"]["state"] == "stopped"
+    with pytest.raises(Refused, match="HostLacks.*mounted"):
+        alice.start("box", base, flags=0)
+    world.sh(f"systemctl stop {world.UNIT}")
+    assert f"left alone: sandbox {alice.uid}-box has a record" in world.sh("/usr/libexec/banger/banger-broker --reconcile --dry-run")
+    world.sh(f"mount -o loop {image} {DISKS}; mkdir {records}; mv {world.STATE}/sandboxes/*.toml {records}")
+    assert alice.list() == {}, "a backup of which the disks came first"
+    world.sh(f"systemctl stop {world.UNIT}; mv {records}/*.toml {world.STATE}/sandboxes; rmdir {records}")
+    disk, *_ = alice.start("box", base, flags=0)
+    assert read(alice, disk, count=4) == "kept"
+    alice.stop("box")
+    alice.destroy("box")
+    world.sh(f"rm {image}")
 
 
 def test_when_no_loop_device_is_left_a_start_says_so_and_leaves_nothing(alice, base):

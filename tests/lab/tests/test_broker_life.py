@@ -9,7 +9,7 @@ import pytest
 
 import broker_world as world
 from broker_fixtures import alice, base, bob, callers, mallory  # noqa: F401: fixtures
-from broker_user import Refused, wait_until
+from broker_user import BrokerUser, Refused, wait_until
 
 pytestmark = pytest.mark.limit(300)
 MIB = 1 << 20
@@ -56,6 +56,15 @@ def test_a_disk_is_its_users_alone_and_keeps_what_was_written(alice, mallory, ba
     disk, *_ = alice.start("data", base, flags=0)
     assert read(alice, disk, count=7) == "changed"
     assert base.read_bytes()[:4] == b"base"
+
+
+def test_R20_udev_looks_again_into_the_loop_devices_of_a_stopped_one(alice, base):
+    marks = "/run/banger-broker/loops"
+    alice.create("web")
+    alice.start("web", base, flags=0)
+    assert len(os.listdir(marks)) == 2
+    alice.stop("web")
+    assert os.listdir(marks) == []
 
 
 def test_R30_a_disk_that_is_written_at_full_speed_never_overflows(alice, base):
@@ -141,6 +150,18 @@ def test_R25_a_call_is_an_entry_of_the_journal_with_fields(alice, journal):
         assert entry["MESSAGE"].startswith(f"call uid={alice.uid} ")
 
 
+def test_R31_the_port_of_a_name_is_nobody_else_s_when_who_answers_has_ended(alice, mallory):
+    alice.create("web", size=0)
+    _, _, _, gateway, *_ = alice.start("web")
+    publisher = BrokerUser("alice")
+    publisher.call("PublishName", "ssh", "web", "web", {"special": f"udp {gateway} 45353"})
+    publisher.close()
+    bind = f"import socket; socket.socket(type=socket.SOCK_DGRAM).bind(('{gateway}', 45353))"
+    assert "Address already in use" in mallory.run("python3", "-c", bind).stderr
+    alice.call("WithdrawName", "s", "web")
+    assert mallory.run("python3", "-c", bind).returncode == 0
+
+
 def test_R29_rules_that_somebody_flushes_are_back(alice, base, journal):
     alice.create("net", size=0)
     alice.start("net")
@@ -148,6 +169,16 @@ def test_R29_rules_that_somebody_flushes_are_back(alice, base, journal):
     assert "bgr" in rules
     world.sh("nft flush ruleset")
     wait_until(lambda: world.state()["rules"] == rules, 5, "they are not back")
+
+
+def test_R29_rules_that_are_flushed_while_a_sandbox_starts_are_back_for_all(alice):
+    for number in range(6):
+        alice.create(f"n{number}", size=0)
+        alice.send(method="StartSandbox", signature="sahayu", args=[f"n{number}", [], [], 2])
+        world.sh("nft flush ruleset")
+        alice.receive()
+        taps = [row["tap"] for row in alice.list().values()]
+        wait_until(lambda: all(f'"{tap}"' in world.sh("nft list set inet banger taps", check=False) for tap in taps), 5, f"not all of {taps} are back")  # pylint: disable=cell-var-from-loop
 
 
 def test_R28_the_broker_has_two_capabilities_and_no_more(alice):

@@ -4,6 +4,8 @@
 import errno
 import os
 import pathlib
+import subprocess
+import time
 
 import pytest
 
@@ -85,6 +87,32 @@ def test_R05_R06_R07_a_descriptor_that_is_no_disk_is_refused(alice, started, wha
     with pytest.raises(Refused, match="InvalidArgument"):
         alice.start(started, BAD_DISKS[what])
     wait_until(lambda: world.differences(before, world.state()) == {}, 10, "all is as it was")
+
+
+@pytest.fixture
+def silent_file(mallory):
+    """The path of a file of hers that opens, and of which nobody tells what it is."""
+    program = pathlib.Path(__file__).with_name("silent_file.py")
+    process = mallory.begin("unshare", "-Urm", "/usr/bin/python3", "-B", str(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    number = process.stdout.readline().strip()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "silent\n"
+    yield f"/proc/{process.pid}/fd/{number}"
+    process.kill()  # with which whoever waits gets an error
+    process.wait()
+
+
+@pytest.mark.parametrize("flags", [os.O_PATH, os.O_RDONLY])
+def test_R07_a_file_that_never_says_what_it_is_holds_up_nobody(alice, mallory, silent_file, flags):
+    file = {"path": silent_file, "flags": flags}
+    for method, signature, arguments in (("StartSandbox", "sahayu", ["x", [file], DIGEST, 0]), ("PublishName", "ssh", ["x", "web", file])):
+        mallory.send(method=method, signature=signature, args=arguments)
+        begun = time.monotonic()
+        alice.list()
+        assert time.monotonic() - begun < 5, method
+        with pytest.raises(Refused, match="InvalidArgument|NotFound"):
+            mallory.receive()
 
 
 def test_R09_more_descriptors_than_one_are_refused(alice, started, base):

@@ -9,6 +9,38 @@ namespace {
 
 using ::testing::IsEmpty;
 
+class AssemblyTest : public BrokerTest {};
+
+TEST_F(AssemblyTest, WithoutNftablesASandboxWithADiskAloneComesAndGoes)
+{
+    kernel.firewall_fails = ErrorCode::HostLacks;
+    create(box);
+    EXPECT_EQ(error_of([&] { start(box); }), ErrorCode::HostLacks);
+    EXPECT_EQ(kernel.node(box), nullptr);
+    EXPECT_FALSE(has_link(box));
+    start(box, Tap::No);
+    sandboxes().stop(box);
+    start(box, Tap::No);
+    sandboxes().destroy(box, Force::No);
+    EXPECT_THAT(kernel.leaks(), IsEmpty());
+}
+
+TEST_F(AssemblyTest, AFirewallThatFailsKeepsNoDisk)
+{
+    create(box);
+    run(second);
+    kernel.firewall_fails = ErrorCode::Failed;
+    EXPECT_EQ(error_of([&] { start(box); }), ErrorCode::Failed);
+    EXPECT_EQ(error_of([&] { sandboxes().stop(second); }), ErrorCode::Failed) << "its rules are there";
+    for (const auto& key : {box, second}) {
+        EXPECT_EQ(kernel.node(key), nullptr) << key.str();
+        EXPECT_FALSE(has_link(key)) << key.str();
+    }
+    kernel.firewall_fails.reset();
+    sandboxes().stop(second);
+    EXPECT_THAT(kernel.leaks(), IsEmpty());
+}
+
 class EachOperation : public ::testing::TestWithParam<Operation> {
 protected:
     using Kind = Operation::Kind;

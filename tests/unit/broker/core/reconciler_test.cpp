@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Long because whatever may be there without the rest has its test, and each death.
 #include "broker/core/reconciler.hpp"
 
 #include "tests/unit/broker/core/operations.hpp"
@@ -201,13 +202,55 @@ TEST_F(ReconcilerTest, ATapThatIsGoneStopsASandboxOfANetworkAlone)
     expect_stop_of_box();
 }
 
-TEST_F(ReconcilerTest, ARecordWithoutAFileIsForgotten)
+TEST_F(ReconcilerTest, FilesOfADiskThatIsMountedLateAreTheirRecordsAgain)
 {
     create(box);
-    kernel.files.clear();
+    create(second);
+    const auto before = all();
+    auto files = std::exchange(kernel.files, {});
     restart();
-    EXPECT_THAT(sandboxes().list(alice), IsEmpty());
+    EXPECT_THAT(plan(), IsEmpty());
+    EXPECT_THAT(broker->reconciler.left_alone(),
+                ElementsAre(HasSubstr("1000-box has a record"), HasSubstr("1000-second has a record")));
+    EXPECT_EQ(broker->quota.allocated(box), ByteSize{});
+    EXPECT_EQ(error_of([&] { start(box); }), ErrorCode::HostLacks);
+    restart();
+    kernel.files = std::move(files);
+    restart();
+    EXPECT_EQ(all(), before);
+    EXPECT_THAT(broker->reconciler.left_alone(), IsEmpty());
+    start(box);
     expect_clean();
+}
+
+TEST_F(ReconcilerTest, FilesThatABackupBringsBeforeTheirRecordsAreKept)
+{
+    create(box);
+    auto texts = std::exchange(kernel.texts, {});
+    restart();
+    EXPECT_THAT(plan(), IsEmpty());
+    EXPECT_THAT(broker->reconciler.left_alone(), ElementsAre(HasSubstr("1000-box has a copy-on-write file")));
+    EXPECT_EQ(error_of([&] { create(box); }), ErrorCode::AlreadyExists) << "whose it is nobody knows";
+    EXPECT_EQ(error_of([&] { sandboxes().destroy(box, Force::Yes); }), ErrorCode::NotFound);
+    kernel.texts = std::move(texts);
+    restart();
+    start(box);
+    expect_clean();
+}
+
+TEST_F(ReconcilerTest, R32AGoneUsersRecordWaitsForItsFile)
+{
+    create(box);
+    kernel.names_of_users.erase(alice);
+    restart();
+    kernel.now += Reconciler::grace;
+    auto files = std::exchange(kernel.files, {});
+    restart();
+    EXPECT_THAT(kernel.texts, SizeIs(1)) << "else the file would be nobody's for good";
+    kernel.files = std::move(files);
+    restart();
+    EXPECT_THAT(kernel.files, IsEmpty());
+    EXPECT_THAT(kernel.texts, IsEmpty());
 }
 
 TEST_F(ReconcilerTest, StraysOfNoRecordGo)
@@ -215,7 +258,7 @@ TEST_F(ReconcilerTest, StraysOfNoRecordGo)
     run(box);
     kernel.texts.clear();
     restart();
-    EXPECT_THAT(kernel.files, IsEmpty());
+    EXPECT_TRUE(kernel.files.contains("banger-1000-box")) << "its record may come";
     EXPECT_EQ(kernel.node(box), nullptr);
     EXPECT_FALSE(has_link(box));
     EXPECT_THAT(kernel.rules, IsEmpty());
@@ -256,12 +299,21 @@ TEST_F(ReconcilerTest, ATapThatCouldNotBeTakenAwayPassesNothingUnfiltered)
     EXPECT_THAT(kernel.faults(), IsEmpty());
 }
 
-TEST_F(ReconcilerTest, ADiskThatWasHeldForADeadBrokerGoesOn)
+TEST_F(ReconcilerTest, ADiskThatWasHeldForADeadBrokerIsLeftToTheFirstRoundOfCare)
 {
-    run(box);
-    kernel.node(box)->held = true;
+    create(box, 256 * mib);
+    start(box);
+    kernel.fill(box, 250 * mib);
+    broker->caretaker.look_after();
+    run(second);
+    kernel.node(second)->held = true;  // for a clone
     restart();
-    EXPECT_FALSE(kernel.node(box)->held);
+    expect_clean();
+    EXPECT_TRUE(kernel.node(box)->held) << "its room has not come back, and what waits would not fit";
+    broker->caretaker.look_after();
+    EXPECT_TRUE(kernel.node(box)->held);
+    EXPECT_FALSE(kernel.node(second)->held);
+    EXPECT_THAT(kernel.faults(), IsEmpty());
 }
 
 TEST_F(ReconcilerTest, ARecordStoreThatCanNotBeReadForgetsNothing)

@@ -37,7 +37,7 @@ TEST(RecordTextTest, EveryRecordIsReadBackAsItWasWritten)
 {
     auto record = whole();
     for (const auto phase :
-         {Phase::Stopped, Phase::Starting, Phase::Running, Phase::Stopping, Phase::Cloning, Phase::Destroying}) {
+         {Phase::Stopped, Phase::Starting, Phase::Running, Phase::Stopping, Phase::Making, Phase::Destroying}) {
         record.phase = phase;
         record.user += "\t\n\x01\xc3\xa4";
         expect_same(parse_record(record_text(record), "r"), record);

@@ -101,6 +101,17 @@ TEST_F(SandboxUsersTest, R32AnAdministratorSeesAndEndsWhatWasLeft)
     EXPECT_THAT(kernel.files, IsEmpty());
 }
 
+TEST_F(SandboxUsersTest, R32WhatAFormerUserWasDestroyingIsDestroyed)
+{
+    run(box);
+    auto half = record(box);
+    half.phase = Phase::Destroying;
+    broker->journal.save(half);
+    give_alices_uid_to("mallory");
+    EXPECT_THAT(kernel.texts, IsEmpty());
+    EXPECT_THAT(kernel.leaks(), IsEmpty());
+}
+
 TEST_F(SandboxUsersTest, R32AFormerUsersCloneThatIsUnderWayIsNobodys)
 {
     run(box);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Long because each member has its refusals, and each requirement its test.
 #include "broker/core/sandboxes.hpp"
 
+#include <poll.h>
+
 #include "broker/core/growth.hpp"
+#include "common/pipe.hpp"
 #include "tests/unit/broker/core/fixture.hpp"
 
 namespace banger::broker::test {
@@ -260,6 +264,24 @@ TEST_F(SandboxesTest, ADestroyedOneLeavesNothing)
     EXPECT_EQ(broker->quota.allocated(box), ByteSize{});
 }
 
+TEST_F(SandboxesTest, AHalfOneCanOnlyBeDestroyed)
+{
+    create(box);
+    for (const auto phase : {Phase::Making, Phase::Destroying}) {
+        auto half = record(box);
+        half.phase = phase;
+        broker->journal.save(half);
+        EXPECT_EQ(error_of([&] { start(box); }), ErrorCode::NotFound);
+        EXPECT_EQ(error_of([&] { sandboxes().stop(box); }), ErrorCode::NotFound);
+        EXPECT_EQ(error_of([&] { sandboxes().begin_clone(box, second); }), ErrorCode::NotFound);
+        EXPECT_EQ(error_of([&] { create(box); }), ErrorCode::AlreadyExists);
+        EXPECT_EQ(record(box).phase, phase);
+    }
+    sandboxes().destroy(box, Force::No);
+    EXPECT_THAT(kernel.texts, IsEmpty());
+    EXPECT_THAT(kernel.leaks(), IsEmpty());
+}
+
 TEST_F(SandboxesTest, ALimitGrowsAndNeverShrinks)
 {
     create(box);
@@ -320,6 +342,34 @@ TEST_F(SandboxesTest, R31ANameBelongsToOneAtATimeAndNobodyLearnsToWhom)
     sandboxes().set_name(bobs, "web");
     sandboxes().stop(bobs);
     sandboxes().set_name(box, "web");
+}
+
+TEST_F(SandboxesTest, R31ANamesServerIsKeptOpenForAsLongAsTheName)
+{
+    run(box);
+    const auto publish = [&] {
+        auto pipe = make_pipe("a name's server");
+        sandboxes().set_name(box, "web", std::move(pipe.write));
+        return std::move(pipe.read);
+    };
+    const auto is_open = [](const UniqueFd& other_end) {
+        pollfd watch{other_end.get(), POLLIN, 0};
+        return ::poll(&watch, 1, 0) == 0;
+    };
+    const auto first = publish();
+    sandboxes().set_nat(box, Nat::On);
+    EXPECT_TRUE(is_open(first));
+    const auto next = publish();
+    EXPECT_FALSE(is_open(first)) << "its owner's program is back, at another port";
+    sandboxes().set_name(box, "");
+    EXPECT_FALSE(is_open(next));
+    const auto of_stopped = publish();
+    sandboxes().stop(box);
+    EXPECT_FALSE(is_open(of_stopped));
+    start(box);
+    const auto of_destroyed = publish();
+    sandboxes().destroy(box, Force::No);
+    EXPECT_FALSE(is_open(of_destroyed));
 }
 
 TEST_F(SandboxesTest, OnlyOneThatRunsWithANetworkHasAName)

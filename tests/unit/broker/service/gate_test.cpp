@@ -325,6 +325,24 @@ TEST_F(GateTest, R04WorkNeverRunsWhilePolkitDoesNotAnswer)
     EXPECT_EQ(clock.waiting(), 0U);
 }
 
+TEST_F(GateTest, WhoWaitsForPolkitIsRefusedByABrokerThatIsToldToEnd)
+{
+    const auto own = submit_known(Method::List);
+    const auto waiting = submit_known(Method::CreateSandbox, ":1.6", 1);
+    const auto allowed = submit_known(Method::CloneSandbox);
+    authority.answer(Answer::Yes);
+    gate.ask_no_more();
+    EXPECT_THAT(waiting->refused, ::testing::ElementsAre(ErrorCode::Unavailable));
+    EXPECT_TRUE(authority.questions.front().forgotten) << "it stays on nobody's screen";
+    EXPECT_EQ(gate.in_flight(), 2U);
+    authority.questions.front().answered(Answer::Yes);
+    callers.tell();
+    EXPECT_EQ(waiting->answers(), 1U);
+    expect_runs(*allowed);
+    EXPECT_THAT(submit_known(Method::CreateSandbox)->refused, ::testing::ElementsAre(ErrorCode::Unavailable));
+    expect_runs(*submit_known(Method::List));
+}
+
 TEST_F(GateTest, APersonHasTwoMinutesForAPassword)
 {
     const auto call = submit_known(Method::CreateSandbox, ":1.5", 1);
@@ -384,6 +402,29 @@ TEST_F(GateTest, R11AFlagThatIsNotKnownIsRefusedBeforeAnybodyIsAsked)
     }
     EXPECT_EQ(callers.waiting(), 0U);
     submit(Method::StartSandbox, ":1.5", 3);
+    EXPECT_EQ(callers.waiting(), 1U);
+}
+
+TEST_F(GateTest, R16ACallThatIsLongerThanAnyWaitsForNobody)
+{
+    for (const auto& [words, more] :
+         {std::pair{Gate::longest + 1, std::size_t{0}}, std::pair{Gate::longest, std::size_t{1}}}) {
+        const auto call = std::make_shared<Call>();
+        gate.serve({.method = Method::CreateSandbox,
+                    .sender = ":1.5",
+                    .object = std::string(words, 'a'),
+                    .flags = 1,
+                    .more_bytes = more,
+                    .work = [](const Caller&, const Gate::Done&) {},
+                    .refuse = [call](const Error& why) { call->refused.push_back(why.code()); }});
+        expect_refused(*call, ErrorCode::InvalidArgument);
+    }
+    EXPECT_EQ(callers.waiting(), 0U);
+    gate.serve({.method = Method::List,
+                .sender = ":1.5",
+                .object = std::string(Gate::longest, 'a'),
+                .work = [](const Caller&, const Gate::Done&) {},
+                .refuse = [](const Error&) {}});
     EXPECT_EQ(callers.waiting(), 1U);
 }
 
@@ -468,6 +509,7 @@ TEST_F(GateTest, R16AUserHasSoManyCallsInFlightAndOthersHaveTheirs)
     }
     const auto refused = submit_known(Method::List);
     EXPECT_THAT(refused->refused, ::testing::ElementsAre(ErrorCode::QuotaExceeded));
+    EXPECT_EQ(audit.back().uid, alice) << "whose calls they are";
     expect_runs(*submit_known(Method::List, ":1.6"), bob);
     calls.back()->done(std::nullopt);
     expect_runs(*submit_known(Method::List));
