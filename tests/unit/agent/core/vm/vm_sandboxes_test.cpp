@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // VMs with what the broker gives: a copy-on-write root disk, a TAP, NAT; and a broker that refuses, fails, hangs, goes away or forgets.
+// Long because each way to a disk or a network has its refusals, all over one fixture.
 #include "agent/core/vm/vm_sandboxes.hpp"
 
 #include "tests/unit/agent/core/vm/sandbox_world.hpp"
