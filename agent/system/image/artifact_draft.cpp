@@ -39,6 +39,7 @@ std::set<fs::path>& claimed_drafts()
 /// Those that are made and not taken in yet.
 std::map<fs::path, std::unique_ptr<DraftClaim>>& kept_drafts()
 {
+    claimed_drafts();  // made first, to be there at their end
     static std::map<fs::path, std::unique_ptr<DraftClaim>> folders;
     return folders;
 }
