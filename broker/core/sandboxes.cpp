@@ -73,12 +73,13 @@ void Sandboxes::create(const SandboxKey& key, const std::string& user, const std
     Rollback undo;
     undo.add([&] {
         kernel_.files.remove(key);  // first: a record without its file is half, a file without its record nobody's
+        parts_.quota.set_allocated(key, ByteSize{});
         parts_.journal.remove(key);
     });
+    parts_.quota.set_allocated(key, first);
     kernel_.files.create(key, first);
     in_phase(record, Phase::Stopped);
     undo.commit();
-    parts_.quota.set_allocated(key, first);
 }
 
 StartedSandbox Sandboxes::start(const SandboxKey& key, const std::optional<BaseDisk>& base, Tap tap)
