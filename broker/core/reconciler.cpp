@@ -2,6 +2,7 @@
 #include "broker/core/reconciler.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -71,11 +72,15 @@ Reconciler::Seen Reconciler::look()
     for (const auto& tap : kernel_.taps.list()) {
         seen.taps.insert(tap.key);
     }
+    std::map<SandboxKey, ByteSize> sizes;  // all of them first: where one can't be had, what is booked stays
     for (const auto& [key, record] : parts_.journal.records()) {
-        parts_.quota.set_allocated(key, {});
+        sizes[key] = {};
     }
     for (const auto& key : seen.files) {
-        parts_.quota.set_allocated(key, kernel_.files.size(key));
+        sizes[key] = kernel_.files.size(key);
+    }
+    for (const auto& [key, size] : sizes) {
+        parts_.quota.set_allocated(key, size);
     }
     return seen;
 }

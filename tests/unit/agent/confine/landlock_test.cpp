@@ -348,7 +348,7 @@ TEST_F(ConfinementTest, WhoMayMakeSocketsMakesNothingElse)
                   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
                   const UniqueFd inet{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
                   return (bound == 0 ? "" : "no socket\n") + std::string{inet ? "a network\n" : ""} +
-                         wrong_with_files(EACCES);
+                         wrong_with_files(EACCES, EACCES);
               }),
               all_is_well);
 }
