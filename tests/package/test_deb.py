@@ -505,8 +505,8 @@ def postrm(tmp_path):
     """postrm(WORD): what the broker's script left, with sandboxes that run, and what it did to their objects."""
     namespaces.require()
     log = tmp_path / "log"
-    stubs = {"nft": RULES, "ip": LINKS, "dmsetup": NODES, "systemctl": '#!/bin/sh\necho "systemctl $*" >>{log}\n',
-             **dict.fromkeys(("deb-systemd-helper", "udevadm"), "#!/bin/sh\n")}
+    stubs = {"nft": RULES, "ip": LINKS, "dmsetup": NODES, "deb-systemd-invoke": '#!/bin/sh\necho "deb-systemd-invoke $*" >>{log}\n',
+             **dict.fromkeys(("deb-systemd-helper", "systemctl", "udevadm"), "#!/bin/sh\n")}
     for name, text in ((name, text.format(log=log)) for name, text in stubs.items()):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -531,7 +531,7 @@ def test_a_purge_leaves_no_rule_in_other_firewalls_and_makes_no_router(postrm):
 
 def test_a_removal_makes_no_router_and_keeps_what_the_next_broker_takes_up_again(postrm):
     """Of the rules, too, which nobody puts back any more; and of a broker that somebody's call has started since prerm."""
-    assert postrm("remove") == (["forwarding 0", "/var/lib/banger-broker", "/var/lib/banger-broker/disks"], ["systemctl --quiet stop banger-broker.service", RESUME, "ip link set bgr7 down"])
+    assert postrm("remove") == (["forwarding 0", "/var/lib/banger-broker", "/var/lib/banger-broker/disks"], ["deb-systemd-invoke stop banger-broker.service", RESUME, "ip link set bgr7 down"])
 
 
 def test_what_a_desktop_reads_names_what_is_in_the_package(unpacked):
