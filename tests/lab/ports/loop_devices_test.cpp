@@ -124,6 +124,28 @@ TEST_F(LoopPort, AMarkOfAStrangersLoopIsRemoved)
     must("losetup -d " + stranger);
 }
 
+TEST_F(LoopPort, ALoopOverABrokenFileSystemKeepsItsMarkAndFailsNobody)
+{
+    const auto disk = (folder.path / "xfs").string();
+    const auto mounted = (folder.path / "mounted").string();
+    must("truncate -s 512M " + disk + " && mkfs.xfs -q " + disk + " && mkdir " + mounted + " && mount -o loop " + disk +
+         " " + mounted + " && truncate -s 1M " + mounted + "/file");
+    UniqueFd broken{::open((mounted + "/file").c_str(), O_RDWR | O_CLOEXEC)};
+    auto loop = loops.attach(broken.get(), LoopDevices::Access::ReadWrite, "banger-1000-broken");
+    const auto mark = marks + "/" + name_of(loop);
+    must("xfs_io -x -c shutdown " + mounted);
+    EXPECT_NE(shell("stat " + mounted + "/file").code, 0);
+    EXPECT_FALSE(code_of([&] { loops.sweep(); }));
+    EXPECT_FALSE(code_of([] { LoopIoctl{marks}; })) << "a broker's start";
+    EXPECT_TRUE(exists(mark));
+    const auto name = name_of(attach());
+    loop.descriptor.reset();
+    broken.reset();
+    EXPECT_TRUE(eventually([&] { return shell("umount " + mounted).code == 0; }));
+    loops.sweep();
+    EXPECT_FALSE(exists(mark)) << name;
+}
+
 TEST_F(LoopPort, RefreshingShowsTheNewLengthOfThisFileAlone)
 {
     const auto loop = attach();
