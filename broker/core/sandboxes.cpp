@@ -216,6 +216,11 @@ void Sandboxes::destroy(const SandboxKey& key, Force force)
     if (force == Force::No && record.has_disk() && parts_.assembly.is_open(key)) {
         throw Error{ErrorCode::InUse, "its disk is open; end the VM first"};
     }
+    // Without its record, a file that comes back would be nobody's.
+    if (force == Force::No && record.has_disk() && !record.is_half() && kernel_.files.size(key).bytes() == 0) {
+        throw Error{ErrorCode::HostLacks,
+                    "its copy-on-write file is not there, and may come back; an administrator can destroy it"};
+    }
     const auto gone = in_phase(record, Phase::Destroying);
     parts_.assembly.take_apart(gone);
     parts_.assembly.follow_forwarding();

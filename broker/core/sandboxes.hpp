@@ -63,7 +63,7 @@ public:
     SandboxNetwork check_name(const SandboxKey& key, const std::string& name) const;
     /// As above; empty: none. `server` stays open for as long as the name, so that nobody else gets its port when its owner's program has ended.
     SandboxNetwork set_name(const SandboxKey& key, const std::string& name, UniqueFd server = {});
-    /// Force: also while its disk is open, which then goes when it is closed. Throws NotFound, InUse.
+    /// Force: also while its disk is open, which then goes when it is closed, and where its file is not there. Throws NotFound, InUse, HostLacks.
     void destroy(const SandboxKey& key, Force force);
 
     /// A clone is begun here, copied anywhere, and ended here; meanwhile neither of the two can be changed.

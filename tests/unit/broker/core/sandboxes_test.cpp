@@ -264,6 +264,22 @@ TEST_F(SandboxesTest, ADestroyedOneLeavesNothing)
     EXPECT_EQ(broker->quota.allocated(box), ByteSize{});
 }
 
+TEST_F(SandboxesTest, OneWhoseFileIsNotThereIsDestroyedByAnAdministratorAlone)
+{
+    create(box);
+    auto file = kernel.files.extract("banger-1000-box");
+    const auto before = all();
+    EXPECT_EQ(error_of([&] { sandboxes().destroy(box, Force::No); }), ErrorCode::HostLacks);
+    EXPECT_EQ(all(), before);
+    kernel.files.insert(std::move(file));
+    sandboxes().destroy(box, Force::No);
+    EXPECT_THAT(kernel.files, IsEmpty());
+    create(box);
+    kernel.files.clear();
+    sandboxes().destroy(box, Force::Yes);
+    EXPECT_THAT(kernel.texts, IsEmpty());
+}
+
 TEST_F(SandboxesTest, AHalfOneCanOnlyBeDestroyed)
 {
     create(box);
