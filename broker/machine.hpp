@@ -35,6 +35,7 @@ struct Machine {
           caretaker{{journal, quota, mapper, loops, files}},
           reconciler{{journal, quota, assembly, users}, kernel()}
     {
+        firewall.expect_uplinks(forwarding.switched_on());
     }
 
     Kernel kernel() { return {mapper, loops, files, taps, firewall, forwarding}; }

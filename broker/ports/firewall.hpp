@@ -23,7 +23,8 @@ public:
     /// What isn't there is no error; the TAP may be gone already.
     virtual void remove(const SandboxNetwork& network) = 0;
     virtual void set_nat(const SandboxNetwork& network) = 0;
-    /// Everything of ours anew, for exactly these; with none, nothing of ours is left.
+    /// Everything of ours anew, for exactly these; with none, nothing of ours is left but what guards interfaces whose
+    /// forwarding is on.
     virtual void restore(const std::vector<SandboxNetwork>& networks) = 0;
     /// Whether all is as the last call left it.
     virtual bool is_whole() = 0;

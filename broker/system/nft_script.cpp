@@ -101,15 +101,6 @@ std::string remove_user(const SandboxNetwork& network)
            user + "\n";
 }
 
-bool is_writable(const std::string& interface)
-{
-    return !interface.empty() && interface.size() <= interface_limit &&
-           std::all_of(interface.begin(), interface.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                      c == '_' || c == '-' || c == '@';
-           });
-}
-
 }  // namespace
 
 std::string nft_skeleton() { return std::string{skeleton}; }
@@ -159,11 +150,20 @@ std::string nft_set_nat(const SandboxNetwork& network)
                                   : without("nat", tap) + without("nat_guests", guest);
 }
 
+bool nft_can_write(const std::string& interface)
+{
+    return !interface.empty() && interface.size() <= interface_limit &&
+           std::all_of(interface.begin(), interface.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                      c == '_' || c == '-' || c == '@';
+           });
+}
+
 std::string nft_set_uplinks(const std::vector<std::string>& interfaces)
 {
     std::string script = "flush set inet banger uplinks\n";
     for (const auto& interface : interfaces) {
-        if (!is_writable(interface)) {
+        if (!nft_can_write(interface)) {
             throw Error{ErrorCode::Failed, "\"" + shown(interface) + "\" can't be written into a rule"};
         }
         script += element("add", "uplinks", quoted(interface));

@@ -32,6 +32,8 @@ std::string nft_add_ingress(const SandboxNetwork& network);
 enum class LastOfUser { No, Yes };
 std::string nft_remove(const SandboxNetwork& network, LastOfUser last);
 std::string nft_set_nat(const SandboxNetwork& network);
+/// Whether an interface's name can be written into a script.
+bool nft_can_write(const std::string& interface);
 /// In place of all that were there. Throws Failed for an interface whose name can't be written.
 std::string nft_set_uplinks(const std::vector<std::string>& interfaces);
 /// Two accepts at the head of a chain of `ip filter`, plain enough for iptables -S.

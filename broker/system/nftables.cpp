@@ -151,14 +151,12 @@ void Nftables::restore(const std::vector<SandboxNetwork>& networks)
 {
     told_ = true;
     known_.clear();
-    if (networks.empty()) {
-        uplinks_.clear();
-        if (is_clean()) {
-            return;
-        }
+    const bool is_needed = !networks.empty() || !uplinks_.empty();
+    if (!is_needed && is_clean()) {
+        return;
     }
     auto ours = nft_without_tables();
-    if (!networks.empty()) {
+    if (is_needed) {
         ours += nft_skeleton() + nft_set_uplinks(uplinks_);
     }
     for (const auto& network : networks) {
@@ -181,6 +179,12 @@ void Nftables::restore(const std::vector<SandboxNetwork>& networks)
             }
         }
     }
+}
+
+void Nftables::expect_uplinks(std::vector<std::string> interfaces)
+{
+    std::erase_if(interfaces, [](const std::string& name) { return !nft_can_write(name); });
+    uplinks_ = std::move(interfaces);
 }
 
 void Nftables::set_uplinks(const std::vector<std::string>& interfaces)

@@ -23,6 +23,9 @@ public:
     void restore(const std::vector<SandboxNetwork>& networks) override;
     /// False before the first call, too. Costs one message to the kernel while nobody changes any rule, else a listing.
     bool is_whole() override;
+    /// Those that an earlier broker has switched on: nothing is done yet, and each restore() guards them, until set_uplinks() says otherwise. What no
+    /// rule can name is left out, as it was never switched on.
+    void expect_uplinks(std::vector<std::string> interfaces);
     /// Interfaces whose forwarding the broker switches on: called with them before that, and without them after it is off again. Costs one message
     /// where the rules are known to say so.
     void set_uplinks(const std::vector<std::string>& interfaces);

@@ -217,7 +217,7 @@ TEST_F(FirewallPort, UplinksAreGuardedAlsoWhereNoTapIs)
 {
     const auto is_guarded = [] { return shell("nft list set inet banger uplinks | grep -q up0").code == 0; };
     NftLibrary nft;
-    for (const auto* why : {"the tables are not there", "a restore took them away"}) {
+    for (const auto* why : {"the tables are not there", "a restore keeps them"}) {
         firewall.restore({});
         firewall.set_uplinks({"up0"});
         EXPECT_TRUE(is_guarded()) << why;
@@ -229,6 +229,22 @@ TEST_F(FirewallPort, UplinksAreGuardedAlsoWhereNoTapIs)
     firewall.set_uplinks({"up0"});
     EXPECT_TRUE(is_guarded());
     firewall.set_uplinks({});
+    EXPECT_NE(shell("nft list table inet banger").code, 0);
+}
+
+TEST_F(FirewallPort, UplinksOfAnEarlierBrokerAreGuardedUntilTheyAreOffAgain)
+{
+    const auto is_guarded = [] { return shell("nft list set inet banger uplinks | grep -q up0").code == 0; };
+    const auto wire = guest(7, 1000, "web", Nat::On);
+    firewall.set_uplinks({"up0"});
+    Nftables after_a_restart;
+    after_a_restart.expect_uplinks({"up0", "no name"});
+    after_a_restart.restore({wire->network});
+    EXPECT_TRUE(is_guarded());
+    EXPECT_TRUE(after_a_restart.is_whole());
+    after_a_restart.restore({});
+    EXPECT_TRUE(is_guarded()) << "its forwarding is on still";
+    after_a_restart.set_uplinks({});
     EXPECT_NE(shell("nft list table inet banger").code, 0);
 }
 

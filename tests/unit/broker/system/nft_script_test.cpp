@@ -85,6 +85,7 @@ add element inet banger uplinks { "wg-home.1" }
 )");
     for (const auto* bad : {"", "a\"b", "a b", "e*", "x}", "a\nb", "sixteenletters16"}) {
         EXPECT_THROW(nft_set_uplinks({bad}), Error) << bad;
+        EXPECT_FALSE(nft_can_write(bad)) << bad;
     }
     for (const auto* bad : {"eth0", "bgr", "bgr7\"", "bgr7x", "bgr1234567890123"}) {
         auto network = web();
