@@ -17,6 +17,7 @@ constexpr auto bus_name = "dev.banger.Broker1";
 /// What the bus has taken for us while we gave the name back is here by then: the daemon sends in order.
 constexpr std::chrono::milliseconds drain_time{100};
 constexpr std::chrono::milliseconds trim_delay{1'000};
+constexpr std::chrono::milliseconds mend_pause{100};
 constexpr std::chrono::milliseconds users_delay{100};
 constexpr std::chrono::milliseconds a_day{24 * 60 * 60 * 1000};
 
@@ -54,6 +55,7 @@ void Broker::start()
     reconcile([this](bool read) {
         if (read) {
             serve();
+            mend_network();  // what has changed meanwhile
         } else {
             loop_->quit(EXIT_FAILURE);  // to a broker that knows of no sandbox, all would be strays
         }
@@ -210,20 +212,34 @@ void Broker::after_round(const Caretaker::Round& round, const std::vector<Sandbo
 
 void Broker::kernel_changed()
 {
-    if (mending_.exchange(true)) {
-        return;  // one is on its way and sees this, too
+    mend_due_ = true;
+    if (!mending_) {
+        mend_network();
+    }
+}
+
+/// One look for all that has changed, and a pause after it: somebody may change rules one by one, and calls have their turn, too.
+void Broker::mend_network()
+{
+    mending_ = std::exchange(mend_due_, false);
+    if (!mending_) {
+        return;
     }
     on_lane(
         Turn::First,
-        [this] {
-            mending_ = false;  // before the look: what changes from here on is looked at again
-            return parts_.reconciler.mend_network();
+        [this]() -> std::vector<std::string> {
+            try {
+                return parts_.reconciler.mend_network();
+            } catch (...) {  // no reason never to look again
+                return {failure_of(std::current_exception()).detail};
+            }
         },
         [this](const std::vector<std::string>& news) {
             for (const auto& text : news) {
                 log::warn(log::Event::NetworkMended, text);
             }
             give_memory_back();
+            mend_timer_ = loop_->after(mend_pause, [this] { mend_network(); });
         });
 }
 

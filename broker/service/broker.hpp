@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -44,6 +43,7 @@ private:
     void serve();
     void watch();
     void give_memory_back();
+    void mend_network();
     void look_after();
     void after_round(const Caretaker::Round& round, const std::vector<SandboxView>& views);
     void look_at_user(uid_t uid);
@@ -63,6 +63,7 @@ private:
     EventLoop::Source terminate_;
     EventLoop::Source idle_timer_;
     EventLoop::Source care_timer_;
+    EventLoop::Source mend_timer_;
     EventLoop::Source daily_timer_;
     EventLoop::Source trim_timer_;
     EventLoop::Source users_timer_;
@@ -72,7 +73,8 @@ private:
     bool leaving_{false};
     bool leaving_idly_{false};
     bool told_to_leave_{false};
-    std::atomic<bool> mending_{false};
+    bool mend_due_{false};
+    bool mending_{true};  ///< a look is on its way or just over; at first the reconciling is
 };
 
 }  // namespace banger::broker

@@ -142,6 +142,7 @@ int serve(std::chrono::milliseconds idle_limit, int failing_step)
         }
         broker->users_changed();
     });
+    broker->kernel_changed();  // somebody may change rules before we know of ours
     broker->start();
     return loop.run();
 }

@@ -4,6 +4,8 @@
 import os
 import pathlib
 import re
+import subprocess
+import time
 
 import pytest
 
@@ -169,6 +171,22 @@ def test_R29_rules_that_somebody_flushes_are_back(alice, base, journal):
     assert "bgr" in rules
     world.sh("nft flush ruleset")
     wait_until(lambda: world.state()["rules"] == rules, 5, "they are not back")
+
+
+def test_R29_rules_that_somebody_changes_one_by_one_hold_up_no_call(alice):
+    alice.create("net", size=0)
+    alice.start("net")
+    churn = subprocess.Popen(["sh", "-c", "while nft add table inet somebody && nft delete table inet somebody; do :; done"])
+    try:
+        for _ in range(20):
+            begun = time.monotonic()
+            alice.list()
+            assert time.monotonic() - begun < 2
+        assert churn.poll() is None
+    finally:
+        churn.terminate()
+        churn.wait()
+        world.sh("nft delete table inet somebody", check=False)
 
 
 def test_R29_rules_that_are_flushed_while_a_sandbox_starts_are_back_for_all(alice):
