@@ -16,6 +16,8 @@ namespace {
 constexpr auto bus_name = "dev.banger.Broker1";
 /// What the bus has taken for us while we gave the name back is here by then: the daemon sends in order.
 constexpr std::chrono::milliseconds drain_time{100};
+/// For polkit's answers to calls that came as we left; a person may take longer, and must not keep us.
+constexpr std::chrono::milliseconds last_calls_time{2'000};
 constexpr std::chrono::milliseconds trim_delay{1'000};
 constexpr std::chrono::milliseconds mend_pause{100};
 constexpr std::chrono::milliseconds users_delay{100};
@@ -27,7 +29,11 @@ Broker::Broker(Parts parts) : parts_{std::move(parts)}, loop_{&parts_.object.loo
 {
     terminate_ = loop_->on_signal(SIGTERM, [this] {
         told_to_leave_ = true;
-        parts_.object.gate.ask_no_more();
+        if (leaving_) {  // systemd tells it because the name is gone: what was on its way then is done still
+            no_prompt_timer_ = loop_->after(last_calls_time, [this] { parts_.object.gate.ask_no_more(); });
+        } else {
+            parts_.object.gate.ask_no_more();
+        }
         leave();
     });
 }

@@ -67,6 +67,7 @@ private:
     EventLoop::Source daily_timer_;
     EventLoop::Source trim_timer_;
     EventLoop::Source users_timer_;
+    EventLoop::Source no_prompt_timer_;
     bool care_due_{false};
     bool users_due_{false};
     bool trim_due_{false};

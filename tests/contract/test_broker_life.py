@@ -64,6 +64,31 @@ def test_one_that_systemd_ends_as_its_name_is_gone_fails_if_a_sandbox_was_starte
     assert world.process.wait(15) == 1
 
 
+@pytest.mark.parametrize("polkit_answers, error", [(True, None), (False, "Unavailable")])
+def test_a_call_that_came_as_an_idle_one_left_is_done_though_systemd_ends_it(world, polkit, polkit_answers, error):
+    polkit.allow(MANAGE)
+    client = world.start(300)
+    polkit.tell("SimulateHang", "b", True)
+    owner = client.bus.get_name_owner(NAME)
+    answers = []
+
+    def create():
+        arguments = ("box", dbus.ByteArray(b""), dbus.UInt64(0), dbus.UInt32(1))
+        answers.append(error_of(client.bus.call_blocking, owner, PATH, NAME, "CreateSandbox", "saytu", arguments)[0])
+
+    asking = threading.Thread(target=create)
+    while client.has_owner():
+        pass
+    asking.start()
+    wait.until(lambda: polkit.bus.call_blocking(POLKIT, AUTHORITY, MOCK, "HaveHangingCalls", "", ()), 10, "polkit is asked")
+    world.process.terminate()
+    if polkit_answers:
+        polkit.tell("ReleaseHangingCalls", "")
+    assert world.process.wait(10) == 0
+    asking.join()
+    assert answers == [error]
+
+
 def test_a_prompt_that_nobody_answers_keeps_no_broker_that_is_told_to_end(world, polkit):
     client = world.start()
     polkit.tell("SimulateHang", "b", True)
