@@ -86,6 +86,8 @@ def test_a_disk_of_the_host_that_is_mounted_late_loses_nobody_s(disks_on, alice,
     assert alice.list()["box"]["state"] == "stopped"
     with pytest.raises(Refused, match="HostLacks.*mounted"):
         alice.start("box", base, flags=0)
+    with pytest.raises(Refused, match="HostLacks.*may come back"):
+        alice.destroy("box")
     world.sh(f"systemctl stop {world.UNIT}")
     assert f"left alone: sandbox {alice.uid}-box has a record" in world.sh("/usr/libexec/banger/banger-broker --reconcile --dry-run")
     world.sh(f"mount -o loop {image} {DISKS}; mkdir {records}; mv {world.STATE}/sandboxes/*.toml {records}")
