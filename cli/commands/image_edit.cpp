@@ -211,15 +211,15 @@ int work_in(EditedVm& vm, const std::string& name, const EditCommand& command, c
     return settle_edit(vm, name, choice, command, end.exit_code);
 }
 
-enum class Work { Command, Typed };
+enum class Edited { ByCommand, ByHand };
 
 /// A VM without its lease would go on for good. What a command did it can do again; what somebody typed is nowhere else.
-[[noreturn]] void settle_loss(EditedVm& vm, const Error& error, Work work)
+[[noreturn]] void settle_loss(EditedVm& vm, const Error& error, Edited how)
 {
     if (error.code() != ErrorCode::Unavailable || !vm.is_orphan()) {
         throw Error{error};
     }
-    if (work == Work::Command) {
+    if (how == Edited::ByCommand) {
         vm.drop();
         throw Error{error};
     }
@@ -242,13 +242,13 @@ int edit(EditCommand& command, const std::vector<std::string>& words)
         auto signals = std::make_unique<SignalInbox>(command_signals);
         EditedVm vm{command, *signals, *progress};
         const auto name = vm.target_name();
-        auto work = Work::Command;
+        auto how = Edited::ByCommand;
         try {
             vm.make();
-            work = words.empty() ? Work::Typed : Work::Command;
+            how = words.empty() ? Edited::ByHand : Edited::ByCommand;
             return work_in(vm, name, command, words, *signals);
         } catch (const Error& error) {
-            settle_loss(vm, error, work);
+            settle_loss(vm, error, how);
         }
     } catch (const Interrupted& interrupted) {
         return exit_code_of_signal(interrupted.signal);  // the lease ends here, and the VM with it
