@@ -63,6 +63,8 @@ public:
     /// Runs until quit(); returns its argument.
     int run();
     void quit(int exit_code);
+    /// run() has returned after quit(): nothing can be watched any more, and what is posted never runs.
+    bool is_over() const noexcept { return sd_event_get_state(event_.get()) == SD_EVENT_FINISHED; }
     sd_event* get() noexcept { return event_.get(); }
 
 private:

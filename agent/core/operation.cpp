@@ -125,16 +125,16 @@ void Operations::run(const OperationPtr& operation, Task<void> work)
         if (told_) {
             told_(*operation);
         }
-        const auto id = operation->id();
-        try {
-            ended_[id] = loop_->after(kept, [this, id] {
-                if (removed_) {
-                    removed_(id);
-                }
-                ended_.erase(id);
-            });
-        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): the loop has ended, so nobody can ask any more
+        if (loop_->is_over()) {
+            return;  // nobody can ask any more
         }
+        const auto id = operation->id();
+        ended_[id] = loop_->after(kept, [this, id] {
+            if (removed_) {
+                removed_(id);
+            }
+            ended_.erase(id);
+        });
     });
 }
 

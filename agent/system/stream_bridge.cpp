@@ -342,12 +342,15 @@ void StreamBridge::on_lost(std::chrono::milliseconds unread)
         conclude(nlohmann::json{{"error", error_info(ErrorCode::Unavailable).dbus_name},
                                 {"message", "the connection to the guest was lost"}}
                      .dump());
-    } else {
+    } else if (!loop_->is_over()) {
         unread_ = loop_->after(unread, [this] { finish(); });
     }
     input_source_.reset();
     input_ended_ = true;
     end_outputs();
+    if (loop_->is_over()) {
+        finish();  // bangerd ends: what isn't written by now never will be
+    }
 }
 
 void StreamBridge::maybe_done()

@@ -61,6 +61,17 @@ def test_a_bangerd_that_is_restarted_while_a_vm_boots_leaves_it_alone(session):
     assert processes.find(pid)
 
 
+def test_a_bangerd_that_ends_while_somebody_is_connected_ends_in_order(session):
+    home = session.home
+    create(home, "unit")
+    ssh = home.start("vm", "ssh", "unit", "--", "echo there; sleep 60")
+    assert ssh.stdout.readline() == "there\n"
+    session.systemctl("stop", "bangerd.service")
+    assert session.systemctl("show", "-P", "Result", "bangerd.service").strip() == "success"
+    ssh.communicate(timeout=60)
+    assert home.show("unit")["state"] == "running"
+
+
 def test_a_bangerd_without_a_session_bus_finds_vms_that_are_units(session):
     """As cron or su start one."""
     home = session.home

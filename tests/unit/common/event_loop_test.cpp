@@ -50,7 +50,9 @@ TEST_F(EventLoopTest, AllThatIsPostedBeforeItWakesRunsInOrderAndSoDoesWhatThatPo
 TEST_F(EventLoopTest, RunReturnsWhatQuitSays)
 {
     loop.post([this] { loop.quit(7); });
+    EXPECT_FALSE(loop.is_over());
     EXPECT_EQ(loop.run(), 7);
+    EXPECT_TRUE(loop.is_over());
 }
 
 TEST_F(EventLoopTest, AReadableDescriptorIsTold)

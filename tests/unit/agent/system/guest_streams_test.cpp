@@ -620,6 +620,26 @@ TEST_F(RefusedJoinTest, OneThatIsNotReadIsDroppedInTheEnd)
     clients.clear();
 }
 
+class EndingBangerdTest : public GuestStreamsTest {
+protected:
+    void TearDown() override { guest.reset(); }  // its loop turns no more
+};
+
+TEST_F(EndingBangerdTest, WhoIsConnectedIsNoReasonToAbort)
+{
+    const auto idle = connection();
+    const auto slow = connection();
+    const auto command_ends = exec();
+    const std::string much(wire::stream_window, 'x');
+    for (const auto& [id, stream] : guest->streams) {
+        guest->send(id, much);
+    }
+    EXPECT_TRUE(falls_asleep());
+    loop.quit(0);
+    loop.run();
+    session.reset();  // what throws there ends the test
+}
+
 TEST_F(GuestStreamsTest, AFrozenGuestIsSaidAsSuchAfterTheLimit)
 {
     limits.request = std::chrono::milliseconds{60};
