@@ -38,6 +38,8 @@ void check_nat(const VmPtr& vm, Nat nat)
     }
 }
 
+bool needs_stopped(const VmChange& change) { return change.vcpus || change.memory_mib || change.disk; }
+
 }  // namespace
 
 void VmManager::check_change(const VmPtr& vm, const VmChange& change) const
@@ -69,11 +71,10 @@ void VmManager::check_change(const VmPtr& vm, const VmChange& change) const
                     vm->name() + " is deleted when it stops, so there is nothing to start with the machine"};
     }
     const auto state = vm->record.state;
-    const bool needs_stopped = change.vcpus || change.memory_mib || change.disk;
     if (state == VmState::Creating || state == VmState::Deleting) {
         throw Error{ErrorCode::WrongState, vm->name() + " is " + std::string{to_string(state)}};
     }
-    if (needs_stopped && (vm->running || (state != VmState::Stopped && state != VmState::Failed))) {
+    if (needs_stopped(change) && (vm->running || (state != VmState::Stopped && state != VmState::Failed))) {
         throw Error{ErrorCode::WrongState, vm->name() + " is " + std::string{to_string(state)} +
                                                ", and changes wait for a stopped VM; banger vm stop " + vm->name() +
                                                " stops it"};
@@ -83,7 +84,11 @@ void VmManager::check_change(const VmPtr& vm, const VmChange& change) const
 Task<void> VmManager::change(VmPtr vm, OperationPtr operation, VmChange change)
 {
     const auto guard = co_await vm->lifecycle.lock();
+    co_await take_over_missed(vm);
     check_change(vm, change);
+    if (needs_stopped(change)) {
+        co_await runner_.check_alone(vm);
+    }
     auto spec = vm->record.spec;
     spec.vcpus = change.vcpus.value_or(spec.vcpus);
     spec.memory_mib = change.memory_mib.value_or(spec.memory_mib);

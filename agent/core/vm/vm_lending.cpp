@@ -23,7 +23,9 @@ Task<bool> VmManager::lend_root(VmPtr vm, OperationPtr operation, StopFirst stop
 {
     check_lendable(vm, stop);
     const auto guard = co_await vm->lifecycle.lock();
+    co_await take_over_missed(vm);
     check_lendable(vm, stop);  // it may have changed while we waited
+    co_await runner_.check_alone(vm);
     bool clean = true;
     std::exception_ptr failure;
     try {

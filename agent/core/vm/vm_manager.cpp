@@ -92,6 +92,7 @@ std::size_t VmManager::running_count() const noexcept
 Task<void> VmManager::start(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit)
 {
     const auto guard = co_await vm->lifecycle.lock();
+    co_await take_over_missed(vm);
     if (vm->running && vm->record.state == VmState::Running) {
         co_return;
     }
@@ -145,6 +146,8 @@ Task<void> VmManager::stop(VmPtr vm, OperationPtr operation, std::chrono::millis
     VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
     vm->reboot_wanted = false;
+    co_await take_over_missed(vm);
+    co_await runner_.check_alone(vm);
     operation->set_stage("shutting down");
     const bool clean = co_await runner_.stop(vm, limit);
     co_await drop_forwards(vm);
@@ -166,6 +169,7 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
     check_stoppable(vm);
     VmRunner::give_way(vm);
     const auto guard = co_await vm->lifecycle.lock();
+    co_await take_over_missed(vm);
     co_await runner_.check_alone(vm);
     operation->set_stage("shutting down");
     vm->restarting = true;

@@ -118,7 +118,8 @@ public:
 
     /// Lends the root disk of a VM, which is stopped first where it runs and `stop` is Yes; nothing starts it meanwhile. One that is removed when it
     /// stops goes afterwards, unless `use` failed: then it is kept, as what is in it is nowhere else, and the error says so. Gives whether the
-    /// guest went down in order. Throws WrongState (it runs, or is being made or removed); ask check_lendable() first to say so at once.
+    /// guest went down in order. Throws WrongState (it runs, also where nobody can speak to its VMM, or is being made or removed); ask
+    /// check_lendable() first to say so at once.
     Task<bool> lend_root(VmPtr vm, OperationPtr operation, StopFirst stop, RootUse use);
     static void check_lendable(const VmPtr& vm, StopFirst stop);
 
@@ -155,6 +156,8 @@ private:
     Task<void> use_root(VmPtr vm, OperationPtr operation, RootUse use);
     Task<void> keep_unlent(VmPtr vm);
     Task<void> recover_one(VmPtr vm);
+    Task<void> take_over_missed(VmPtr vm);
+    Task<void> take_over_or_clear(VmPtr vm);
     std::vector<VmRecord> rows_of_folders(const std::vector<VmRecord>& known) const;
     void on_ended(const VmPtr& vm, VmRunner::Hooks::End end);
     void watch_lease(const VmPtr& vm);

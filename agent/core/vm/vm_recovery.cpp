@@ -53,6 +53,20 @@ Task<void> VmManager::recover(std::vector<VmRecord> rows)
 Task<void> VmManager::recover_one(VmPtr vm)
 {
     const auto guard = co_await vm->lifecycle.lock();
+    co_await take_over_or_clear(vm);
+}
+
+/// For who holds its lifecycle: one that bangerd's start could not look for may run, or be gone, and that is made true first.
+Task<void> VmManager::take_over_missed(VmPtr vm)
+{
+    const auto state = vm->record.state;
+    if (!vm->running && (state == VmState::Running || state == VmState::Starting || state == VmState::Stopping)) {
+        co_await take_over_or_clear(vm);
+    }
+}
+
+Task<void> VmManager::take_over_or_clear(VmPtr vm)
+{
     const auto before = vm->record.state;
     const auto found = co_await runner_.recover(vm);
     const bool was_up = before == VmState::Running || before == VmState::Starting || before == VmState::Stopping ||

@@ -71,7 +71,7 @@ Task<void> VmRunner::note(VmPtr vm)
     }
 }
 
-/// Two VMMs would ruin one disk.
+/// Two VMMs would ruin one disk, and so would who changes or copies it under one.
 Task<void> VmRunner::check_alone(VmPtr vm)
 {
     if (vm->running) {
@@ -79,9 +79,9 @@ Task<void> VmRunner::check_alone(VmPtr vm)
     }
     const auto process = co_await ports_.processes.find(vm->record.id, "vmm", vm->folder, vm->record.process);
     if (ports_.open_process(process)) {
-        throw Error{ErrorCode::WrongState, vm->name() + " can't be started, as its VMM still runs as PID " +
+        throw Error{ErrorCode::WrongState, "the VMM of " + vm->name() + " still runs as PID " +
                                                std::to_string(process.pid) +
-                                               "; end that process, then start the VM again"};
+                                               ", and banger can't speak to it; end that process first"};
     }
 }
 

@@ -26,7 +26,8 @@ public:
     {
     }
 
-    /// Before start(), of a VM that was made before: throws WrongState when a VMM of it runs that nobody watches, and as ProcessHost::find().
+    /// Before start(), stop() and what needs the disks for itself, of a VM that was made before: throws WrongState when a VMM of it runs that nobody
+    /// watches, and as ProcessHost::find().
     Task<void> check_alone(VmPtr vm);
     /// Until the guest is ready. Throws HostLacks, NoSpace, TimedOut (the VMM is left for a look), Failed, Cancelled (ended again).
     Task<void> start(VmPtr vm, OperationPtr operation, std::chrono::milliseconds ready_limit);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A bangerd that comes back: by plan, after a SIGKILL at each step, and after a lost database.
+// Long because each state that one is left in has its test, all over one fixture.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,6 +30,34 @@ protected:
         EXPECT_TRUE(outcome.ok()) << outcome.what();
         bangerd->settle();
         return *bangerd;
+    }
+    Outcome ask(const std::string& what)
+    {
+        const auto vm = bangerd->vm("calm-otter");
+        if (what == "start") {
+            return bangerd->start("calm-otter");
+        }
+        if (what == "restart") {
+            return bangerd->restart("calm-otter");
+        }
+        if (what == "stop") {
+            return bangerd->stop("calm-otter");
+        }
+        if (what == "delete") {
+            return bangerd->remove("calm-otter", Force::No);
+        }
+        if (what == "lend") {
+            return bangerd->run(lend(vm));
+        }
+        return bangerd->run(bangerd->manager->change(vm, bangerd->operation(), {.disk = 32 * gib}));
+    }
+    Task<void> lend(VmPtr vm)
+    {
+        RootUse use = [](std::filesystem::path) -> Task<void> {
+            ADD_FAILURE() << "its disk is taken while it runs";
+            co_return;
+        };
+        co_await bangerd->manager->lend_root(vm, bangerd->operation(), StopFirst::No, std::move(use));
     }
     VmRecord& row() { return world.rows.begin()->second; }
 
@@ -194,14 +223,14 @@ TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsLeftAloneAndSaid)
     EXPECT_EQ(world.live_processes(), 1U);
 }
 
-TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsDoubledByNoStartAndEndedByNothingButForce)
+TEST_F(VmRecoveryTest, AVmmThatCantBeSpokenToIsDoubledByNoStartKeepsItsDisksAndIsEndedByNothingButForce)
 {
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
     world.vmms.known = false;
     auto& next = restart();
-    for (const auto& outcome :
-         {next.start("calm-otter"), next.restart("calm-otter"), next.remove("calm-otter", Force::No)}) {
-        EXPECT_EQ(outcome.code(), ErrorCode::WrongState) << outcome.what();
+    for (const auto* asked : {"start", "restart", "stop", "lend", "change", "delete"}) {
+        const auto outcome = ask(asked);
+        EXPECT_EQ(outcome.code(), ErrorCode::WrongState) << asked << ": " << outcome.what();
     }
     EXPECT_EQ(next.state("calm-otter"), VmState::Failed);
     EXPECT_EQ(world.live_processes(), 1U);
@@ -233,8 +262,46 @@ TEST_F(VmRecoveryTest, AVmThatCantBeTakenOverIsNoPreyOfADelete)
     world.arm("process.find", Fault::Fail);
     EXPECT_TRUE(bangerd->recover().ok());
     EXPECT_EQ(bangerd->remove("calm-otter", Force::No).code(), ErrorCode::WrongState);
-    EXPECT_EQ(bangerd->start("calm-otter").code(), ErrorCode::WrongState);
     EXPECT_EQ(world.live_processes(), 1U);
+}
+
+TEST_F(VmRecoveryTest, AVmThatCouldNotBeTakenOverIsByWhatIsAskedOfItNext)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    for (const auto* asked : {"start", "restart", "lend", "change", "stop"}) {
+        bangerd.reset();
+        bangerd = std::make_unique<Bangerd>(world);
+        world.arm("process.find", Fault::Fail);
+        EXPECT_TRUE(bangerd->recover().ok());
+        ASSERT_FALSE(bangerd->vm("calm-otter")->running) << asked;
+        const auto outcome = ask(asked);
+        if (asked == std::string{"lend"} || asked == std::string{"change"}) {
+            EXPECT_EQ(outcome.code(), ErrorCode::WrongState) << asked << ": " << outcome.what();
+        } else {
+            EXPECT_TRUE(outcome.ok()) << asked << ": " << outcome.what();
+        }
+        bangerd->settle();
+        EXPECT_THAT(bangerd->faults(), IsEmpty()) << asked;
+    }
+    EXPECT_EQ(bangerd->state("calm-otter"), VmState::Stopped);
+    EXPECT_EQ(world.live_processes(), 0U);
+}
+
+TEST_F(VmRecoveryTest, AVmThatGoesWhenItStopsAndWasMissedGoesWithWhatIsAskedOfItNext)
+{
+    auto request = bangerd->request("calm-otter");
+    request.on_stop = StopPolicy::Remove;
+    ASSERT_TRUE(bangerd->create(request).ok());
+    const auto pid = bangerd->vm("calm-otter")->record.process.pid;
+    bangerd.reset();
+    world.end_process(pid, std::nullopt);
+    bangerd = std::make_unique<Bangerd>(world);
+    world.arm("process.find", Fault::Fail);
+    EXPECT_TRUE(bangerd->recover().ok());
+    const auto outcome = bangerd->stop("calm-otter");
+    EXPECT_TRUE(outcome.ok()) << outcome.what();
+    EXPECT_THAT(bangerd->manager->list(), IsEmpty());
+    EXPECT_THAT(bangerd->faults(), IsEmpty());
 }
 
 TEST_F(VmRecoveryTest, AVmThatCantBeTakenOverStopsNoOther)
