@@ -135,6 +135,10 @@ Task<void> FakeBroker::set_nat(std::string id, Nat nat, Prompt prompt)
         enter((nat == Nat::On ? "nat-on " : "nat-off ") + id + (prompt == Prompt::Allowed ? " asking" : ""));
     co_await world_->before_async(fault);
     if (nat == Nat::On) {
+        if (world_->broker.answer && prompt == Prompt::Allowed) {
+            const auto answer = *world_->broker.answer;
+            co_await answer.wait();
+        }
         authorize(prompt);
     }
     at(id).nat = nat;

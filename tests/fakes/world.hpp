@@ -64,10 +64,11 @@ struct FakeVmms {
 /// How the broker of this world behaves.
 struct FakeBrokerWays {
     bool there{false};
-    bool allows{true};              ///< polkit, without a question
-    bool user_says_yes{false};      ///< where polkit asks
-    bool routes_names{true};        ///< as a host with systemd-resolved does
-    std::string lacks_for_disks{};  ///< what a start with a disk fails with, as HostLacks; empty: it can
+    bool allows{true};                      ///< polkit, without a question
+    bool user_says_yes{false};              ///< where polkit asks
+    std::optional<Promise<Unit>> answer{};  ///< of the user's, for which a switch of NAT waits
+    bool routes_names{true};                ///< as a host with systemd-resolved does
+    std::string lacks_for_disks{};          ///< what a start with a disk fails with, as HostLacks; empty: it can
     std::string lacks_for_taps{};
     ByteSize quota{1024 * gib};    ///< the most that one overlay may have
     bool is_first_version{false};  ///< which made no sandbox with NAT

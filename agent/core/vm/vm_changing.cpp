@@ -130,7 +130,7 @@ Task<void> VmManager::change(VmPtr vm, OperationPtr operation, VmChange change)
 Task<void> VmManager::change_sandbox(VmPtr vm, OperationPtr operation, VmSpec spec)
 {
     if (spec.overlay != vm->record.spec.overlay) {
-        co_await sandboxes_.grow(vm, spec.overlay);
+        co_await sandboxes_.grow(vm, operation, spec.overlay);
     }
     if (spec.nat == vm->record.spec.nat) {
         co_return;

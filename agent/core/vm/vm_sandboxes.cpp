@@ -455,12 +455,20 @@ Task<void> VmSandboxes::tell_nat_in_turn(VmPtr vm)
     const auto turn = co_await vm->sandbox_turn.lock();
     if (vm->record.sandbox || vm->record.spec.nat == Nat::On) {
         co_await make_ready(vm, Prompt::Allowed);
+        co_await make_ready(vm, Prompt::Never);  // what the spec says by now: somebody may answer what was called off
     }
 }
 
-Task<void> VmSandboxes::grow(VmPtr vm, ByteSize overlay)
+Task<void> VmSandboxes::grow(VmPtr vm, OperationPtr operation, ByteSize overlay)
+{
+    auto growing = grow_in_turn(vm, operation, overlay);
+    co_await unless_cancelled(vm, operation, std::move(growing));
+}
+
+Task<void> VmSandboxes::grow_in_turn(VmPtr vm, OperationPtr operation, ByteSize overlay)
 {
     const auto turn = co_await vm->sandbox_turn.lock();
+    operation->check_cancelled();
     co_await ports_.broker.grow(id_of(vm), overlay);
     align();
 }

@@ -53,7 +53,8 @@ public:
 
     /// Tells the broker the VM's NAT, which the spec has already; makes the sandbox where there is none. May ask the user. Throws Cancelled.
     Task<void> tell_nat(VmPtr vm, OperationPtr operation);
-    Task<void> grow(VmPtr vm, ByteSize overlay);
+    /// Throws Cancelled.
+    Task<void> grow(VmPtr vm, OperationPtr operation, ByteSize overlay);
 
     /// Looks what the broker has and makes it agree with the VMs, in the background; again and again while that is of use.
     void align();
@@ -72,6 +73,7 @@ private:
     Task<void> keep_started(VmPtr vm);
     Task<void> link_root(VmPtr vm, std::string disk);
     Task<void> tell_nat_in_turn(VmPtr vm);
+    Task<void> grow_in_turn(VmPtr vm, OperationPtr operation, ByteSize overlay);
     Task<void> stop_in_turn(VmPtr vm);
     Task<void> stop_now(std::string id);
     Task<void> destroy_now(std::string id);

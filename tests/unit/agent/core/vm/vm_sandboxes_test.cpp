@@ -453,6 +453,33 @@ TEST_F(VmSandboxesTest, AQuestionOfPolkitsIsCalledOffByItsOperation)
     EXPECT_EQ(record().spec.nat, Nat::Off);
 }
 
+TEST_F(VmSandboxesTest, WhatWasCalledOffWhilePolkitAskedStaysOffWhateverIsAnsweredThen)
+{
+    ASSERT_TRUE(bangerd->create(with([](VmRequest& r) { r.network = NetworkChoice::Tap; })).ok());
+    const auto vm = bangerd->vm("otter");
+    const auto overlay = bangerd->sandbox("otter")->limit;
+    const Promise<Unit> answer;
+    world.broker.answer = answer;
+    const auto call_off = [this, &vm](VmChange change) {
+        const auto operation = bangerd->operation("set");
+        const auto changing = bangerd->begin(bangerd->manager->change(vm, operation, change));
+        bangerd->settle();
+        EXPECT_FALSE(changing->ended);
+        operation->cancel();
+        EXPECT_TRUE(bangerd->drive([&] { return changing->ended; }));
+        EXPECT_EQ(changing->code(), ErrorCode::Cancelled) << changing->what();
+    };
+    call_off({.nat = Nat::On});
+    call_off({.overlay = 2 * overlay.mib() * mib});  // it waits for the question's end
+    ASSERT_TRUE(answer.is_awaited());
+    answer.set(Unit{});
+    bangerd->settle();
+    EXPECT_EQ(bangerd->sandbox("otter")->nat, Nat::Off);
+    EXPECT_EQ(record().sandbox_nat, Nat::Off);
+    EXPECT_EQ(bangerd->sandbox("otter")->limit, overlay);
+    expect_well();
+}
+
 TEST_F(VmSandboxesTest, AStartThatWaitsForPolkitIsEndedByAStop)
 {
     const LeaksExpected leaks;
