@@ -115,6 +115,14 @@ void put_mark(const std::filesystem::path& folder, const char* name)
     }
 }
 
+void end_first_boot(const std::filesystem::path& folder)
+{
+    const auto fresh = folder / vm_folder::fresh;
+    if (::rename(fresh.c_str(), (folder / vm_folder::unwelcomed).c_str()) < 0 && errno != ENOENT) {
+        throw errno_error("can't rename " + fresh.string(), errno);
+    }
+}
+
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record)
 {
     const nlohmann::json notes{

@@ -23,8 +23,10 @@ void write_text_whole(const std::filesystem::path& path, std::string_view text);
 /// Writes vm.json whole or not at all, and syncs it. Throws NoSpace, Failed.
 void write_description(const std::filesystem::path& folder, const nlohmann::json& description);
 
-/// Of vm_folder::fresh, which a VM has whose guest is to get an identity of its own, or vm_folder::unwelcomed. Throws NoSpace, Failed.
+/// Of vm_folder::fresh, which a VM has whose guest is to get an identity of its own. Throws NoSpace, Failed.
 void put_mark(const std::filesystem::path& folder, const char* name);
+/// Its guest was ready: vm_folder::fresh becomes vm_folder::unwelcomed. One that was ready before is fine. Throws NoSpace, Failed.
+void end_first_boot(const std::filesystem::path& folder);
 
 /// Writes run.json: what is about to run the VM (vmm, network, address). Throws NoSpace, Failed.
 void write_run_notes(const std::filesystem::path& folder, const VmRecord& record);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/core/vm/log_tail.hpp"
+#include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "common/nearest.hpp"
 
@@ -110,7 +111,10 @@ Task<void> VmManager::bring_up(VmPtr vm, OperationPtr operation, std::chrono::mi
 /// Once in a VM's life; one that fails is tried again at the next start.
 Task<void> VmManager::welcome(VmPtr vm, OperationPtr operation)
 {
-    auto look = [mark = vm->folder / vm_folder::unwelcomed] { return std::filesystem::exists(mark); };
+    auto look = [folder = vm->folder] {
+        end_first_boot(folder);  // VmRunner's may be still to come: the lane has several threads
+        return std::filesystem::exists(folder / vm_folder::unwelcomed);
+    };
     if (!co_await run_on(ports_.loop, ports_.work_lane, std::move(look))) {
         co_return;
     }

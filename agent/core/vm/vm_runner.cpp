@@ -157,11 +157,7 @@ Task<void> VmRunner::refresh_links(VmPtr vm)
         link(vm_folder::modules_disk, artifact_file::modules);
         remove_leftover_files(folder);
         rotate_log(folder / vm_folder::console_log);
-        const bool is_first = std::filesystem::exists(folder / vm_folder::fresh);
-        if (is_first) {
-            put_mark(folder, vm_folder::unwelcomed);
-        }
-        return is_first;
+        return std::filesystem::exists(folder / vm_folder::fresh);
     };
     vm->first_boot = co_await run_on(ports_.loop, ports_.work_lane, std::move(make_links));
 }

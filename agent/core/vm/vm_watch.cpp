@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "agent/core/vm/log_tail.hpp"
+#include "agent/core/vm/vm_files.hpp"
 #include "agent/core/vm/vm_folder.hpp"
 #include "agent/core/vm/vm_runner.hpp"
 #include "common/denial.hpp"
@@ -82,8 +83,8 @@ void VmRunner::on_ready(const VmPtr& vm)
 /// From now on this machine has lived, whatever becomes of its start.
 Task<void> VmRunner::end_first_boot(VmPtr vm)
 {
-    auto forget = [mark = vm->folder / vm_folder::fresh] { std::filesystem::remove(mark); };
-    co_await run_on(ports_.loop, ports_.work_lane, std::move(forget));
+    auto end = [folder = vm->folder] { banger::agent::end_first_boot(folder); };
+    co_await run_on(ports_.loop, ports_.work_lane, std::move(end));
 }
 
 void VmRunner::on_goodbye(const VmPtr& vm, GuestGoodbye goodbye)

@@ -69,6 +69,20 @@ TEST_F(VmFilesTest, AMarkThatCanNotBeMadeIsAnError)
     EXPECT_THROW(put_mark(vms / "no-such", vm_folder::fresh), Error) << "two machines would have one identity";
 }
 
+TEST_F(VmFilesTest, AFirstBootEndsOnceAndLeavesTheWelcomeToCome)
+{
+    const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));
+    put_mark(folder, vm_folder::fresh);
+    for (int i = 0; i < 2; ++i) {
+        end_first_boot(folder);
+        EXPECT_FALSE(std::filesystem::exists(folder / vm_folder::fresh));
+        EXPECT_TRUE(std::filesystem::exists(folder / vm_folder::unwelcomed));
+    }
+    std::filesystem::remove(folder / vm_folder::unwelcomed);
+    end_first_boot(folder);
+    EXPECT_FALSE(std::filesystem::exists(folder / vm_folder::unwelcomed)) << "it has its files";
+}
+
 TEST_F(VmFilesTest, FoldersAndDescriptionsAreTheUsersAlone)
 {
     const auto folder = make(record("aaaaaaaaaaaa", "calm-otter"));

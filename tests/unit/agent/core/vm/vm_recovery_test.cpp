@@ -98,7 +98,6 @@ TEST_F(VmRecoveryTest, AVmTakenOverInItsFirstBootIsWelcomedAndHasNoOther)
     bangerd.reset();
     row().state = VmState::Starting;  // as a bangerd leaves it that ends while the guest boots
     put_mark(folder, vm_folder::fresh);
-    put_mark(folder, vm_folder::unwelcomed);
     auto& next = restart();
     EXPECT_THAT(next.welcomed, ElementsAre("calm-otter"));
     ASSERT_TRUE(next.restart("calm-otter").ok());
