@@ -177,6 +177,7 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
     co_await runner_.check_alone(vm);
     operation->set_stage("shutting down");
     vm->restarting = true;
+    const bool was_leased = static_cast<bool>(vm->lease_source);
     bool clean = false;
     std::exception_ptr failure;
     try {
@@ -189,6 +190,10 @@ Task<void> VmManager::restart(VmPtr vm, OperationPtr operation, std::chrono::mil
         std::rethrow_exception(failure);
     }
     operation->result()["clean"] = clean;
+    if (was_leased && !vm->lease_source) {
+        co_await drop_forwards(vm);
+        throw Error{ErrorCode::Cancelled, "the lease of " + vm->name() + " has ended"};
+    }
     co_await bring_up(vm, operation, default_ready_limit);
 }
 

@@ -298,6 +298,25 @@ TEST_F(VmManagerTest, ALeaseThatEndsWhileTheVmRebootsKeepsItDown)
     EXPECT_THAT(bangerd.faults(), IsEmpty());
 }
 
+TEST_F(VmManagerTest, ALeaseThatEndsInTheMiddleOfARestartKeepsItsVmDown)
+{
+    auto lease = make_pipe("a lease");
+    ASSERT_TRUE(bangerd.create(bangerd.request("calm-otter"), AfterCreate::Start, std::move(lease.read)).ok());
+    const auto vm = bangerd.vm("calm-otter");
+    std::promise<void> disk;
+    ASSERT_TRUE(bangerd.store_lane.submit([slow = disk.get_future().share()] { slow.wait(); }));
+    const auto restarting = bangerd.begin(bangerd.manager->restart(vm, bangerd.operation(), seconds{30}));
+    EXPECT_TRUE(bangerd.drive([&] { return !vm->running; }));
+    lease.write.reset();
+    EXPECT_TRUE(bangerd.drive([&] { return !vm->lease_source; }));
+    disk.set_value();
+    EXPECT_TRUE(bangerd.drive([&] { return restarting->ended; }));
+    EXPECT_EQ(restarting->code(), ErrorCode::Cancelled) << restarting->what();
+    bangerd.settle();
+    EXPECT_EQ(vm->record.state, VmState::Stopped);
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
 TEST_F(VmManagerTest, ALeaseThatEndsWhileTheVmIsStartedAgainEndsTheStart)
 {
     auto lease = make_pipe("a lease");
