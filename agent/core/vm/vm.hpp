@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -35,7 +36,8 @@ struct RunningVm {
     bool late{false};        ///< it took too long to get ready, and its reason says so
     bool unattended{false};  ///< no start waits for its guest any more, which was not ready when it was given up
     std::optional<GuestGoodbye> goodbye;
-    bool going_down{false};  ///< as the bangerd before this one has noted: a stop had begun, or its guest said goodbye
+    /// The bangerd before this one has noted that a stop had begun, or that its guest said goodbye; an end until then is that one.
+    std::chrono::steady_clock::time_point going_down_until{};
     std::string guest_failure;
     Promise<StartOutcome> started;
     Event ended;

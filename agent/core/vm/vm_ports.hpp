@@ -46,7 +46,9 @@ public:
 struct VmLimits {
     std::chrono::milliseconds shutdown_heard{2'000};  ///< the guest, to answer that it heard
     std::chrono::milliseconds vmm_quit{2'000};        ///< the VMM, to flush and leave
-    std::chrono::milliseconds kill{10'000};    ///< the kernel, to end a killed process; longer means it hangs in I/O
+    std::chrono::milliseconds kill{10'000};  ///< the kernel, to end a killed process; longer means it hangs in I/O
+    std::chrono::milliseconds going_down{
+        120'000};                              ///< a guest, after the word to shut down, which it may never have heard
     std::chrono::milliseconds disk_held{100};  ///< between two tries to take a disk away that somebody still holds open
 };
 

@@ -118,7 +118,7 @@ void VmRunner::on_process_end(const VmPtr& vm)
     if (running.link) {
         running.goodbye = running.link->last_goodbye();
     }
-    if (!running.goodbye && running.going_down) {
+    if (!running.goodbye && std::chrono::steady_clock::now() < running.going_down_until) {
         running.goodbye = GuestGoodbye::PowerOff;
     }
     const auto said = running.control ? running.control->guest_end() : std::nullopt;
@@ -194,7 +194,9 @@ Task<VmEvent> VmRunner::recover(VmPtr vm)
         co_await take_over(vm, vmm, std::move(watch));
         vm->running->ready_once = was_up;
         vm->running->unattended = before == VmState::Starting;
-        vm->running->going_down = before == VmState::Stopping;
+        if (before == VmState::Stopping) {
+            vm->running->going_down_until = std::chrono::steady_clock::now() + ports_.limits.going_down;
+        }
         co_await note(vm);
         co_return VmEvent::FoundRunning;
     }

@@ -150,6 +150,23 @@ TEST_F(VmRecoveryTest, AStopThatABangerdBeganIsAStopForTheNext)
     EXPECT_THAT(next.faults(), IsEmpty());
 }
 
+TEST_F(VmRecoveryTest, AStopThatItsGuestNeverHeardMakesNoStopOfALaterReboot)
+{
+    ASSERT_TRUE(bangerd->create("calm-otter").ok());
+    bangerd.reset();
+    row().state = VmState::Stopping;  // as a bangerd leaves it that is killed before it tells the guest
+    auto& next = restart();
+    auto& until = next.vm("calm-otter")->running->going_down_until;
+    EXPECT_GT(until, std::chrono::steady_clock::now());
+    until = std::chrono::steady_clock::now();  // much later
+    next.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(next.drive([&] { return !next.vm("calm-otter")->running; }));
+    EXPECT_TRUE(next.drive([&] { return next.vm("calm-otter")->ready(); }));
+    next.settle();
+    EXPECT_EQ(next.state("calm-otter"), VmState::Running);
+    EXPECT_THAT(next.faults(), IsEmpty());
+}
+
 TEST_F(VmRecoveryTest, AVmWhoseVmmEndedMeanwhileIsStoppedAndSaysSo)
 {
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
