@@ -23,8 +23,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds impatience{2};
 constexpr int patience = 3;  // SIGINTs in a row
-/// From a SIGTERM or SIGHUP to the end of a command on a terminal.
-constexpr std::chrono::seconds farewell{10};
 
 /// The SOCK_SEQPACKET socket of a command.
 class Control {
@@ -87,12 +85,14 @@ int Control::exit_code() const
 /// One relay at work.
 class Relay {
 public:
-    Relay(CommandStreams command, const UserStreams& user, TerminalMode mode, SignalInbox& signals)
+    Relay(CommandStreams command, const UserStreams& user, TerminalMode mode, SignalInbox& signals,
+          std::chrono::milliseconds farewell)
         : input_{user.input, std::move(command.input)},
           output_{std::move(command.output), user.output},
           error_{std::move(command.error), user.error},
           control_{std::move(command.control)},
-          signals_{&signals}
+          signals_{&signals},
+          farewell_{farewell}
     {
         if (mode == TerminalMode::Raw) {
             raw_.emplace(user.input);
@@ -134,6 +134,7 @@ private:
     OutputPump error_;
     Control control_;
     SignalInbox* signals_;
+    std::chrono::milliseconds farewell_;
     std::optional<RawTerminal> raw_;
     std::optional<CommandEnd> hung_up_;
     int interrupts_{0};
@@ -200,7 +201,7 @@ void Relay::on_farewell(int signal)
     if (leaves_at_) {
         hung_up_ = CommandEnd{exit_code_of_signal(signal), std::nullopt};
     } else {
-        leaves_at_ = Clock::now() + farewell;
+        leaves_at_ = Clock::now() + farewell_;
         leaves_by_ = signal;
     }
 }
@@ -238,9 +239,10 @@ void Relay::take_signals()
 
 }  // namespace
 
-CommandEnd relay(CommandStreams command, const UserStreams& user, TerminalMode mode, SignalInbox& signals)
+CommandEnd relay(CommandStreams command, const UserStreams& user, TerminalMode mode, SignalInbox& signals,
+                 std::chrono::milliseconds farewell)
 {
-    return Relay{std::move(command), user, mode, signals}.run();
+    return Relay{std::move(command), user, mode, signals, farewell}.run();
 }
 
 }  // namespace banger::cli

@@ -5,6 +5,7 @@
 #include "cli/relay/terminal.hpp"
 #include "cli/signals.hpp"
 
+#include <chrono>
 #include <optional>
 
 namespace banger::cli {
@@ -32,10 +33,14 @@ struct CommandEnd {
     std::optional<int> killed_by;  ///< banger itself should end by this signal: its reader is gone
 };
 
+/// From a SIGTERM or SIGHUP to the end of a command on a terminal.
+inline constexpr std::chrono::milliseconds default_farewell{10'000};
+
 /// Joins a command to the user's streams until it has ended and all its output is written. Signals go to the command; three SIGINTs in a row,
 /// each within two seconds of the one before, hang it up. On a terminal, where Ctrl-C is a key for the guest, a second SIGTERM or SIGHUP does,
-/// and a first one that has brought no end within 10 s.
+/// and a first one that has brought no end within `farewell`.
 /// Throws the command's error, Unavailable when bangerd or the guest goes away, NoSpace or Failed when output can't be written.
-CommandEnd relay(CommandStreams command, const UserStreams& user, TerminalMode mode, SignalInbox& signals);
+CommandEnd relay(CommandStreams command, const UserStreams& user, TerminalMode mode, SignalInbox& signals,
+                 std::chrono::milliseconds farewell = default_farewell);
 
 }  // namespace banger::cli

@@ -74,7 +74,7 @@ protected:
 
     CommandEnd run(int input, TerminalMode mode = TerminalMode::None)
     {
-        return relay(std::move(command), {input, user_output.get(), user_output.get()}, mode, signals);
+        return relay(std::move(command), {input, user_output.get(), user_output.get()}, mode, signals, farewell);
     }
     CommandEnd run()
     {
@@ -100,6 +100,7 @@ protected:
     Guest guest;
     UniqueFd user_output;
     UniqueFd shown;
+    std::chrono::milliseconds farewell{default_farewell};
 };
 
 TEST_F(RelayTest, ShowsTheOutputAndTakesTheExitCode)
@@ -292,6 +293,7 @@ TEST_F(TerminalTest, ASecondSigtermLeavesAGuestThatHangs)
 
 TEST_F(TerminalTest, OneSigtermLeavesAGuestThatHangsInTheEnd)
 {
+    farewell = std::chrono::milliseconds{300};
     const auto player = play([&] {
         ::kill(::getpid(), SIGTERM);
         EXPECT_EQ(guest.hear(), (json{{"signal", SIGTERM}}));
