@@ -634,6 +634,7 @@ TEST_F(EndingBangerdTest, WhoIsConnectedIsNoReasonToAbort)
     for (const auto& [id, stream] : guest->streams) {
         guest->send(id, much);
     }
+    guest->say(wire::Response{guest->asked<wire::Configure>()->first, wire::Done{}});
     EXPECT_TRUE(falls_asleep());
     loop.quit(0);
     loop.run();
