@@ -120,17 +120,23 @@ TEST_F(VmRecoveryTest, AVmThatRebootsJustAfterATakeOverComesBack)
     EXPECT_THAT(bangerd->faults(), IsEmpty());
 }
 
+/// Firecracker's only way to end, here after a word that a stop was meant.
+void expect_reset_to_stop(Bangerd& bangerd)
+{
+    bangerd.end_guest("calm-otter", GuestEnd::Reset);
+    EXPECT_TRUE(bangerd.drive([&] { return bangerd.state("calm-otter") == VmState::Stopped; }));
+    bangerd.settle();
+    EXPECT_EQ(bangerd.state("calm-otter"), VmState::Stopped) << "it came back";
+    EXPECT_THAT(bangerd.faults(), IsEmpty());
+}
+
 TEST_F(VmRecoveryTest, AGuestThatSaidGoodbyeToTheBangerdBeforeIsNotTakenForOneThatReboots)
 {
     ASSERT_TRUE(bangerd->create("calm-otter").ok());
     bangerd->link("calm-otter").say_goodbye(GuestGoodbye::PowerOff);
     bangerd->settle();
     auto& next = restart();  // its guest does not say it again, as one of an earlier banger
-    next.end_guest("calm-otter", GuestEnd::Reset);
-    EXPECT_TRUE(next.drive([&] { return next.state("calm-otter") == VmState::Stopped; }));
-    next.settle();
-    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
-    EXPECT_THAT(next.faults(), IsEmpty());
+    expect_reset_to_stop(next);
 }
 
 TEST_F(VmRecoveryTest, AStopThatABangerdBeganIsAStopForTheNext)
@@ -143,11 +149,7 @@ TEST_F(VmRecoveryTest, AStopThatABangerdBeganIsAStopForTheNext)
     ASSERT_EQ(row().state, VmState::Stopping);
     auto& next = restart();
     EXPECT_EQ(next.state("calm-otter"), VmState::Running);
-    next.end_guest("calm-otter", GuestEnd::Reset);
-    EXPECT_TRUE(next.drive([&] { return next.state("calm-otter") == VmState::Stopped; }));
-    next.settle();
-    EXPECT_EQ(next.state("calm-otter"), VmState::Stopped);
-    EXPECT_THAT(next.faults(), IsEmpty());
+    expect_reset_to_stop(next);
 }
 
 TEST_F(VmRecoveryTest, AStopThatItsGuestNeverHeardMakesNoStopOfALaterReboot)
